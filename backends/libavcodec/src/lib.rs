@@ -1,0 +1,1 @@
+//! The libavcodec backend: the encoders of the FFmpeg that is installed.

@@ -1,0 +1,1 @@
+//! The vtremote command: looks at a server from the client's side.

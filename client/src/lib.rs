@@ -1,0 +1,1 @@
+//! The client: sockets and threads around the client session.

@@ -1,0 +1,1 @@
+//! What runs across processes: the daemon, the library and ffmpeg together.

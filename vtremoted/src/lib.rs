@@ -1,0 +1,1 @@
+//! The vtremote daemon: serves the encoders of this machine over TCP.
