@@ -27,7 +27,7 @@ fn a_frame_fits_the_configured_format() {
         assert_eq!(said_to(&[], &planes), None);
     }
     for (planes, says) in [
-        (&[(4, 3, 12)][..], "FRAME has 1 planes, nv12 has 2"),
+        (&[(4, 3, 12)][..], "a frame of 1 planes, nv12 has 2"),
         (&[(3, 3, 9), (4, 2, 8)], "plane 0 has a stride of 3"),
         (&[(4, 3, 12), (3, 2, 6)], "plane 1 has a stride of 3"),
         (&[(4 + (32 << 10) + 1, 3, 12), (4, 2, 8)], "plane 0 has a stride of 32773"),
