@@ -133,6 +133,12 @@ enum State {
     Broken(ReadError),
 }
 
+impl State {
+    fn skip(len: u32) -> Self {
+        if len == 0 { Self::Header } else { Self::Skip(len) }
+    }
+}
+
 /// What follows a body, in a message whose payload goes on at the position given.
 #[derive(Clone, Copy, Debug)]
 enum Then {
@@ -289,14 +295,19 @@ impl Incoming {
                         let ours = self.held[..len] == PREAMBLE[..len];
                         return if ours { Ok(None) } else { Err(ReadError::NotVtr1) };
                     };
-                    let next = after_header(place.of(&self.held, input), &self.limits)?;
+                    let (message, len) = header(place.of(&self.held, input), &self.limits)?;
                     self.forget_held();
-                    if let State::Whole(MessageType::Other(kind), at) = next {
-                        let len = at.left;
-                        self.state = if len == 0 { State::Header } else { State::Skip(len) };
-                        return Ok(Some(Ready::Item(Item::Unknown { kind, len })));
+                    let at = Payload { offset: 0, left: len };
+                    match message {
+                        MessageType::Frame => State::Head(Bulk::Frame, at),
+                        MessageType::Packet => State::Head(Bulk::Packet, at),
+                        MessageType::Slice => State::Head(Bulk::Slice, at),
+                        MessageType::Other(kind) => {
+                            self.state = State::skip(len);
+                            return Ok(Some(Ready::Item(Item::Unknown { kind, len })));
+                        }
+                        _ => State::Whole(message, at),
                     }
-                    next
                 }
                 State::Whole(message, at) => {
                     let Some(place) = self.gather(at.left as usize, input, used) else {
@@ -349,10 +360,7 @@ impl Incoming {
                 State::Skip(left) => {
                     let len = rest.min(left as usize);
                     *used += len;
-                    match left - len as u32 {
-                        0 => State::Header,
-                        left => State::Skip(left),
-                    }
+                    State::skip(left - len as u32)
                 }
                 State::Broken(ref error) => return Err(error.clone()),
             };
@@ -420,26 +428,15 @@ impl Incoming {
 /// The memory that is kept from one message to the next.
 const KEPT: usize = 64 << 10;
 
-/// What a header announces.
-fn after_header(header: &[u8], limits: &Limits) -> Result<State, ReadError> {
-    let (Some((&PREAMBLE, rest)), true) = (header.split_first_chunk(), header.len() == HEADER_LEN)
-    else {
+/// Which message a header announces, and the length of its payload.
+fn header(bytes: &[u8], limits: &Limits) -> Result<(MessageType, u32), ReadError> {
+    let Some((&PREAMBLE, &[t0, t1, l0, l1, l2, l3])) = bytes.split_first_chunk() else {
         return Err(ReadError::NotVtr1);
     };
-    let mut fields = Reader::new(MessageType::Other(0), PREAMBLE.len() as u32, rest);
-    let message = MessageType::from_wire(fields.u16("type")?);
-    let len = fields.u32("payload length")?;
+    let message = MessageType::from_wire(u16::from_be_bytes([t0, t1]));
+    let len = u32::from_be_bytes([l0, l1, l2, l3]);
     let max = limits.of(message);
-    if len > max {
-        return Err(ReadError::TooLong { message, len, max });
-    }
-    let at = Payload { offset: 0, left: len };
-    Ok(match message {
-        MessageType::Frame => State::Head(Bulk::Frame, at),
-        MessageType::Packet => State::Head(Bulk::Packet, at),
-        MessageType::Slice => State::Head(Bulk::Slice, at),
-        _ => State::Whole(message, at),
-    })
+    if len > max { Err(ReadError::TooLong { message, len, max }) } else { Ok((message, len)) }
 }
 
 /// What the head of a bulk message says, and what comes next.

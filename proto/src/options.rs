@@ -28,6 +28,9 @@ impl OptionError {
 /// its default and its key; after `if`, which values of the type are allowed, and what to say of
 /// others.
 macro_rules! options {
+    (@expected $type:ty) => { <$type as Value>::EXPECTED };
+    (@expected $type:ty, $expected:literal) => { $expected };
+
     ($(
         $(#[$doc:meta])*
         $field:ident: $type:ty = $default:expr, $key:literal
@@ -52,13 +55,10 @@ macro_rules! options {
                 match key {
                     $($key => {
                         let parsed = <$type as Value>::parse(value)$(.filter($allowed))?;
-                        #[allow(unused_variables)]
-                        let expected = <$type as Value>::EXPECTED;
-                        $(let expected = $expected;)?
                         self.$field = parsed.ok_or_else(|| OptionError {
                             key: $key,
                             value: value.chars().take(64).collect(),
-                            expected,
+                            expected: options!(@expected $type $(, $expected)?),
                         })?;
                     })*
                     _ => return Ok(false),
@@ -156,10 +156,9 @@ options! {
     /// Write A/53 captions into the stream.
     a53_cc: Option<bool> = None, "a53_cc";
     /// Ours. The payload of the SEI message of this name: 48 hex digits.
-    mastering_display: Option<[u8; 24]> = None, "mastering_display"
-        if Option::is_some, "48 hex digits";
+    mastering_display: Option<[u8; 24]> = None, "mastering_display";
     /// Ours. The payload of the SEI message of this name: 8 hex digits.
-    content_light: Option<[u8; 4]> = None, "content_light" if Option::is_some, "8 hex digits";
+    content_light: Option<[u8; 4]> = None, "content_light";
     /// Ours. AVCHROMA_LOC_*; 0 unknown.
     chroma_location: u8 = 0, "chroma_location";
 
@@ -338,26 +337,32 @@ impl Value for CodecFlags {
     }
 }
 
-impl<const N: usize> Value for Option<[u8; N]> {
-    const EXPECTED: &'static str = "hex digits";
+macro_rules! hex {
+    ($($len:literal: $expected:literal),*) => {$(
+        impl Value for Option<[u8; $len]> {
+            const EXPECTED: &'static str = $expected;
 
-    fn parse(text: &str) -> Option<Self> {
-        let digits = text.as_bytes();
-        let mut bytes = [0; N];
-        if digits.len() != 2 * N {
-            return None;
-        }
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            let digit = |index: usize| char::from(pair[index]).to_digit(16);
-            *byte = (digit(0)? << 4 | digit(1)?) as u8;
-        }
-        Some(Some(bytes))
-    }
+            fn parse(text: &str) -> Option<Self> {
+                let digits = text.as_bytes();
+                if digits.len() != 2 * $len {
+                    return None;
+                }
+                let mut bytes = [0; $len];
+                for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+                    let digit = |index: usize| char::from(pair[index]).to_digit(16);
+                    *byte = (digit(0)? << 4 | digit(1)?) as u8;
+                }
+                Some(Some(bytes))
+            }
 
-    fn text(&self) -> String {
-        self.iter().flatten().map(|byte| format!("{byte:02x}")).collect()
-    }
+            fn text(&self) -> String {
+                self.iter().flatten().map(|byte| format!("{byte:02x}")).collect()
+            }
+        }
+    )*};
 }
+
+hex! { 24: "48 hex digits", 4: "8 hex digits" }
 
 impl Value for Mode {
     const EXPECTED: &'static str = "encode, decode or transcode";
