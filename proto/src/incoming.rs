@@ -521,3 +521,94 @@ fn parse(message: MessageType, payload: &[u8]) -> Result<Item<'_>, ReadError> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn configure(len: u32) -> Incoming {
+        let mut incoming = Incoming::new(Limits::DEFAULT);
+        assert_eq!(incoming.read(&MessageType::Configure.header(len)), Ok((12, None)));
+        incoming
+    }
+
+    #[test]
+    fn a_header_allocates_nothing() {
+        let incoming = configure(4 << 20);
+        assert_eq!(incoming.held.capacity(), 0);
+        assert!(incoming.in_message());
+    }
+
+    #[test]
+    fn memory_grows_with_what_arrives_and_never_beyond_the_message() {
+        let len = 1_000_003;
+        let mut incoming = configure(len);
+        let mut left = len as usize;
+        for size in (1..).map(|turn| turn * turn) {
+            let piece = vec![0; size.min(left)];
+            left -= piece.len();
+            if left == 0 {
+                break;
+            }
+            assert_eq!(incoming.read(&piece), Ok((piece.len(), None)));
+            let received = len as usize - left;
+            assert_eq!(incoming.held(), received);
+            let twice = 2 * received.max(piece.len());
+            assert!(incoming.held.capacity() <= twice.min(len as usize));
+        }
+    }
+
+    #[test]
+    fn a_long_message_s_memory_is_given_back_and_a_short_one_s_kept() {
+        for (len, kept) in [(1000, 1000), (100_000, 0)] {
+            let mut incoming = configure(len);
+            let payload = vec![0; len as usize];
+            assert_eq!(incoming.read(&payload[1..]), Ok((payload.len() - 1, None)));
+            let (taken, item) = incoming.read(&payload[..1]).unwrap();
+            assert_eq!(taken, 1);
+            assert!(matches!(item, Some(Item::Configure(_))));
+            assert_eq!((incoming.held(), incoming.in_message()), (0, false));
+            assert_eq!(incoming.read(&[]), Ok((0, None)));
+            assert_eq!(incoming.held.capacity(), kept);
+        }
+    }
+
+    #[test]
+    fn a_message_that_comes_whole_is_borrowed() {
+        let ping = [&MessageType::Ping.header(3)[..], b"abc"].concat();
+        let mut incoming = Incoming::new(Limits::DEFAULT);
+        match incoming.read(&ping) {
+            Ok((15, Some(Item::Ping(payload)))) => {
+                assert_eq!(payload.as_ptr(), ping[12..].as_ptr())
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(incoming.held.capacity(), 0);
+    }
+
+    #[test]
+    fn a_body_is_borrowed_however_much_of_it_comes() {
+        let mut incoming = Incoming::new(Limits::DEFAULT);
+        let head = PacketHead { pts: 0, dts: 0, duration: 0, flags: 0, len: 1 << 20 };
+        let (before, _) = crate::packet_message(&head, &[]).unwrap();
+        assert_eq!(incoming.read(&before), Ok((before.len(), Some(Item::Packet(head)))));
+        let data = vec![7; 1 << 20];
+        let (first, rest) = data.split_at(1000);
+        for piece in [first, rest] {
+            assert_eq!(incoming.read(piece), Ok((piece.len(), Some(Item::Body(piece)))));
+        }
+        assert_eq!(incoming.held.capacity(), 0);
+        assert!(incoming.in_message(), "its end was not given out yet");
+        assert_eq!(incoming.read(&[]), Ok((0, Some(Item::PacketEnd(SideData::EMPTY)))));
+        assert!(!incoming.in_message());
+    }
+
+    #[test]
+    #[should_panic(expected = "6 bytes taken of 5")]
+    fn more_of_a_body_than_there_is_cannot_be_taken() {
+        let mut incoming = Incoming::new(Limits::DEFAULT);
+        let head = PacketHead { pts: 0, dts: 0, duration: 0, flags: 0, len: 5 };
+        incoming.read(&crate::packet_message(&head, &[]).unwrap().0).unwrap();
+        incoming.body_taken(6);
+    }
+}

@@ -114,3 +114,61 @@ impl Default for Limits {
 fn worst_expansion(len: u64) -> u64 {
     len.saturating_add(len / 128).saturating_add(1 << 10)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_of_the_format_fits_with_the_worst_compression_padding_and_side_data() {
+        for format in PixelFormat::ALL {
+            let limits = Limits::for_format(format, 1921, 1081, u32::MAX);
+            let mut len = u64::from(frame::HEAD_LEN) + u64::from(side_data::MAX_LEN);
+            for index in 0..format.planes() {
+                let (row, rows) = format.plane_layout(1921, 1081, index);
+                let raw = (row as u64 + 32768) * rows as u64;
+                len += 12 + raw + raw / 255 + 16;
+            }
+            assert!(len <= limits.frame.into(), "{format}");
+            assert!(len + len / 100 >= limits.frame.into(), "{format}: more than it can need");
+        }
+    }
+
+    #[test]
+    fn a_frame_cropped_out_of_a_much_larger_one_fits() {
+        // 320x240 of BGRA with the stride of 7680 pixels.
+        let limits = Limits::for_format(PixelFormat::Bgra, 320, 240, DEFAULT_CAP);
+        assert!(limits.frame > 7680 * 4 * 240);
+    }
+
+    #[test]
+    fn a_slice_may_be_a_whole_plane() {
+        let limits = Limits::for_format(PixelFormat::P010, 64, 64, DEFAULT_CAP);
+        assert_eq!(limits.slice, 16 + 128 * 64 + 64 + 1024);
+    }
+
+    #[test]
+    fn a_packet_may_be_larger_than_its_picture() {
+        let limits = Limits::for_format(PixelFormat::Nv12, 65, 65, DEFAULT_CAP);
+        assert_eq!(limits.packet, 32 + 2 * (128 * 128 * 3 / 2) + (1 << 20) + side_data::MAX_LEN);
+    }
+
+    #[test]
+    fn nothing_of_any_format_exceeds_the_cap() {
+        for format in PixelFormat::ALL {
+            for cap in [0, 1000, DEFAULT_CAP] {
+                let limits = Limits::for_format(format, u32::MAX, u32::MAX, cap);
+                assert_eq!([limits.frame, limits.packet, limits.slice], [cap; 3]);
+            }
+        }
+        let uhd = Limits::for_format(PixelFormat::Nv12, 3840, 2160, DEFAULT_CAP);
+        assert!(uhd.frame < DEFAULT_CAP);
+    }
+
+    #[test]
+    fn handshake_limits_do_not_depend_on_the_format() {
+        let limits = Limits::for_format(PixelFormat::Nv12, 0, 0, 0);
+        let rest = Limits { frame: DEFAULT_CAP, packet: DEFAULT_CAP, slice: DEFAULT_CAP, ..limits };
+        assert_eq!(rest, Limits::DEFAULT);
+    }
+}
