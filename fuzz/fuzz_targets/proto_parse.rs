@@ -1,5 +1,5 @@
-//! A peer's bytes in arbitrary pieces: whatever they are, they mean the same as in one piece, nothing
-//! beyond the limits is held, and what was understood can be said again.
+//! A peer's bytes in arbitrary pieces: whatever they are, they mean the same as in one piece,
+//! nothing beyond the limits is held, and what was understood can be said again.
 //!
 //! Input: a count n, n lengths of pieces, the bytes.
 #![no_main]
