@@ -174,3 +174,27 @@ fn feed(
 fn zstd_failed(code: usize) -> Error {
     Error::Compress { compression: Compression::Zstd, detail: get_error_name(code) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warm_zstd_context_keeps_its_memory() {
+        let memory: Vec<u8> = (0..600_000_usize).map(|at| (at * at / 4099) as u8).collect();
+        let layout = Layout { row_bytes: 1000, rows: 300 };
+        let mut compressor = Compressor::new();
+        let mut sizes = Vec::new();
+        for _ in 0..4 {
+            // At once, and in pieces.
+            for stride in [1000, 2000] {
+                let source = Source::Rows { data: &memory, stride };
+                compressor
+                    .compress(Compression::Zstd, &source, layout, 0..300, &mut Vec::new())
+                    .unwrap();
+            }
+            sizes.push(compressor.zstd.as_ref().unwrap().sizeof());
+        }
+        assert!(sizes[1..].iter().all(|size| *size == sizes[0]), "{sizes:?}");
+    }
+}
