@@ -1,0 +1,209 @@
+use crate::{Codec, PixelFormat};
+
+/// A fraction: a timebase, a frame rate, an aspect ratio.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ratio {
+    /// Numerator.
+    pub num: u32,
+    /// Denominator, never 0.
+    pub den: u32,
+}
+
+/// How bits are spent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RateControl {
+    /// Average, in bits per second.
+    pub bitrate: Option<u64>,
+    /// Peak, in bits per second.
+    pub max_rate: Option<u64>,
+    /// The decoder's buffer, in bits.
+    pub buffer: Option<u64>,
+    /// Every second the same.
+    pub constant: bool,
+}
+
+/// Quality instead of a bitrate, as FFmpeg's `global_quality` says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quality {
+    /// With the QSCALE flag: quality times 118 (FF_QP2LAMBDA).
+    Lambda(u32),
+    /// Without it: 0 to 100, 100 the best.
+    Percent(u32),
+}
+
+/// H.264's entropy coders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entropy {
+    /// Variable-length codes.
+    Cavlc,
+    /// Arithmetic coding.
+    Cabac,
+}
+
+/// Colour description, in the numbers of ISO 23091-2 (FFmpeg's AVCOL_*). `None`: not told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Color {
+    /// True: full range, false: video range.
+    pub full_range: Option<bool>,
+    /// Matrix coefficients. 0 (RGB) is a value, not "unset".
+    pub matrix: Option<u8>,
+    /// Primaries.
+    pub primaries: Option<u8>,
+    /// Transfer characteristics.
+    pub transfer: Option<u8>,
+    /// AVCHROMA_LOC_*: 1 left, 2 centre, 3 top left, …
+    pub chroma_location: Option<u8>,
+}
+
+/// Everything that an encoder is told before its first frame. `None` and `false` leave the choice to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EncoderConfig {
+    /// What to encode to.
+    pub codec: Codec,
+    /// In pixels, at least 1.
+    pub width: u32,
+    /// In pixels, at least 1.
+    pub height: u32,
+    /// Of the pictures that come.
+    pub format: PixelFormat,
+    /// Of every pts, dts and duration, in seconds.
+    pub time_base: Ratio,
+    /// Frames per second, where known.
+    pub frame_rate: Option<Ratio>,
+    /// Bits.
+    pub rate: RateControl,
+    /// Instead of a bitrate.
+    pub quality: Option<Quality>,
+    /// Lowest and highest quantiser.
+    pub qmin: Option<i32>,
+    /// See `qmin`.
+    pub qmax: Option<i32>,
+    /// Longest distance between keyframes, in frames.
+    pub gop: Option<u32>,
+    /// At most so many B-frames in a row.
+    pub b_frames: u32,
+    /// No frame refers across a keyframe.
+    pub closed_gop: bool,
+    /// As little delay as the encoder can do.
+    pub low_delay: bool,
+    /// Parameter sets only in [`crate::Opened::parameter_sets`]; else also before every keyframe.
+    pub global_header: bool,
+    /// FFmpeg's AV_PROFILE_* number.
+    pub profile: Option<i32>,
+    /// Ten times the level, as FFmpeg's options say it: 41 is 4.1.
+    pub level: Option<u32>,
+    /// H.264 only.
+    pub entropy: Option<Entropy>,
+    /// H.264 only, in bytes.
+    pub max_slice_bytes: Option<u32>,
+    /// Reference frames at most.
+    pub max_ref_frames: Option<u32>,
+    /// A software encoder may do it.
+    pub allow_software: bool,
+    /// Only a software encoder may do it.
+    pub require_software: bool,
+    /// Frames come at the speed of a camera. `Some(false)` is what FFmpeg's clients always send.
+    pub realtime: Option<bool>,
+    /// Speed before quality.
+    pub prioritize_speed: Option<bool>,
+    /// Less energy before speed.
+    pub power_efficient: Option<bool>,
+    /// Adaptive quantisation within a frame.
+    pub spatial_aq: Option<bool>,
+    /// Other frames will be put before these ones.
+    pub frames_before: bool,
+    /// Other frames will be put after these ones.
+    pub frames_after: bool,
+    /// Of the alpha plane, 0 to 1; 0: no alpha.
+    pub alpha_quality: f32,
+    /// Into the stream's description.
+    pub color: Color,
+    /// Of a pixel.
+    pub sample_aspect_ratio: Option<Ratio>,
+    /// Whether A/53 captions in side data go into the stream.
+    pub a53_captions: Option<bool>,
+    /// The payload of the SEI message: H.265 D.2.28.
+    pub mastering_display: Option<[u8; 24]>,
+    /// The payload of the SEI message: H.265 D.2.35.
+    pub content_light: Option<[u8; 4]>,
+    /// At most so many frames held back before a packet comes out (docs/protocol.md section 7): a client
+    /// with a small window would otherwise wait for ever. What does not fit is reduced, with a warning.
+    pub max_delay: Option<u32>,
+}
+
+impl EncoderConfig {
+    /// A configuration with nothing but what there must be.
+    pub fn new(
+        codec: Codec,
+        width: u32,
+        height: u32,
+        format: PixelFormat,
+        time_base: Ratio,
+    ) -> Self {
+        EncoderConfig {
+            codec,
+            width,
+            height,
+            format,
+            time_base,
+            frame_rate: None,
+            rate: RateControl::default(),
+            quality: None,
+            qmin: None,
+            qmax: None,
+            gop: None,
+            b_frames: 0,
+            closed_gop: false,
+            low_delay: false,
+            global_header: false,
+            profile: None,
+            level: None,
+            entropy: None,
+            max_slice_bytes: None,
+            max_ref_frames: None,
+            allow_software: false,
+            require_software: false,
+            realtime: None,
+            prioritize_speed: None,
+            power_efficient: None,
+            spatial_aq: None,
+            frames_before: false,
+            frames_after: false,
+            alpha_quality: 0.0,
+            color: Color::default(),
+            sample_aspect_ratio: None,
+            a53_captions: None,
+            mastering_display: None,
+            content_light: None,
+            max_delay: None,
+        }
+    }
+}
+
+/// Everything that a decoder is told before its first packet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DecoderConfig {
+    /// What to decode.
+    pub codec: Codec,
+    /// What the container says, in pixels; the stream may say otherwise.
+    pub width: u32,
+    /// See `width`.
+    pub height: u32,
+    /// The format that is wished for.
+    pub format: PixelFormat,
+    /// Of every pts, dts and duration; `1/1` where times are opaque.
+    pub time_base: Ratio,
+    /// avcC, hvcC (with or without box header) or Annex B parameter sets; empty: they come in-band.
+    pub extradata: Vec<u8>,
+    /// No more delay than the stream's own reordering: for clients that wait for a frame a packet.
+    pub low_delay: bool,
+}
+
+/// One record of frame or packet side data. The two number spaces are different.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SideData {
+    /// FFmpeg's AVFrameSideDataType or AVPacketSideDataType number.
+    pub kind: u32,
+    /// The record.
+    pub data: Vec<u8>,
+}

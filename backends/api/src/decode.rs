@@ -1,0 +1,68 @@
+use crate::{Error, PixelFormat, Reference, SideData};
+use std::time::Duration;
+
+/// A decoder of one session. Dropping it is as for [`crate::Encoder`].
+pub trait Decoder: Send {
+    /// Hands over one access unit; waits while too many frames are undelivered. Gives the packet back
+    /// if there was no room within `wait`.
+    ///
+    /// A corrupt packet is a warning to the sink and decoding goes on.
+    ///
+    /// # Errors
+    /// [`Error::Codec`] if the decoder cannot go on.
+    fn submit(&mut self, packet: CodedPacket, wait: Duration)
+    -> Result<Option<CodedPacket>, Error>;
+
+    /// No more packets come. Returns at once; [`FrameSink::drained`] follows the last frame.
+    ///
+    /// # Errors
+    /// [`Error::Codec`] if the decoder has failed.
+    fn drain(&mut self) -> Result<(), Error>;
+}
+
+/// One access unit to decode.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CodedPacket {
+    /// Presentation time in ticks of the timebase, `None` unknown.
+    pub pts: Option<i64>,
+    /// Decoding time, `None` unknown.
+    pub dts: Option<i64>,
+    /// In ticks; 0 unknown.
+    pub duration: i64,
+    /// Whether the sender calls it a keyframe.
+    pub keyframe: bool,
+    /// Annex B, start codes of 3 or 4 bytes.
+    pub data: Vec<u8>,
+    /// AVPacketSideDataType records.
+    pub side_data: Vec<SideData>,
+}
+
+/// One decoded picture, in presentation order.
+pub struct DecodedFrame {
+    /// The packet's, where it had one.
+    pub pts: Option<i64>,
+    /// The packet's.
+    pub duration: i64,
+    /// In pixels.
+    pub width: u32,
+    /// In pixels.
+    pub height: u32,
+    /// Of the planes.
+    pub format: PixelFormat,
+    /// The planes, read-only; the memory is the decoder's again when this is dropped.
+    pub picture: Reference,
+    /// AVFrameSideDataType records.
+    pub side_data: Vec<SideData>,
+}
+
+/// Where frames go, in presentation order. Called from the codec's threads; never blocks them.
+pub trait FrameSink: Send + Sync {
+    /// One picture.
+    fn frame(&self, frame: DecodedFrame);
+    /// Something was wrong with a packet, and decoding goes on.
+    fn warning(&self, message: String);
+    /// Everything that was submitted before [`Decoder::drain`] has come out. Nothing follows.
+    fn drained(&self);
+    /// The decoder cannot go on. Nothing follows.
+    fn failed(&self, error: Error);
+}
