@@ -20,3 +20,10 @@ pub use client::{
 pub use server::{
     ClientTraits, End, Outgoing, OutputError, Server, ServerCounts, ServerSettings, ServerStep,
 };
+
+/// One message as bytes.
+fn message(encode: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut out = Vec::new();
+    encode(&mut out);
+    out
+}

@@ -1,9 +1,11 @@
 //! The client's end of a session.
 
+mod deadlines;
 mod dts;
 mod error;
 mod ledger;
 mod order;
+mod rules;
 mod settings;
 
 use std::{collections::VecDeque, time::Duration};
@@ -14,30 +16,11 @@ use ledger::Ledger;
 use order::Order;
 pub use settings::{ClientSettings, Generation, ServerTraits};
 
-use super::{activity::Activity, picture::Pictures, server::Pts};
+use super::{activity::Activity, message, picture::Pictures};
 use crate::{
-    Ack, Configure, ConfigureAck, ErrorMessage, Flush, FrameBegin, FrameHead, Hello, HelloAck,
-    HelloStatus, Item, Mode, NO_PTS, PacketHead, Ping, PixelFormat, PlaneHead, Pong, ReadError,
-    SideData, SliceHead,
+    Ack, Flush, FrameBegin, FrameHead, Hello, Item, Mode, NO_PTS, Ping, PixelFormat, PlaneHead,
+    ReadError, SideData, SliceHead,
 };
-
-/// CONFIGURE_ACK gets at least this: servers have 4 s for it.
-const MIN_START_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Silence gets at least this, since a server's own PINGs come every 2 s.
-const MIN_SILENCE: Duration = Duration::from_secs(3);
-
-/// An early server, which sends no PING, has this long for the next packet once it must send one.
-const EARLY_ANSWER: Duration = Duration::from_secs(30);
-
-/// Early servers end a session in which nothing came for 10 s.
-const KEEPALIVE: Duration = Duration::from_secs(4);
-
-/// One message from its first byte to its last, and output of which nothing leaves.
-const MESSAGE_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// After a failed write, the server's ERROR may still be on its way to us.
-const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Without `x.ack.v1`: after this long with a full window, an empty queue and no input, the
 /// encoder is holding frames back, and one more is admitted …
@@ -201,19 +184,6 @@ struct Output {
     queue: VecDeque<Vec<u8>>,
     pongs: usize,
     ping: bool,
-}
-
-/// What a deadline is for, in the order in which they count when several have passed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Timer {
-    Write,
-    HelloAck,
-    ConfigureAck,
-    Receive,
-    Send,
-    Answer,
-    Silence,
-    Ping,
 }
 
 impl Client {
@@ -438,38 +408,6 @@ impl Client {
         }
     }
 
-    // ── time ──
-
-    /// When to call [`Self::tick`] if nothing happens before.
-    pub fn deadline(&self) -> Option<Duration> {
-        self.timers().into_iter().flatten().map(|(at, _)| at).min()
-    }
-
-    /// Does what is due: a PING, or failure.
-    pub fn tick(&mut self, now: Duration) {
-        let due = self.timers().into_iter().flatten().find(|(at, _)| *at <= now);
-        let Some((_, timer)) = due else { return };
-        let timed_out = |what, after| ClientError::TimedOut { what, after };
-        let error = match timer {
-            Timer::HelloAck => timed_out("no answer to HELLO", self.settings.timeout),
-            Timer::ConfigureAck => timed_out("no answer to CONFIGURE", self.start_timeout()),
-            Timer::Receive => timed_out("a message did not arrive completely", MESSAGE_TIMEOUT),
-            Timer::Send => timed_out("the server took none of our output", MESSAGE_TIMEOUT),
-            Timer::Answer => timed_out("the server gave no output", EARLY_ANSWER),
-            Timer::Silence => timed_out("the server sent nothing", self.silence()),
-            Timer::Write => {
-                let reason = self.write_failure.take().map(|(_, reason)| reason);
-                ClientError::Transport(reason.unwrap_or_default())
-            }
-            Timer::Ping => {
-                self.output.ping = true;
-                self.probed = self.probed.max(now);
-                return self.activity.waiting(now);
-            }
-        };
-        self.fail(error);
-    }
-
     // ── outcome ──
 
     /// What the server is and offers; meaningful from [`ClientStep::Connected`] on.
@@ -511,271 +449,7 @@ impl Client {
     }
 }
 
-fn violation<T>(what: impl Into<String>) -> Result<T, ClientError> {
-    Err(ClientError::Violation(what.into()))
-}
-
 impl Client {
-    fn step<'a>(&mut self, now: Duration, item: Item<'a>) -> Result<ClientStep<'a>, ClientError> {
-        match item {
-            Item::HelloAck(ack) if self.state == State::Hello => self.connected(now, &ack),
-            Item::ConfigureAck(ack) if matches!(self.state, State::Configure { .. }) => {
-                self.configured(now, ack)
-            }
-            Item::HelloAck(_) | Item::ConfigureAck(_) => violation("a handshake out of order"),
-            Item::Ping(payload) => {
-                if self.streaming() && self.output.pongs < MAX_PONGS {
-                    self.output.pongs += 1;
-                    self.queue(now, message(|out| Pong(payload).encode(out)));
-                }
-                Ok(ClientStep::Nothing)
-            }
-            Item::Pong | Item::PacketAck | Item::Unknown { .. } => Ok(ClientStep::Nothing),
-            Item::Error(ErrorMessage { code, message }) => {
-                Err(ClientError::Server { code, message: message.into_owned() })
-            }
-            Item::Hello(_) | Item::Configure(_) | Item::Flush => {
-                violation("a message that only clients send")
-            }
-            Item::Ack(ack) => self.ack(ack),
-            Item::Done => self.finish(),
-            Item::Body(data) => {
-                self.answered = self.answered.max(now);
-                Ok(ClientStep::Body(data))
-            }
-            Item::Packet(_) | Item::PacketEnd(_) => self.packet_item(now, item),
-            Item::Frame(_)
-            | Item::Plane(_)
-            | Item::FrameEnd(_)
-            | Item::FrameBegin(_)
-            | Item::Slice(_)
-            | Item::SliceEnd => self.picture_item(now, item),
-        }
-    }
-
-    fn connected<'a>(
-        &mut self,
-        now: Duration,
-        ack: &HelloAck<'_>,
-    ) -> Result<ClientStep<'a>, ClientError> {
-        if ack.status != HelloStatus::Ok {
-            return Err(ClientError::Refused(ack.status));
-        }
-        self.server = ServerTraits::new(ack, &self.settings)?;
-        let needs_sets = !self.encodes() && self.server.generation != Generation::Ours;
-        if needs_sets && self.settings.extradata.is_empty() {
-            self.state = State::ParameterSets;
-        } else {
-            self.configure(now)?;
-        }
-        Ok(ClientStep::Connected(self.server.clone()))
-    }
-
-    fn configure(&mut self, now: Duration) -> Result<(), ClientError> {
-        let settings = &self.settings;
-        let mut options = settings.options.clone();
-        options.ack = self.server.ack;
-        options.slices = self.server.slices;
-        if !self.encodes() {
-            // Servers know by it that frames may come at any time.
-            options.decode_async = Some(true);
-        }
-        let pairs = options.to_pairs();
-        let configure = Configure {
-            width: settings.width,
-            height: settings.height,
-            pix_fmt: settings.pix_fmt.to_wire(),
-            time_base: settings.time_base,
-            frame_rate: settings.frame_rate_for(self.server.generation),
-            options: pairs.iter().map(|(key, value)| (*key, value.as_str())).collect(),
-            extradata: &settings.extradata,
-        };
-        let mut bytes = Vec::new();
-        configure.encode(&mut bytes).map_err(|error| ClientError::Settings(error.to_string()))?;
-        self.queue(now, bytes);
-        self.state = State::Configure { since: now };
-        Ok(())
-    }
-
-    fn configured<'a>(
-        &mut self,
-        now: Duration,
-        ack: ConfigureAck<'a>,
-    ) -> Result<ClientStep<'a>, ClientError> {
-        if ack.status != 0 {
-            return violation(format!("CONFIGURE_ACK with status {}", ack.status));
-        }
-        let pix_fmt = match PixelFormat::from_wire(ack.pix_fmt) {
-            _ if self.encodes() => self.settings.pix_fmt,
-            Some(format) => format,
-            None => return violation(format!("frames of pixel format {}", ack.pix_fmt)),
-        };
-        let early = self.server.generation == Generation::Early;
-        let ClientSettings { width, height, options, .. } = &self.settings;
-        let compressed = options.wire_compression != 0;
-        self.pictures = Some(Pictures::new(pix_fmt, *width, *height, compressed, early));
-        self.order = Order::by_pts(early);
-        self.state = State::Streaming;
-        (self.uploaded, self.probed, self.answered) = (now, now, now);
-        let ConfigureAck { extradata, warnings, .. } = ack;
-        Ok(ClientStep::Configured { extradata, pix_fmt, warnings })
-    }
-
-    fn ack<'a>(&mut self, ack: Ack) -> Result<ClientStep<'a>, ClientError> {
-        if !self.server.ack || !self.streaming() {
-            return violation("ACK out of order");
-        }
-        // The count on the wire wraps.
-        let more = u64::from(ack.taken.wrapping_sub(self.taken as u32));
-        if more > self.ledger.admitted() - self.taken {
-            return violation(format!("ACK of {} messages, more than were sent", ack.taken));
-        }
-        self.taken += more;
-        Ok(ClientStep::Ack(ack))
-    }
-
-    fn packet_item<'a>(
-        &mut self,
-        now: Duration,
-        item: Item<'a>,
-    ) -> Result<ClientStep<'a>, ClientError> {
-        match item {
-            Item::Packet(head) => {
-                self.stream(Mode::Encode, "PACKET")?;
-                self.answered = self.answered.max(now);
-                self.packet(head)
-            }
-            Item::PacketEnd(side_data) => {
-                let Incoming::Packet { frame } = self.incoming else {
-                    self.incoming = Incoming::Nothing;
-                    return Ok(ClientStep::Nothing);
-                };
-                self.incoming = Incoming::Nothing;
-                self.answered = self.answered.max(now);
-                self.received += 1;
-                self.ledger
-                    .answer(frame)
-                    .map_err(|(count, first)| ClientError::Missing { count, first })?;
-                Ok(ClientStep::PacketEnd(side_data))
-            }
-            _ => Ok(ClientStep::Nothing),
-        }
-    }
-
-    fn packet<'a>(&mut self, head: PacketHead) -> Result<ClientStep<'a>, ClientError> {
-        let PacketHead { pts, dts, duration, flags, len } = head;
-        let Some(waiting) = self.ledger.by_pts(pts) else {
-            if len == 0 && self.ledger.knows(pts) {
-                // How servers answer a frame that came twice. Ours never do, so it costs nothing.
-                self.incoming = Incoming::Repeat;
-                return Ok(ClientStep::Nothing);
-            }
-            return violation(format!("a packet for pts {}, which none waits for", Pts(pts)));
-        };
-        if len == 0 {
-            return Err(ClientError::Missing { count: 1, first: pts });
-        }
-        if self.server.generation == Generation::Ours && !self.dts.in_order(pts, dts) {
-            return violation(format!("dts {} of pts {} is out of order", Pts(dts), Pts(pts)));
-        }
-        let frame = waiting.number;
-        let duration = if duration == 0 { waiting.duration } else { duration };
-        let dts = self.dts.repair(pts, dts);
-        self.incoming = Incoming::Packet { frame };
-        Ok(ClientStep::Packet(PacketOut { frame, pts, dts, duration, flags, len }))
-    }
-
-    fn picture_item<'a>(
-        &mut self,
-        now: Duration,
-        item: Item<'a>,
-    ) -> Result<ClientStep<'a>, ClientError> {
-        let fits = |result: Result<(), String>| result.map_err(ClientError::Violation);
-        self.answered = self.answered.max(now);
-        match item {
-            Item::Frame(head) => {
-                self.stream(Mode::Decode, "FRAME")?;
-                fits(self.pictures()?.frame(&head))?;
-                self.incoming = Incoming::Picture { pts: head.pts };
-                Ok(ClientStep::Frame(head))
-            }
-            Item::Plane(head) => {
-                fits(self.pictures()?.plane(&head))?;
-                Ok(ClientStep::Plane(head))
-            }
-            Item::FrameEnd(side_data) => {
-                self.pictures()?.frame_end();
-                self.complete();
-                Ok(ClientStep::FrameEnd(side_data))
-            }
-            Item::FrameBegin(begin) => {
-                self.stream(Mode::Decode, "FRAME_BEGIN")?;
-                if !self.server.slices {
-                    return violation("FRAME_BEGIN though x.slices.v1 was not agreed");
-                }
-                fits(self.pictures()?.begin(&begin))?;
-                self.incoming = Incoming::Picture { pts: begin.head.pts };
-                Ok(ClientStep::FrameBegin(begin))
-            }
-            Item::Slice(slice) => {
-                self.stream(Mode::Decode, "SLICE")?;
-                fits(self.pictures()?.slice(&slice))?;
-                Ok(ClientStep::Slice(slice))
-            }
-            Item::SliceEnd => {
-                let last = self.pictures()?.slice_end();
-                if last {
-                    self.complete();
-                }
-                Ok(ClientStep::SliceEnd { last })
-            }
-            _ => Ok(ClientStep::Nothing),
-        }
-    }
-
-    /// The picture that came in is whole.
-    fn complete(&mut self) {
-        if let Incoming::Picture { pts } = self.incoming {
-            self.received += 1;
-            self.ledger.answer_pts(pts);
-            self.order.arrived(pts);
-        }
-        self.incoming = Incoming::Nothing;
-    }
-
-    /// DONE.
-    fn finish<'a>(&mut self) -> Result<ClientStep<'a>, ClientError> {
-        if !matches!(self.state, State::Flushed { .. }) {
-            return violation("DONE before FLUSH");
-        }
-        if self.pictures.as_ref().is_some_and(Pictures::unfinished) {
-            return violation("DONE amid a picture");
-        }
-        // A decoder may have nothing to show for a packet; an encoder owes one packet per frame.
-        if let Some((count, first)) = self.ledger.missing().filter(|_| self.encodes()) {
-            return Err(ClientError::Missing { count, first });
-        }
-        self.state = State::Done;
-        self.order.end();
-        Ok(ClientStep::Done)
-    }
-
-    /// Is `what` in order here?
-    fn stream(&self, mode: Mode, what: &str) -> Result<(), ClientError> {
-        if !self.streaming() {
-            return violation(format!("{what} before CONFIGURE_ACK"));
-        }
-        if self.settings.options.mode != mode {
-            return violation(format!("{what} in a session of the other direction"));
-        }
-        Ok(())
-    }
-
-    fn pictures(&mut self) -> Result<&mut Pictures, ClientError> {
-        let none = || ClientError::Violation("a picture before CONFIGURE_ACK".into());
-        self.pictures.as_mut().ok_or_else(none)
-    }
-
     fn encodes(&self) -> bool {
         self.settings.options.mode == Mode::Encode
     }
@@ -806,64 +480,4 @@ impl Client {
             self.activity.all_written();
         }
     }
-
-    fn start_timeout(&self) -> Duration {
-        self.settings.timeout.max(MIN_START_TIMEOUT)
-    }
-
-    /// How long a server that lives is never silent.
-    fn silence(&self) -> Duration {
-        match (self.state, self.server.generation) {
-            // It sends no PING, and we may not send one.
-            (State::Flushed { .. }, Generation::Early) => EARLY_ANSWER,
-            _ => self.settings.timeout.max(MIN_SILENCE),
-        }
-    }
-
-    fn timers(&self) -> [Option<(Duration, Timer)>; 8] {
-        if self.ended() {
-            return [None; 8];
-        }
-        let Activity { heard, spoke, message_since, stuck_since, .. } = self.activity;
-        let silence = self.silence();
-        let moved = heard.max(self.uploaded);
-        let (hello, configure, streaming, flushed) = match self.state {
-            State::Hello => (Some(Duration::ZERO), None, None, None),
-            State::ParameterSets => (None, None, None, None),
-            State::Configure { since } => (None, Some(since), None, None),
-            State::Flushed { since } => (None, None, None, Some(moved.max(since))),
-            _ => (None, None, Some(moved), None),
-        };
-        let owed = match self.state {
-            State::Streaming => self.ledger.outstanding() >= STALL_WINDOW,
-            State::Flushed { .. } => self.ledger.outstanding() > 0,
-            _ => false,
-        };
-        let owed = owed && self.server.generation == Generation::Early;
-        let pings = self.state == State::Streaming && !self.output.ping;
-        let ping = pings.then(|| {
-            let probe = moved.max(self.probed).saturating_add(silence / 2);
-            probe.min(spoke.saturating_add(KEEPALIVE))
-        });
-        let after = |since: Option<Duration>, after, timer| {
-            since.map(|since| (since.saturating_add(after), timer))
-        };
-        [
-            after(self.write_failure.as_ref().map(|(at, _)| *at), LAST_WORDS, Timer::Write),
-            after(hello, self.settings.timeout, Timer::HelloAck),
-            after(configure, self.start_timeout(), Timer::ConfigureAck),
-            after(message_since, MESSAGE_TIMEOUT, Timer::Receive),
-            after(stuck_since, MESSAGE_TIMEOUT, Timer::Send),
-            after(owed.then_some(self.answered), EARLY_ANSWER, Timer::Answer),
-            after(streaming.or(flushed), silence, Timer::Silence),
-            after(ping, Duration::ZERO, Timer::Ping),
-        ]
-    }
-}
-
-/// One message as bytes.
-fn message(encode: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
-    let mut out = Vec::new();
-    encode(&mut out);
-    out
 }

@@ -1,29 +1,28 @@
 //! The server's end of a session.
 
 mod answers;
+mod deadlines;
 mod end;
+mod output;
+mod rules;
+mod settings;
 
-use std::{collections::VecDeque, time::Duration};
+use std::time::Duration;
 
 use answers::{Answers, Arrival};
 pub(super) use end::Pts;
 pub use end::{End, OutputError};
+pub use output::Outgoing;
+use output::Output;
+use rules::Violation;
+pub use settings::{ClientTraits, ServerSettings};
 
-use super::{
-    activity::Activity,
-    picture::{MAX_SIDE, Pictures},
-};
+use super::{activity::Activity, message, picture::Pictures};
 use crate::{
     Ack, Configure, ConfigureAck, Done, ErrorMessage, FrameBegin, FrameHead, Hello, HelloAck,
-    HelloStatus, Item, Mode, Options, PacketHead, Ping, PixelFormat, PlaneHead, Pong, ReadError,
-    SideData, SliceHead, error_code,
+    HelloStatus, Item, Mode, Options, PacketHead, PlaneHead, ReadError, SideData, SliceHead,
+    error_code,
 };
-
-/// CONFIGURE_ACK comes within this: existing clients give up after 5 s.
-const START_TIMEOUT: Duration = Duration::from_secs(4);
-
-/// A client of ours that sends nothing for this long though we PING is gone.
-const SILENCE: Duration = Duration::from_secs(60);
 
 /// Unsent PONGs that are kept; a client that PINGs on without reading gets no more.
 const MAX_PONGS: usize = 16;
@@ -31,56 +30,6 @@ const MAX_PONGS: usize = 16;
 /// Unsent messages from which on the session wants no further input. Existing clients have at most
 /// 128 frames unanswered.
 const MAX_QUEUED: usize = 256;
-
-/// The deadlines of a server's session.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServerSettings {
-    /// For HELLO from the start, and for CONFIGURE from HELLO_ACK.
-    pub handshake_timeout: Duration,
-    /// For one message from its first byte to its last; for output of which nothing leaves; and for
-    /// a session in which nothing moves either way.
-    pub idle_timeout: Duration,
-    /// After this long without a message to send, a client that waits for us gets a PING.
-    pub ping_interval: Duration,
-    /// How long input is still read and dropped after the session's end.
-    pub linger: Duration,
-}
-
-impl Default for ServerSettings {
-    fn default() -> Self {
-        Self {
-            handshake_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(60),
-            ping_interval: Duration::from_secs(2),
-            linger: Duration::from_secs(5),
-        }
-    }
-}
-
-/// What a client asked for and was offered. Known from [`ServerStep::Configure`] on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ClientTraits {
-    /// Encode or decode.
-    pub mode: Mode,
-    /// `x.ack.v1`: encoder delay costs this client no credit. To others a server holds back at most
-    /// 7 frames (docs/protocol.md section 7).
-    pub ack: bool,
-    /// `x.slices.v1`: pictures may come and go in slices.
-    pub slices: bool,
-    /// A decode client that waits for one frame after every packet lacks this: give it no more
-    /// delay than the stream's reordering. It gets no PING.
-    pub decode_async: bool,
-}
-
-/// The next message to write.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outgoing<B> {
-    /// A whole message.
-    Control(Vec<u8>),
-    /// A message that was queued with [`Server::packet`] or [`Server::frame`].
-    Data(B),
-}
 
 /// What a received item means.
 #[derive(Debug)]
@@ -198,56 +147,6 @@ enum Incoming {
     Repeat,
 }
 
-/// Messages to be written. Handshake answers go first; PONG, ACK and PING overtake what waits.
-#[derive(Debug)]
-struct Output<B> {
-    handshake: VecDeque<Vec<u8>>,
-    pongs: VecDeque<Vec<u8>>,
-    ack: Option<Ack>,
-    ping: bool,
-    queue: VecDeque<Outgoing<B>>,
-    /// What was fetched last has not been written yet.
-    writing: bool,
-}
-
-impl<B> Output<B> {
-    fn pending(&self) -> bool {
-        self.writing
-            || self.ping
-            || self.ack.is_some()
-            || !self.handshake.is_empty()
-            || !self.pongs.is_empty()
-            || !self.queue.is_empty()
-    }
-
-    fn next(&mut self) -> Option<Outgoing<B>> {
-        if let Some(message) = self.handshake.pop_front().or_else(|| self.pongs.pop_front()) {
-            return Some(Outgoing::Control(message));
-        }
-        if let Some(ack) = self.ack.take() {
-            return Some(Outgoing::Control(message(|out| ack.encode(out))));
-        }
-        if std::mem::take(&mut self.ping) {
-            return Some(Outgoing::Control(message(|out| Ping.encode(out))));
-        }
-        self.queue.pop_front()
-    }
-}
-
-/// What a deadline is for, in the order in which they count when several have passed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Timer {
-    Hello,
-    Configure,
-    Start,
-    Receive,
-    Send,
-    Idle,
-    Silence,
-    Linger,
-    Ping,
-}
-
 impl<B> Server<B> {
     /// A session that waits for HELLO; it begins now, at time zero.
     pub fn new(settings: ServerSettings) -> Self {
@@ -266,14 +165,7 @@ impl<B> Server<B> {
             incoming: Incoming::Nothing,
             answers: Answers::default(),
             taken: 0,
-            output: Output {
-                handshake: VecDeque::new(),
-                pongs: VecDeque::new(),
-                ack: None,
-                ping: false,
-                queue: VecDeque::new(),
-                writing: false,
-            },
+            output: Output::new(),
             unheard_since: None,
             input_ended: false,
             end: None,
@@ -491,13 +383,13 @@ impl<B> Server<B> {
     }
 
     /// The backend failed, or the server shuts down: ERROR, after what is queued.
-    pub fn fail(&mut self, now: Duration, code: u32, message: &str) {
+    pub fn fail(&mut self, now: Duration, code: u32, text: &str) {
         if self.closing() {
             return;
         }
-        let error = ErrorMessage { code, message: message.into() };
-        self.queue(now, Outgoing::Control(self::message(|out| error.encode(out))));
-        self.linger(End::Failed { code, message: message.into() });
+        let error = ErrorMessage::new(code, text);
+        self.queue(now, Outgoing::Control(message(|out| error.encode(out))));
+        self.linger(End::Failed { code, message: text.into() });
     }
 
     /// The next whole message to write. Asking for it says that the one before was written.
@@ -525,37 +417,6 @@ impl<B> Server<B> {
     /// [`Self::over`].
     pub fn send_finished(&self) -> bool {
         matches!(self.state, State::Lingering { since: Some(_) } | State::Over)
-    }
-
-    // ── time ──
-
-    /// When to call [`Self::tick`] if nothing happens before.
-    pub fn deadline(&self) -> Option<Duration> {
-        self.timers().map(|(at, _)| at).min()
-    }
-
-    /// Does what is due: a PING, an ERROR, the end.
-    pub fn tick(&mut self, now: Duration) {
-        let due = self.timers().filter(|(at, _)| *at <= now).map(|(_, timer)| timer).next();
-        let Some(timer) = due else { return };
-        let idle = self.settings.idle_timeout;
-        let text = match timer {
-            Timer::Hello => "no HELLO came in time".into(),
-            Timer::Configure => "no CONFIGURE came in time".into(),
-            Timer::Start => format!("the backend did not start within {START_TIMEOUT:?}"),
-            Timer::Receive => format!("a message did not arrive completely within {idle:?}"),
-            Timer::Idle => format!("nothing moved for {idle:?}"),
-            Timer::Silence => format!("nothing came for {SILENCE:?} though we sent PINGs"),
-            Timer::Send => return self.finish(End::Stuck),
-            Timer::Linger => return self.over_now(),
-            Timer::Ping => {
-                self.output.ping = true;
-                self.activity.waiting(now);
-                self.unheard_since.get_or_insert(now);
-                return;
-            }
-        };
-        self.fail(now, error_code::TIMEOUT, &text);
     }
 
     // ── outcome ──
@@ -586,237 +447,7 @@ impl<B> Server<B> {
     }
 }
 
-/// What a client did wrong.
-struct Violation {
-    code: u32,
-    message: String,
-}
-
-impl Violation {
-    fn order(message: impl Into<String>) -> Self {
-        Self { code: error_code::PROTOCOL, message: message.into() }
-    }
-
-    fn bad(message: impl Into<String>) -> Self {
-        Self { code: error_code::BAD_REQUEST, message: message.into() }
-    }
-}
-
 impl<B> Server<B> {
-    fn step<'a>(&mut self, now: Duration, item: Item<'a>) -> Result<ServerStep<'a>, Violation> {
-        match item {
-            Item::Hello(hello) if self.state == State::Hello => {
-                self.state = State::Deciding;
-                Ok(ServerStep::Hello(hello))
-            }
-            Item::Hello(_) => Err(Violation::order("a second HELLO")),
-            Item::Configure(configure) if matches!(self.state, State::Configure { .. }) => {
-                self.configure(now, configure)
-            }
-            Item::Configure(_) => Err(Violation::order("CONFIGURE out of order")),
-            Item::Ping(payload) => {
-                // Before CONFIGURE_ACK an answer would fail both ends (docs/protocol.md section 8).
-                if self.streaming() && self.output.pongs.len() < MAX_PONGS {
-                    self.output.pongs.push_back(message(|out| Pong(payload).encode(out)));
-                    self.activity.waiting(now);
-                }
-                Ok(ServerStep::Nothing)
-            }
-            Item::Pong | Item::Unknown { .. } => Ok(ServerStep::Nothing),
-            Item::Error(ErrorMessage { code, message }) => {
-                self.finish(End::ClientFailed { code, message: message.into_owned() });
-                Ok(ServerStep::Closing)
-            }
-            Item::Flush => self.flush(),
-            Item::HelloAck(_)
-            | Item::ConfigureAck(_)
-            | Item::Done
-            | Item::PacketAck
-            | Item::Ack(_) => Err(Violation::bad("a message that only servers send")),
-            Item::Body(_) if self.incoming == Incoming::Repeat => Ok(ServerStep::Nothing),
-            Item::Body(data) => Ok(ServerStep::Body(data)),
-            Item::Packet(_) | Item::PacketEnd(_) => self.packet_item(item),
-            Item::Frame(_)
-            | Item::Plane(_)
-            | Item::FrameEnd(_)
-            | Item::FrameBegin(_)
-            | Item::Slice(_)
-            | Item::SliceEnd => self.picture_item(now, item),
-        }
-    }
-
-    fn configure<'a>(
-        &mut self,
-        now: Duration,
-        configure: Configure<'a>,
-    ) -> Result<ServerStep<'a>, Violation> {
-        let refuse = |code, message: String| Err(Violation { code, message });
-        let (options, mut unknown) = match Options::parse(&configure.options) {
-            Ok(parsed) => parsed,
-            Err(error) => return refuse(error.code(), error.to_string()),
-        };
-        let mode = options.mode;
-        if mode == Mode::Transcode {
-            return refuse(error_code::UNSUPPORTED, "mode transcode is not supported".into());
-        }
-        let Configure { width, height, pix_fmt, .. } = configure;
-        if ![width, height].iter().all(|side| (1..=MAX_SIDE).contains(side)) {
-            let message = format!("size {width}x{height} is not within 1 to {MAX_SIDE} each way");
-            return refuse(error_code::AUTH_OR_CONFIG, message);
-        }
-        let Some(format) = PixelFormat::from_wire(pix_fmt) else {
-            let message = format!("pixel format {pix_fmt} is not supported");
-            return refuse(error_code::UNSUPPORTED, message);
-        };
-        let mut agreed = |asked: bool, offered: bool, key: &str| {
-            if asked && !offered {
-                unknown.push(key.into());
-            }
-            asked && offered
-        };
-        self.client = ClientTraits {
-            mode,
-            ack: agreed(options.ack, self.offered.ack, "x.ack.v1"),
-            slices: agreed(options.slices, self.offered.slices, "x.slices.v1"),
-            decode_async: options.decode_async == Some(true),
-        };
-        let compressed = options.wire_compression != 0;
-        self.pictures = Some(Pictures::new(format, width, height, compressed, true));
-        self.state = State::Configuring { since: now };
-        Ok(ServerStep::Configure(configure, options, unknown))
-    }
-
-    fn packet_item<'a>(&mut self, item: Item<'a>) -> Result<ServerStep<'a>, Violation> {
-        match item {
-            Item::Packet(packet) => {
-                self.stream(Mode::Decode, "PACKET")?;
-                Ok(ServerStep::Packet(packet))
-            }
-            Item::PacketEnd(side_data) => {
-                self.counts.packets_in += 1;
-                Ok(ServerStep::PacketEnd(side_data))
-            }
-            _ => Ok(ServerStep::Nothing),
-        }
-    }
-
-    fn picture_item<'a>(
-        &mut self,
-        now: Duration,
-        item: Item<'a>,
-    ) -> Result<ServerStep<'a>, Violation> {
-        if self.incoming == Incoming::Repeat {
-            if matches!(item, Item::FrameEnd(_)) {
-                self.incoming = Incoming::Nothing;
-            }
-            return Ok(ServerStep::Nothing);
-        }
-        match item {
-            Item::Frame(head) => {
-                self.stream(Mode::Encode, "FRAME")?;
-                self.pictures()?.frame(&head).map_err(Violation::bad)?;
-                if let Some(repeat) = self.arrival(head.pts)? {
-                    self.pictures()?.frame_end();
-                    self.incoming = Incoming::Repeat;
-                    self.counts.repeats += 1;
-                    if let Some(answer) = repeat.answer {
-                        self.answer_repeat(now, &answer);
-                    }
-                    return Ok(ServerStep::Nothing);
-                }
-                self.incoming = Incoming::Picture { pts: head.pts };
-                Ok(ServerStep::Frame(head))
-            }
-            Item::Plane(head) => {
-                self.pictures()?.plane(&head).map_err(Violation::bad)?;
-                Ok(ServerStep::Plane(head))
-            }
-            Item::FrameEnd(side_data) => {
-                self.pictures()?.frame_end();
-                self.complete();
-                Ok(ServerStep::FrameEnd(side_data))
-            }
-            Item::FrameBegin(begin) => {
-                self.stream(Mode::Encode, "FRAME_BEGIN")?;
-                if !self.client.slices {
-                    return Err(Violation::bad("FRAME_BEGIN though x.slices.v1 was not agreed"));
-                }
-                self.pictures()?.begin(&begin).map_err(Violation::bad)?;
-                let pts = begin.head.pts;
-                if self.arrival(pts)?.is_some() {
-                    return Err(Violation::bad(format!("pts {} came twice", Pts(pts))));
-                }
-                self.incoming = Incoming::Picture { pts };
-                Ok(ServerStep::FrameBegin(begin))
-            }
-            Item::Slice(slice) => {
-                self.stream(Mode::Encode, "SLICE")?;
-                self.pictures()?.slice(&slice).map_err(Violation::bad)?;
-                Ok(ServerStep::Slice(slice))
-            }
-            Item::SliceEnd => {
-                let last = self.pictures()?.slice_end();
-                if last {
-                    self.complete();
-                }
-                Ok(ServerStep::SliceEnd { last })
-            }
-            _ => Ok(ServerStep::Nothing),
-        }
-    }
-
-    fn flush<'a>(&mut self) -> Result<ServerStep<'a>, Violation> {
-        match self.state {
-            State::Streaming if self.pictures.as_ref().is_some_and(Pictures::unfinished) => {
-                Err(Violation::order("FLUSH amid a picture"))
-            }
-            State::Streaming => {
-                self.state = State::Draining;
-                Ok(ServerStep::Drain)
-            }
-            // Early clients repeat it up to 16 times.
-            State::Draining => Ok(ServerStep::Nothing),
-            _ => Err(Violation::order("FLUSH before CONFIGURE_ACK")),
-        }
-    }
-
-    /// Is `what` in order here?
-    fn stream(&self, mode: Mode, what: &str) -> Result<(), Violation> {
-        match self.state {
-            State::Streaming if self.client.mode == mode => Ok(()),
-            State::Streaming => {
-                Err(Violation::bad(format!("{what} in a session of the other direction")))
-            }
-            State::Draining => Err(Violation::order(format!("{what} after FLUSH"))),
-            _ => Err(Violation::order(format!("{what} before CONFIGURE_ACK"))),
-        }
-    }
-
-    fn pictures(&mut self) -> Result<&mut Pictures, Violation> {
-        self.pictures.as_mut().ok_or_else(|| Violation::order("a picture before CONFIGURE_ACK"))
-    }
-
-    /// The repeat that a frame of this pts is, if it is one.
-    fn arrival(&mut self, pts: i64) -> Result<Option<Repeat>, Violation> {
-        match self.answers.arrival(pts) {
-            Arrival::New => Ok(None),
-            Arrival::Repeat(answer) => Ok(Some(Repeat { answer })),
-            Arrival::Duplicate => Err(Violation::bad(format!("pts {} came twice", Pts(pts)))),
-            Arrival::Excess => {
-                Err(Violation::bad(format!("pts {} came again and again", Pts(pts))))
-            }
-        }
-    }
-
-    /// The picture that came in is whole.
-    fn complete(&mut self) {
-        if let Incoming::Picture { pts } = self.incoming {
-            self.answers.begun(pts);
-            self.counts.frames_in += 1;
-        }
-        self.incoming = Incoming::Nothing;
-    }
-
     fn answer_repeat(&mut self, now: Duration, answer: &PacketHead) {
         let head = PacketHead { flags: 0, len: 0, ..*answer };
         if let Ok((mut bytes, tail)) = crate::packet_message(&head, &[]) {
@@ -877,70 +508,4 @@ impl<B> Server<B> {
             }
         }
     }
-
-    /// A client waits for us and can take a PING.
-    fn pings(&self) -> bool {
-        let waits = self.state == State::Draining
-            || self.unanswered() > 0
-            || self.activity.message_since.is_some();
-        let takes = self.client.mode == Mode::Encode || self.client.decode_async;
-        self.streaming() && waits && takes && !self.output.pending()
-    }
-
-    fn timers(&self) -> impl Iterator<Item = (Duration, Timer)> {
-        let ServerSettings { handshake_timeout, idle_timeout, ping_interval, linger } =
-            self.settings;
-        let Activity { heard, spoke, message_since, stuck_since, .. } = self.activity;
-        let streaming = self.streaming();
-        let receiving = !self.closing() && self.state != State::Hello;
-        [
-            (
-                matches!(self.state, State::Hello).then_some(Duration::ZERO),
-                handshake_timeout,
-                Timer::Hello,
-            ),
-            (self.since_hello_ack(), handshake_timeout, Timer::Configure),
-            (self.since_configure(), START_TIMEOUT, Timer::Start),
-            (message_since.filter(|_| receiving), idle_timeout, Timer::Receive),
-            (stuck_since.filter(|_| self.state != State::Over), idle_timeout, Timer::Send),
-            (streaming.then_some(heard.max(spoke)), idle_timeout, Timer::Idle),
-            (self.unheard_since.filter(|_| streaming && self.client.ack), SILENCE, Timer::Silence),
-            (self.since_sent(), linger, Timer::Linger),
-            (self.pings().then_some(spoke), ping_interval, Timer::Ping),
-        ]
-        .into_iter()
-        .filter_map(|(since, after, timer)| Some((since?.saturating_add(after), timer)))
-    }
-
-    fn since_hello_ack(&self) -> Option<Duration> {
-        match self.state {
-            State::Configure { since } => Some(since),
-            _ => None,
-        }
-    }
-
-    fn since_configure(&self) -> Option<Duration> {
-        match self.state {
-            State::Configuring { since } => Some(since),
-            _ => None,
-        }
-    }
-
-    fn since_sent(&self) -> Option<Duration> {
-        match self.state {
-            State::Lingering { since } => since,
-            _ => None,
-        }
-    }
-}
-
-struct Repeat {
-    answer: Option<PacketHead>,
-}
-
-/// One message as bytes.
-fn message(encode: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
-    let mut out = Vec::new();
-    encode(&mut out);
-    out
 }

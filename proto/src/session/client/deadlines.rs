@@ -1,0 +1,122 @@
+//! A client's deadlines (docs/protocol.md sections 4, 7 and 8).
+
+use std::time::Duration;
+
+use super::{Client, ClientError, Generation, STALL_WINDOW, State};
+use crate::session::activity::Activity;
+
+/// CONFIGURE_ACK gets at least this: servers have 4 s for it.
+const MIN_START_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Silence gets at least this, since a server's own PINGs come every 2 s.
+const MIN_SILENCE: Duration = Duration::from_secs(3);
+
+/// An early server, which sends no PING, has this long for the next packet once it must send one.
+const EARLY_ANSWER: Duration = Duration::from_secs(30);
+
+/// Early servers end a session in which nothing came for 10 s.
+const KEEPALIVE: Duration = Duration::from_secs(4);
+
+/// One message from its first byte to its last, and output of which nothing leaves.
+const MESSAGE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// After a failed write, the server's ERROR may still be on its way to us.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// What a deadline is for, in the order in which they count when several have passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Timer {
+    Write,
+    HelloAck,
+    ConfigureAck,
+    Receive,
+    Send,
+    Answer,
+    Silence,
+    Ping,
+}
+
+impl Client {
+    /// When to call [`Self::tick`] if nothing happens before.
+    pub fn deadline(&self) -> Option<Duration> {
+        self.timers().into_iter().flatten().map(|(at, _)| at).min()
+    }
+
+    /// Does what is due: a PING, or failure.
+    pub fn tick(&mut self, now: Duration) {
+        let due = self.timers().into_iter().flatten().find(|(at, _)| *at <= now);
+        let Some((_, timer)) = due else { return };
+        let timed_out = |what, after| ClientError::TimedOut { what, after };
+        let error = match timer {
+            Timer::HelloAck => timed_out("no answer to HELLO", self.settings.timeout),
+            Timer::ConfigureAck => timed_out("no answer to CONFIGURE", self.start_timeout()),
+            Timer::Receive => timed_out("a message did not arrive completely", MESSAGE_TIMEOUT),
+            Timer::Send => timed_out("the server took none of our output", MESSAGE_TIMEOUT),
+            Timer::Answer => timed_out("the server gave no output", EARLY_ANSWER),
+            Timer::Silence => timed_out("the server sent nothing", self.silence()),
+            Timer::Write => {
+                let reason = self.write_failure.take().map(|(_, reason)| reason);
+                ClientError::Transport(reason.unwrap_or_default())
+            }
+            Timer::Ping => {
+                self.output.ping = true;
+                self.probed = self.probed.max(now);
+                return self.activity.waiting(now);
+            }
+        };
+        self.fail(error);
+    }
+
+    fn start_timeout(&self) -> Duration {
+        self.settings.timeout.max(MIN_START_TIMEOUT)
+    }
+
+    /// How long a server that lives is never silent.
+    fn silence(&self) -> Duration {
+        match (self.state, self.server.generation) {
+            // It sends no PING, and we may not send one.
+            (State::Flushed { .. }, Generation::Early) => EARLY_ANSWER,
+            _ => self.settings.timeout.max(MIN_SILENCE),
+        }
+    }
+
+    fn timers(&self) -> [Option<(Duration, Timer)>; 8] {
+        if self.ended() {
+            return [None; 8];
+        }
+        let Activity { heard, spoke, message_since, stuck_since, .. } = self.activity;
+        let silence = self.silence();
+        let moved = heard.max(self.uploaded);
+        let (hello, configure, streaming, flushed) = match self.state {
+            State::Hello => (Some(Duration::ZERO), None, None, None),
+            State::ParameterSets => (None, None, None, None),
+            State::Configure { since } => (None, Some(since), None, None),
+            State::Flushed { since } => (None, None, None, Some(moved.max(since))),
+            _ => (None, None, Some(moved), None),
+        };
+        let owed = match self.state {
+            State::Streaming => self.ledger.outstanding() >= STALL_WINDOW,
+            State::Flushed { .. } => self.ledger.outstanding() > 0,
+            _ => false,
+        };
+        let owed = owed && self.server.generation == Generation::Early;
+        let pings = self.state == State::Streaming && !self.output.ping;
+        let ping = pings.then(|| {
+            let probe = moved.max(self.probed).saturating_add(silence / 2);
+            probe.min(spoke.saturating_add(KEEPALIVE))
+        });
+        let after = |since: Option<Duration>, after, timer| {
+            since.map(|since| (since.saturating_add(after), timer))
+        };
+        [
+            after(self.write_failure.as_ref().map(|(at, _)| *at), LAST_WORDS, Timer::Write),
+            after(hello, self.settings.timeout, Timer::HelloAck),
+            after(configure, self.start_timeout(), Timer::ConfigureAck),
+            after(message_since, MESSAGE_TIMEOUT, Timer::Receive),
+            after(stuck_since, MESSAGE_TIMEOUT, Timer::Send),
+            after(owed.then_some(self.answered), EARLY_ANSWER, Timer::Answer),
+            after(streaming.or(flushed), silence, Timer::Silence),
+            after(ping, Duration::ZERO, Timer::Ping),
+        ]
+    }
+}

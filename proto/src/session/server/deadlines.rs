@@ -1,0 +1,112 @@
+//! A server's deadlines (docs/protocol.md sections 1, 4 and 8).
+
+use std::time::Duration;
+
+use super::{End, Server, ServerSettings, State};
+use crate::{Mode, error_code, session::activity::Activity};
+
+/// CONFIGURE_ACK comes within this: existing clients give up after 5 s.
+const START_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// A client of ours that sends nothing for this long though we PING is gone.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// What a deadline is for, in the order in which they count when several have passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Timer {
+    Hello,
+    Configure,
+    Start,
+    Receive,
+    Send,
+    Idle,
+    Silence,
+    Linger,
+    Ping,
+}
+
+impl<B> Server<B> {
+    /// When to call [`Self::tick`] if nothing happens before.
+    pub fn deadline(&self) -> Option<Duration> {
+        self.timers().map(|(at, _)| at).min()
+    }
+
+    /// Does what is due: a PING, an ERROR, the end.
+    pub fn tick(&mut self, now: Duration) {
+        let due = self.timers().filter(|(at, _)| *at <= now).map(|(_, timer)| timer).next();
+        let Some(timer) = due else { return };
+        let idle = self.settings.idle_timeout;
+        let text = match timer {
+            Timer::Hello => "no HELLO came in time".into(),
+            Timer::Configure => "no CONFIGURE came in time".into(),
+            Timer::Start => format!("the backend did not start within {START_TIMEOUT:?}"),
+            Timer::Receive => format!("a message did not arrive completely within {idle:?}"),
+            Timer::Idle => format!("nothing moved for {idle:?}"),
+            Timer::Silence => format!("nothing came for {SILENCE:?} though we sent PINGs"),
+            Timer::Send => return self.finish(End::Stuck),
+            Timer::Linger => return self.over_now(),
+            Timer::Ping => {
+                self.output.ping = true;
+                self.activity.waiting(now);
+                self.unheard_since.get_or_insert(now);
+                return;
+            }
+        };
+        self.fail(now, error_code::TIMEOUT, &text);
+    }
+
+    /// A client waits for us and can take a PING.
+    fn pings(&self) -> bool {
+        let waits = self.state == State::Draining
+            || self.unanswered() > 0
+            || self.activity.message_since.is_some();
+        let takes = self.client.mode == Mode::Encode || self.client.decode_async;
+        self.streaming() && waits && takes && !self.output.pending()
+    }
+
+    fn timers(&self) -> impl Iterator<Item = (Duration, Timer)> {
+        let ServerSettings { handshake_timeout, idle_timeout, ping_interval, linger } =
+            self.settings;
+        let Activity { heard, spoke, message_since, stuck_since, .. } = self.activity;
+        let streaming = self.streaming();
+        let receiving = !self.closing() && self.state != State::Hello;
+        [
+            (
+                matches!(self.state, State::Hello).then_some(Duration::ZERO),
+                handshake_timeout,
+                Timer::Hello,
+            ),
+            (self.since_hello_ack(), handshake_timeout, Timer::Configure),
+            (self.since_configure(), START_TIMEOUT, Timer::Start),
+            (message_since.filter(|_| receiving), idle_timeout, Timer::Receive),
+            (stuck_since.filter(|_| self.state != State::Over), idle_timeout, Timer::Send),
+            (streaming.then_some(heard.max(spoke)), idle_timeout, Timer::Idle),
+            (self.unheard_since.filter(|_| streaming && self.client.ack), SILENCE, Timer::Silence),
+            (self.since_sent(), linger, Timer::Linger),
+            (self.pings().then_some(spoke), ping_interval, Timer::Ping),
+        ]
+        .into_iter()
+        .filter_map(|(since, after, timer)| Some((since?.saturating_add(after), timer)))
+    }
+
+    fn since_hello_ack(&self) -> Option<Duration> {
+        match self.state {
+            State::Configure { since } => Some(since),
+            _ => None,
+        }
+    }
+
+    fn since_configure(&self) -> Option<Duration> {
+        match self.state {
+            State::Configuring { since } => Some(since),
+            _ => None,
+        }
+    }
+
+    fn since_sent(&self) -> Option<Duration> {
+        match self.state {
+            State::Lingering { since } => since,
+            _ => None,
+        }
+    }
+}
