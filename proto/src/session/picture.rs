@@ -229,3 +229,47 @@ impl Marks {
         self.marked == self.len
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Is a chroma plane of `rows` rows taken, where a picture is `height` rows high?
+    fn takes_chroma(format: PixelFormat, height: u32, rows: u32) -> bool {
+        let mut pictures = Pictures::new(format, 4, height, true, true);
+        let head = FrameHead { pts: 0, duration: 0, flags: 0, planes: 2 };
+        pictures.frame(&head).unwrap();
+        let luma = PlaneHead { index: 0, stride: 8, height, len: 9 };
+        pictures.plane(&luma).unwrap();
+        pictures.plane(&PlaneHead { index: 1, height: rows, ..luma }).is_ok()
+    }
+
+    #[test]
+    fn only_an_odd_height_may_lose_its_last_chroma_row() {
+        assert!(takes_chroma(PixelFormat::Nv12, 5, 3));
+        assert!(takes_chroma(PixelFormat::P010, 5, 2));
+        assert!(!takes_chroma(PixelFormat::Nv12, 5, 1));
+        assert!(!takes_chroma(PixelFormat::Nv12, 4, 1));
+        assert!(!takes_chroma(PixelFormat::P210, 5, 4));
+        assert!(!takes_chroma(PixelFormat::Nv12, 1, 0));
+    }
+
+    #[test]
+    fn rows_across_words_are_marked_once() {
+        let mut marks = Marks::new(130);
+        assert!(marks.set(60, 70));
+        assert!(!marks.set(129, 1));
+        assert!(marks.set(0, 60));
+        assert!(marks.full());
+        assert!(!Marks::new(130).set(u32::MAX, 2));
+    }
+
+    #[test]
+    fn the_planes_of_a_frame_come_in_order() {
+        let mut pictures = Pictures::new(PixelFormat::Nv12, 4, 4, true, false);
+        let second = PlaneHead { index: 1, stride: 4, height: 2, len: 1 };
+        assert!(pictures.plane(&second).is_err());
+        pictures.frame(&FrameHead { pts: 0, duration: 0, flags: 0, planes: 2 }).unwrap();
+        assert!(pictures.plane(&second).is_err());
+    }
+}

@@ -141,7 +141,10 @@ impl ClientRig {
     pub(crate) fn wait(&mut self, seconds: f64) {
         let end = self.now + Duration::from_secs_f64(seconds);
         self.write();
+        let mut still = 0;
         while let Some(at) = self.client.deadline().filter(|at| *at <= end) {
+            still = if at > self.now { 0 } else { still + 1 };
+            assert!(still < 10, "the deadline stays at {at:?}");
             self.now = self.now.max(at);
             self.client.tick(self.now);
             self.write();

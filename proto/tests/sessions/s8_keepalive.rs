@@ -468,6 +468,18 @@ fn after_flush_existing_and_our_servers_keep_the_session_by_their_pings() {
 }
 
 #[test]
+fn silence_is_counted_anew_from_flush() {
+    let wants = ClientSettings { timeout: Duration::from_secs(20), ..settings() };
+    let mut rig = ClientRig::streaming(wants, speech::CURRENT);
+    rig.wait(19.0);
+    rig.flush();
+    rig.wait(19.9);
+    assert_eq!(rig.client.failure(), None);
+    rig.wait(0.2);
+    assert_eq!(timed_out(&rig), ("the server sent nothing", 20));
+}
+
+#[test]
 fn after_flush_an_early_server_has_thirty_seconds_for_each_packet() {
     let mut rig = ClientRig::with(Generation::Early);
     rig.send_all(0..3);

@@ -118,7 +118,10 @@ impl ServerRig {
     pub(crate) fn wait(&mut self, seconds: f64) {
         let end = self.now + Duration::from_secs_f64(seconds);
         self.write();
+        let mut still = 0;
         while let Some(at) = self.server.deadline().filter(|at| *at <= end) {
+            still = if at > self.now { 0 } else { still + 1 };
+            assert!(still < 10, "the deadline stays at {at:?}");
             self.now = self.now.max(at);
             self.server.tick(self.now);
             self.write();

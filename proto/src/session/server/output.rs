@@ -9,7 +9,8 @@ use crate::{Ack, Ping, session::message};
 pub enum Outgoing<B> {
     /// A whole message.
     Control(Vec<u8>),
-    /// A message that was queued with [`Server::packet`] or [`Server::frame`].
+    /// A message that was queued with [`Server::packet`](crate::Server::packet) or
+    /// [`Server::frame`](crate::Server::frame).
     Data(B),
 }
 

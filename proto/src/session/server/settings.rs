@@ -29,7 +29,7 @@ impl Default for ServerSettings {
     }
 }
 
-/// What a client asked for and was offered. Known from [`ServerStep::Configure`] on.
+/// What a client asked for and was offered. Known from [`ServerStep::Configure`](crate::ServerStep) on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClientTraits {
