@@ -20,6 +20,7 @@ pub mod incoming;
 pub mod limits;
 pub mod message;
 pub mod options;
+pub mod session;
 
 pub use error::{EncodeError, Fault, ReadError};
 pub use format::{Codec, PixelFormat, Rational};
@@ -32,6 +33,12 @@ pub use message::{
     slice_message,
 };
 pub use options::{CodecFlags, Mode, OptionError, Options, ScaleMode};
+
+pub use session::{
+    AdmitError, Client, ClientCounts, ClientError, ClientSettings, ClientStep, ClientTraits, End,
+    Generation, Outgoing, OutputError, PacketOut, Server, ServerCounts, ServerSettings, ServerStep,
+    ServerTraits,
+};
 
 /// The TCP port of the protocol (docs/protocol.md section 1).
 pub const DEFAULT_PORT: u16 = 5555;

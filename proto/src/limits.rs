@@ -111,6 +111,6 @@ impl Default for Limits {
 
 /// The most that LZ4 (n + n/255 + 16) or Zstandard (n + n/256 + at most 64) makes of `len` bytes,
 /// with room for a frame header.
-fn worst_expansion(len: u64) -> u64 {
+pub(crate) fn worst_expansion(len: u64) -> u64 {
     len.saturating_add(len / 128).saturating_add(1 << 10)
 }
