@@ -20,8 +20,8 @@ use crate::wire::Reader;
 /// | SLICE | `Slice`, its `Body` pieces, `SliceEnd` |
 /// | any other | one item |
 ///
-/// The pieces of a body are as long together as its head says, never empty, and none of them if that
-/// is 0.
+/// The pieces of a body are as long together as its head says, never empty, and none of them if
+/// that is 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item<'a> {
     /// HELLO.
@@ -240,9 +240,9 @@ impl Incoming {
     /// Takes bytes from the front of `input`; says how many, and which item they completed.
     ///
     /// To be called again, with what is left of the input even if that is empty, until there is no
-    /// item: then all of the input was taken and the next item needs more. (Some items, as the end of
-    /// a FRAME without side data, need no bytes of their own.) So for input that is not empty the
-    /// answer is never (0, None).
+    /// item: then all of the input was taken and the next item needs more. (Some items, as the end
+    /// of a FRAME without side data, need no bytes of their own.) So for input that is not empty
+    /// the answer is never (0, None).
     ///
     /// # Errors
     /// What the peer got wrong; from then on every call repeats it.
@@ -390,8 +390,9 @@ impl Incoming {
         if self.held.capacity() > KEPT { self.held = Vec::new() } else { self.held.clear() }
     }
 
-    /// Bytes of bulk data that come next. They may be read from the transport straight to their place
-    /// and reported by [`Incoming::body_taken`], instead of passing through [`Incoming::read`].
+    /// Bytes of bulk data that come next. They may be read from the transport straight to their
+    /// place and reported by [`Incoming::body_taken`], instead of passing through
+    /// [`Incoming::read`].
     pub fn body_left(&self) -> usize {
         match self.state {
             State::Body(left, _) => left as usize,
@@ -484,8 +485,8 @@ fn after_plane_head(
     Ok((Item::Plane(head), State::Body(head.len, then)))
 }
 
-/// Side data is the only part of a bulk message that is held, so its length is checked before any of
-/// it is.
+/// Side data is the only part of a bulk message that is held, so its length is checked before any
+/// of it is.
 fn side_data_at(of: Bulk, at: Payload) -> Result<Then, ReadError> {
     if at.left <= side_data::MAX_LEN {
         return Ok(Then::SideData(of, at));

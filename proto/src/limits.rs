@@ -3,8 +3,8 @@
 use crate::format::PixelFormat;
 use crate::message::{MessageType, frame, frame_begin, packet, side_data, slice};
 
-/// The longest payload, in bytes, of each kind of message; the header's length field is held against
-/// it before anything is read or allocated.
+/// The longest payload, in bytes, of each kind of message; the header's length field is held
+/// against it before anything is read or allocated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// HELLO and HELLO_ACK.
@@ -45,14 +45,14 @@ impl Limits {
         slice: DEFAULT_CAP,
     };
 
-    /// The limits once the format is known: FRAME, PACKET and SLICE get what pictures of `format` and
-    /// `width` x `height` pixels can need, and never more than `cap` bytes.
+    /// The limits once the format is known: FRAME, PACKET and SLICE get what pictures of `format`
+    /// and `width` x `height` pixels can need, and never more than `cap` bytes.
     ///
-    /// - FRAME: every plane with [`MAX_ROW_PADDING`] on each row, expanded by compression as badly as
-    ///   possible, and the most side data that is allowed.
+    /// - FRAME: every plane with [`MAX_ROW_PADDING`] on each row, expanded by compression as badly
+    ///   as possible, and the most side data that is allowed.
     /// - SLICE: the largest plane without padding (slices are packed), expanded likewise.
-    /// - PACKET: twice the raw picture rounded up to whole blocks of 64 x 64, which covers an access
-    ///   unit of uncompressed (PCM) blocks, a MiB for parameter sets and SEI, and side data.
+    /// - PACKET: twice the raw picture rounded up to whole blocks of 64 x 64, which covers an
+    ///   access unit of uncompressed (PCM) blocks, a MiB for parameter sets and SEI, and side data.
     pub fn for_format(format: PixelFormat, width: u32, height: u32, cap: u32) -> Self {
         let plane = |width, height, plane, padding: u32| -> u64 {
             let (row, rows) = format.plane_layout(width, height, plane);

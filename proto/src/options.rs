@@ -24,9 +24,9 @@ impl OptionError {
     }
 }
 
-/// Defines [`Options`] and what walks over its keys from one table. A row is the field with its type,
-/// its default and its key; after `if`, which values of the type are allowed, and what to say of
-/// others.
+/// Defines [`Options`] and what walks over its keys from one table. A row is the field with its
+/// type, its default and its key; after `if`, which values of the type are allowed, and what to say
+/// of others.
 macro_rules! options {
     (@expected $type:ty) => { <$type as Value>::EXPECTED };
     (@expected $type:ty, $expected:literal) => { $expected };
@@ -139,7 +139,8 @@ options! {
     /// The most reference frames; 0 the encoder's choice.
     max_ref_frames: i32 = 0, "max_ref_frames";
     /// Quality of the alpha channel, 0 to 1; 0 none.
-    alpha_quality: f64 = 0.0, "alpha_quality" if |q| (0.0..=1.0).contains(q), "a number from 0 to 1";
+    alpha_quality: f64 = 0.0, "alpha_quality"
+        if |q| (0.0..=1.0).contains(q), "a number from 0 to 1";
 
     /// AVCOL_RANGE_*; 0 unknown.
     color_range: u16 = 0, "color_range";
@@ -185,8 +186,8 @@ options! {
 }
 
 impl Options {
-    /// The options of a CONFIGURE and the keys that are not known. Of a key that comes twice the last
-    /// value holds.
+    /// The options of a CONFIGURE and the keys that are not known. Of a key that comes twice the
+    /// last value holds.
     pub fn parse(pairs: &[(&str, &str)]) -> Result<(Self, Vec<String>), OptionError> {
         let mut options = Self::default();
         let mut unknown = Vec::new();

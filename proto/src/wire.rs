@@ -145,8 +145,8 @@ impl<'a> Writer<'a> {
         Self { message, out }
     }
 
-    /// The header, for a payload of `len` bytes; only the field's width bounds it, since the limits of
-    /// bulk messages are the reader's to configure.
+    /// The header, for a payload of `len` bytes; only the field's width bounds it, since the limits
+    /// of bulk messages are the reader's to configure.
     pub(crate) fn header(&mut self, len: u64) -> Result<(), EncodeError> {
         let len = u32::try_from(len).map_err(|_| EncodeError::TooLong {
             message: self.message,

@@ -17,8 +17,8 @@ pub const MAX_TABLES: usize = 64 << 10;
 pub(crate) const MAX_LEN: u32 =
     frame::HEAD_LEN + 1 + 4 + 4 + 2 + 4 + MAX_TABLES as u32 + side_data::MAX_LEN;
 
-/// Announces a frame whose data comes in SLICEs, in any order, that together tile every plane exactly
-/// once.
+/// Announces a frame whose data comes in SLICEs, in any order, that together tile every plane
+/// exactly once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameBegin<'a> {
     /// As in FRAME.

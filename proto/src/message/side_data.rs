@@ -27,8 +27,8 @@ impl<'a> SideData<'a> {
     /// None.
     pub const EMPTY: Self = Self { left: 0, records: &[] };
 
-    /// These records, type and bytes, laid out in `buffer` for a [`FrameBegin`](crate::FrameBegin) to
-    /// send. (FRAME and PACKET take the records themselves.)
+    /// These records, type and bytes, laid out in `buffer` for a [`FrameBegin`](crate::FrameBegin)
+    /// to send. (FRAME and PACKET take the records themselves.)
     pub fn new(records: &[(u32, &[u8])], buffer: &'a mut Vec<u8>) -> Result<Self, EncodeError> {
         buffer.clear();
         write(&mut Writer::new(MessageType::FrameBegin, buffer), records)?;

@@ -1,5 +1,5 @@
-//! What is read although it is not what the protocol asks for, because peers in the field send it or
-//! may come to.
+//! What is read although it is not what the protocol asks for, because peers in the field send it
+//! or may come to.
 
 use vtremote_proto::*;
 

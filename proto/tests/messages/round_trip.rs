@@ -1,4 +1,5 @@
-//! Whatever can be said is understood, however it is cut into pieces; whatever else comes is survived.
+//! Whatever can be said is understood, however it is cut into pieces; whatever else comes is
+//! survived.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -93,7 +94,8 @@ prop_compose! {
         side_data in side_data(),
     ) -> Message {
         let (pts, dts, duration) = times;
-        Message::Packet(PacketHead { pts, dts, duration, flags, len: data.len() as u32 }, data, side_data)
+        let head = PacketHead { pts, dts, duration, flags, len: data.len() as u32 };
+        Message::Packet(head, data, side_data)
     }
 }
 
@@ -151,8 +153,8 @@ fn pieces() -> impl Strategy<Value = Vec<usize>> {
     vec(prop_oneof![1..4usize, 1..40usize, 1..4000usize], 1..20)
 }
 
-/// What an [`Incoming`] with the limits of [`small`] holds less of: the longest message that is read as
-/// a whole has 400 bytes, and the side data of a FRAME or PACKET is less than all of it.
+/// What an [`Incoming`] with the limits of [`small`] holds less of: the longest message that is
+/// read as a whole has 400 bytes, and the side data of a FRAME or PACKET is less than all of it.
 const MOST_HELD: usize = 400;
 
 fn small() -> Limits {
