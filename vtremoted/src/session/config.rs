@@ -1,6 +1,5 @@
 //! CONFIGURE as backends understand it (docs/protocol.md section 4).
 
-use std::time::Duration;
 use vtremote_backend::{
     Codec, Color, DecoderConfig, EncoderConfig, Entropy, Error, PixelFormat, Quality, RateControl,
     Ratio,
@@ -13,9 +12,6 @@ const MAX_DELAY: u32 = 7;
 
 /// The largest picture that is accepted: what H.265 level 6.2 and every encoder here can do.
 const MAX_SIDE: u32 = 16_384;
-
-/// How long opening a backend may take altogether; existing clients give up a second later.
-pub(super) const START: Duration = Duration::from_secs(4);
 
 fn format(number: u8) -> Result<PixelFormat, Error> {
     use PixelFormat::{Ayuv, Bgra, Nv12, P010, P210};
