@@ -53,14 +53,21 @@ impl BitWriter {
 pub(crate) fn append_nal(out: &mut Vec<u8>, header: &[u8], payload: &[u8]) {
     out.extend_from_slice(&[0, 0, 0, 1]);
     out.extend_from_slice(header);
-    let mut zeros = 0;
-    for &byte in payload {
-        if zeros == 2 && byte <= 3 {
+    let (mut zeros, mut rest) = (0, payload);
+    while let Some(&first) = rest.first() {
+        if zeros == 2 && first <= 3 {
             out.push(3);
             zeros = 0;
         }
-        zeros = if byte == 0 { zeros + 1 } else { 0 };
-        out.push(byte);
+        // Nothing needs prevention from here to the next zero: filling is copied as a whole.
+        let run = match first {
+            0 => 1,
+            _ => rest.iter().position(|byte| *byte == 0).unwrap_or(rest.len()),
+        };
+        zeros = if first == 0 { zeros + 1 } else { 0 };
+        let (done, left) = rest.split_at(run);
+        out.extend_from_slice(done);
+        rest = left;
     }
 }
 
