@@ -1,0 +1,231 @@
+//! Whether an incoming picture, whole or in slices, fits the format that CONFIGURE fixed
+//! (docs/protocol.md sections 5 and 9).
+
+use crate::{
+    FrameBegin, FrameHead, NO_REFERENCE, PixelFormat, PlaneHead, SliceHead,
+    limits::{MAX_ROW_PADDING, worst_expansion},
+};
+
+/// Pictures are at most this wide and high.
+pub(super) const MAX_SIDE: u32 = 32_768;
+
+/// `wire_compression` values that a session without `x.wire.vtz.v1` can carry: none, LZ4, Zstandard.
+const LAST_CODEC: u8 = 2;
+
+/// The pictures that come in, checked message by message. Errors say what does not fit.
+#[derive(Debug)]
+pub(super) struct Pictures {
+    format: PixelFormat,
+    width: u32,
+    height: u32,
+    /// Planes are compressed, so that their length says nothing about their rows.
+    compressed: bool,
+    /// Chroma of an odd height may come without its last row: some peers round down.
+    short_chroma: bool,
+    current: Current,
+}
+
+#[derive(Debug)]
+enum Current {
+    None,
+    /// The plane that comes next.
+    Planes(u8),
+    Slices(Tiles),
+}
+
+/// The rows of one picture that arrived as slices.
+#[derive(Debug)]
+struct Tiles {
+    frame_id: u32,
+    codec: u8,
+    slices: Marks,
+    planes: Vec<Marks>,
+}
+
+impl Pictures {
+    pub(super) fn new(
+        format: PixelFormat,
+        width: u32,
+        height: u32,
+        compressed: bool,
+        short_chroma: bool,
+    ) -> Self {
+        Self { format, width, height, compressed, short_chroma, current: Current::None }
+    }
+
+    /// A picture has begun and not ended.
+    pub(super) fn unfinished(&self) -> bool {
+        !matches!(self.current, Current::None)
+    }
+
+    pub(super) fn frame(&mut self, head: &FrameHead) -> Result<(), String> {
+        self.idle()?;
+        self.planes(head)?;
+        self.current = Current::Planes(0);
+        Ok(())
+    }
+
+    pub(super) fn plane(&mut self, plane: &PlaneHead) -> Result<(), String> {
+        let index = plane.index;
+        match self.current {
+            Current::Planes(next) if next == index && index < self.format.planes() => {
+                self.current = Current::Planes(next + 1);
+            }
+            _ => return Err(format!("plane {index} is out of place")),
+        }
+        let (row, rows) = self.layout(index);
+        let stride = plane.stride;
+        if stride < row || stride - row > MAX_ROW_PADDING {
+            return Err(format!("plane {index} has a stride of {stride} for rows of {row} bytes"));
+        }
+        let short = self.short_chroma && index > 0 && rows > 1 && rows < self.height;
+        let short = short && self.height % 2 == 1 && plane.height == rows - 1;
+        if plane.height != rows && !short {
+            return Err(format!("plane {index} has {} rows instead of {rows}", plane.height));
+        }
+        self.length(u64::from(stride) * u64::from(plane.height), plane.len, self.compressed)
+            .map_err(|expected| format!("plane {index} is {} bytes, not {expected}", plane.len))
+    }
+
+    pub(super) fn frame_end(&mut self) {
+        self.current = Current::None;
+    }
+
+    pub(super) fn begin(&mut self, begin: &FrameBegin<'_>) -> Result<(), String> {
+        self.idle()?;
+        self.planes(&begin.head)?;
+        if begin.codec > LAST_CODEC {
+            return Err(format!("FRAME_BEGIN has codec {}, which was not agreed", begin.codec));
+        }
+        if begin.reference_id != NO_REFERENCE || !begin.tables.is_empty() {
+            return Err("FRAME_BEGIN has a reference or tables, which were not agreed".into());
+        }
+        let planes: Vec<_> =
+            (0..self.format.planes()).map(|index| Marks::new(self.layout(index).1)).collect();
+        let rows: u64 = planes.iter().map(|plane| u64::from(plane.len)).sum();
+        if u64::from(begin.slices) > rows || usize::from(begin.slices) < planes.len() {
+            return Err(format!("FRAME_BEGIN has {} slices for {rows} rows", begin.slices));
+        }
+        self.current = Current::Slices(Tiles {
+            frame_id: begin.frame_id,
+            codec: begin.codec,
+            slices: Marks::new(u32::from(begin.slices)),
+            planes,
+        });
+        Ok(())
+    }
+
+    pub(super) fn slice(&mut self, slice: &SliceHead) -> Result<(), String> {
+        let Current::Slices(tiles) = &mut self.current else {
+            return Err(format!("SLICE of frame {} without its FRAME_BEGIN", slice.frame_id));
+        };
+        let name = format!("SLICE {} of frame {}", slice.index, slice.frame_id);
+        if slice.frame_id != tiles.frame_id {
+            return Err(format!("{name} came amid frame {}", tiles.frame_id));
+        }
+        if !tiles.slices.set(u32::from(slice.index), 1) {
+            return Err(format!("{name} came twice or is not one of {}", tiles.slices.len));
+        }
+        let Some(plane) = tiles.planes.get_mut(usize::from(slice.plane)) else {
+            return Err(format!("{name} is of plane {}", slice.plane));
+        };
+        if slice.rows == 0 || !plane.set(slice.first_row, slice.rows) {
+            return Err(format!(
+                "{name} has rows {}+{} of plane {}, taken or outside",
+                slice.first_row, slice.rows, slice.plane
+            ));
+        }
+        let compressed = match slice.mode {
+            0 => tiles.codec != 0,
+            1 => false,
+            mode => return Err(format!("{name} has mode {mode}")),
+        };
+        if tiles.slices.full() && !tiles.planes.iter().all(Marks::full) {
+            return Err(format!("{name} is the last and leaves rows uncovered"));
+        }
+        let (row, _) = self.layout(slice.plane);
+        self.length(u64::from(row) * u64::from(slice.rows), slice.len, compressed)
+            .map_err(|expected| format!("{name} is {} bytes, not {expected}", slice.len))
+    }
+
+    /// A slice's data is complete; true if it was the picture's last.
+    pub(super) fn slice_end(&mut self) -> bool {
+        let last = matches!(&self.current, Current::Slices(tiles) if tiles.slices.full());
+        if last {
+            self.current = Current::None;
+        }
+        last
+    }
+
+    fn planes(&self, head: &FrameHead) -> Result<(), String> {
+        let planes = self.format.planes();
+        if head.planes != planes {
+            return Err(format!("a frame of {} planes, {} has {planes}", head.planes, self.format));
+        }
+        Ok(())
+    }
+
+    /// Bytes of a row, and rows.
+    fn layout(&self, plane: u8) -> (u32, u32) {
+        let (row, rows) = self.format.plane_layout(self.width, self.height, plane);
+        let capped = |number| u32::try_from(number).unwrap_or(u32::MAX);
+        (capped(row), capped(rows))
+    }
+
+    fn idle(&self) -> Result<(), String> {
+        match &self.current {
+            Current::None => Ok(()),
+            Current::Planes(_) => Err("a picture began inside another".into()),
+            Current::Slices(tiles) => {
+                Err(format!("a picture began before the last SLICE of frame {}", tiles.frame_id))
+            }
+        }
+    }
+
+    /// Compressed data may be larger than `raw`, by no more than LZ4 and Zstandard ever add.
+    fn length(&self, raw: u64, len: u32, compressed: bool) -> Result<(), String> {
+        let len = u64::from(len);
+        let most = worst_expansion(raw);
+        match compressed {
+            false if len == raw => Ok(()),
+            false => Err(raw.to_string()),
+            true if (1..=most).contains(&len) => Ok(()),
+            true => Err(format!("1 to {most}")),
+        }
+    }
+}
+
+/// A set of numbers below `len`, marked in runs that never overlap.
+#[derive(Debug)]
+struct Marks {
+    len: u32,
+    marked: u32,
+    words: Vec<u64>,
+}
+
+impl Marks {
+    fn new(len: u32) -> Self {
+        Self { len, marked: 0, words: vec![0; len.div_ceil(64) as usize] }
+    }
+
+    /// Marks `first..first + count`; false, and nothing that counts as complete, where that
+    /// leaves the range or meets a mark.
+    fn set(&mut self, first: u32, count: u32) -> bool {
+        let Some(end) = first.checked_add(count).filter(|end| *end <= self.len) else {
+            return false;
+        };
+        for row in first..end {
+            let (word, bit) = (&mut self.words[(row / 64) as usize], 1 << (row % 64));
+            if *word & bit != 0 {
+                return false;
+            }
+            *word |= bit;
+        }
+        self.marked += count;
+        true
+    }
+
+    fn full(&self) -> bool {
+        self.marked == self.len
+    }
+}
