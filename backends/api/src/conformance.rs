@@ -10,8 +10,8 @@
 //! );
 //! ```
 //!
-//! Nothing looks at a clock: what has to happen *at some time* is waited for, and the wait gives up after
-//! [`PATIENCE`].
+//! Nothing looks at a clock: what has to happen *at some time* is waited for, and the wait gives up
+//! after [`PATIENCE`].
 
 pub mod decode;
 pub mod encode;
@@ -116,8 +116,8 @@ macro_rules! encoder_conformance {
     };
 }
 
-/// One test for each rule of decoders, as [`encoder_conformance!`](crate::encoder_conformance) does; the
-/// expression is a [`DecoderCase`](crate::conformance::DecoderCase).
+/// One test for each rule of decoders, as [`encoder_conformance!`](crate::encoder_conformance)
+/// does; the expression is a [`DecoderCase`](crate::conformance::DecoderCase).
 #[macro_export]
 macro_rules! decoder_conformance {
     ($module:ident, $case:expr) => {

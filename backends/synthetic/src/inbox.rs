@@ -5,7 +5,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use vtremote_backend::Error;
 
-/// A queue with an end, that can also break down or be abandoned. Every wait ends at once in both cases.
+/// A queue with an end, that can also break down or be abandoned. Every wait ends at once in both
+/// cases.
 pub(crate) struct Inbox<T> {
     state: Mutex<State<T>>,
     changed: Condvar,

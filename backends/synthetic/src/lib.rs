@@ -1,14 +1,14 @@
 //! A deterministic backend for tests and benchmarks.
 //!
-//! Its encoder makes streams whose parameter sets and slice headers are real and whose slices hold a
-//! [`Payload`] instead of macroblocks: the frame's number, its pts and a hash of its pixels. Its decoder
-//! makes pictures out of a packet's bytes ([`expected_frame`]). So a lost, doubled, exchanged or damaged
-//! frame is seen to the byte, and what is measured over it is the transport and not a codec. A
-//! [`Script`] makes it late, bursty, slow or defective.
+//! Its encoder makes streams whose parameter sets and slice headers are real and whose slices hold
+//! a [`Payload`] instead of macroblocks: the frame's number, its pts and a hash of its pixels. Its
+//! decoder makes pictures out of a packet's bytes ([`expected_frame`]). So a lost, doubled,
+//! exchanged or damaged frame is seen to the byte, and what is measured over it is the transport
+//! and not a codec. A [`Script`] makes it late, bursty, slow or defective.
 //!
 //! Keyframes, their distance, B-frames, parameter sets in-band or not, and durations are as the
-//! configuration asks. Side data goes into the hashes. Nothing is random, and nothing reads a clock but
-//! for the script's times.
+//! configuration asks. Side data goes into the hashes. Nothing is random, and nothing reads a clock
+//! but for the script's times.
 #![forbid(unsafe_code)]
 
 mod backend;

@@ -45,8 +45,9 @@ impl Held {
 
 /// A line for each option that was set and changes nothing here, under its name on the wire.
 ///
-/// That the encoder is software, that every keyframe closes its group and that nothing is done for the
-/// sake of speed or latency is what it is like by itself: asking for it is no reason for a warning.
+/// That the encoder is software, that every keyframe closes its group and that nothing is done for
+/// the sake of speed or latency is what it is like by itself: asking for it is no reason for a
+/// warning.
 pub(crate) fn unused(config: &EncoderConfig) -> impl Iterator<Item = String> {
     let EncoderConfig { rate, color, .. } = config;
     let options = [

@@ -11,8 +11,8 @@ pub(crate) struct Coded<T> {
     pub(crate) dts: i64,
 }
 
-/// Puts frames into decoding order: runs of B-frames behind the P-frame after them. Groups are closed:
-/// the frame before a keyframe ends its run as a P-frame.
+/// Puts frames into decoding order: runs of B-frames behind the P-frame after them. Groups are
+/// closed: the frame before a keyframe ends its run as a P-frame.
 pub(crate) struct Order<T> {
     /// B-frames in a row.
     run: usize,
@@ -41,10 +41,12 @@ impl<T> Order<T> {
         }
     }
 
-    /// Takes the next frame; times rise. What can be coded now goes to `out`. The first is a keyframe.
+    /// Takes the next frame; times rise. What can be coded now goes to `out`. The first is a
+    /// keyframe.
     ///
-    /// A frame's dts is the pts of the frame presented one before it, as many places on as it is itself:
-    /// runs hold no reference, so that one frame of delay is enough for any number of B-frames.
+    /// With B-frames the nth packet has the pts of the frame before the nth in presentation order
+    /// as its dts: no B-frame is a reference, so that one frame of delay is enough for runs of any
+    /// length.
     pub(crate) fn push(
         &mut self,
         item: T,

@@ -5,8 +5,8 @@ use vtremote_backend::{Codec, PixelFormat};
 
 /// What the parameter sets of a stream are made from.
 ///
-/// Like a hardware encoder this one makes 4:2:0 of packed 4:4:4 pictures. Chroma that is subsampled has
-/// whole samples only, so the stream's size is the odd size rounded up.
+/// Like a hardware encoder this one makes 4:2:0 of packed 4:4:4 pictures. Chroma that is subsampled
+/// has whole samples only, so the stream's size is the odd size rounded up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Sequence {
     pub(crate) codec: Codec,

@@ -37,7 +37,8 @@ const MAGIC: &[u8; 8] = b"VTSYNTH1";
 const CHECKED: usize = 45;
 const HEAD: usize = CHECKED + 8;
 
-/// Reads what a packet of this backend says; `None` if it is another's or a byte of its slice is wrong.
+/// Reads what a packet of this backend says; `None` if it is another's or a byte of its slice is
+/// wrong.
 pub fn read_payload(packet: &[u8]) -> Option<Payload> {
     annexb::nal_units(packet).find_map(|nal| {
         let slice = unescape(nal);
@@ -54,7 +55,8 @@ pub fn hash_rows<'a>(rows: impl IntoIterator<Item = &'a [u8]>) -> u64 {
     hash.digest()
 }
 
-/// XXH3 of each record's kind (4 bytes, big-endian), length (likewise) and data; 0 if there is no record.
+/// XXH3 of each record's kind (4 bytes, big-endian), length (likewise) and data; 0 if there is no
+/// record.
 pub fn hash_side_data(records: &[SideData]) -> u64 {
     if records.is_empty() {
         return 0;
@@ -107,8 +109,8 @@ impl Payload {
     }
 }
 
-/// Bytes that look random and are never under 4, so that they need no emulation prevention: SplitMix64
-/// with a bit of every byte set.
+/// Bytes that look random and are never under 4, so that they need no emulation prevention:
+/// SplitMix64 with a bit of every byte set.
 struct Filling(u64);
 
 impl Iterator for Filling {

@@ -5,13 +5,14 @@ use vtremote_backend::{Codec, CodedPacket, PixelFormat};
 use vtremote_bitstream::annexb;
 use xxhash_rust::xxh3::Xxh3;
 
-/// The frame that the decoder makes of a packet, as rawvideo holds it (rows without padding, planes in
-/// order); `None` if no slice is in the packet.
+/// The frame that the decoder makes of a packet, as rawvideo holds it (rows without padding, planes
+/// in order); `None` if no slice is in the packet.
 ///
-/// The seed is XXH3 of the packet's slices (NAL units without start code; parameter sets and SEI come
-/// and go on a stream's way and do not count) and of [`hash_side_data`]. Each row begins with eight bytes
-/// of it, mixed with the numbers of plane and row; from the ninth on, samples rise by one from a first
-/// that the same number gives, and wrap. Samples of 16 bits hold ten bits in the high ones.
+/// The seed is XXH3 of the packet's slices (NAL units without start code; parameter sets and SEI
+/// come and go on a stream's way and do not count) and of [`hash_side_data`]. Each row begins with
+/// eight bytes of it, mixed with the numbers of plane and row; from the ninth on, samples rise by
+/// one from a first that the same number gives, and wrap. Samples of 16 bits hold ten bits in the
+/// high ones.
 pub fn expected_frame(
     codec: Codec,
     packet: &CodedPacket,

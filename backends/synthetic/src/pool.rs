@@ -7,8 +7,8 @@ use vtremote_backend::{PixelFormat, PlaneMemory, PlaneShape, Planes};
 /// Rows begin at a cache line.
 const ALIGN: usize = 64;
 
-/// Counts slots, not memory: a picture whose slot is free but whose rows somebody still reads is put
-/// aside, and another's memory is used.
+/// Counts slots, not memory: a picture whose slot is free but whose rows somebody still reads is
+/// put aside, and another's memory is used.
 pub(crate) struct Pool {
     shapes: Vec<PlaneShape>,
     limit: usize,
@@ -34,8 +34,8 @@ impl Pool {
         Arc::new(Pool { shapes, limit, state: Mutex::default(), freed: Condvar::new() })
     }
 
-    /// A picture; `None` if none became free within `wait` (`None`: however long that takes) or if the
-    /// pool was closed.
+    /// A picture; `None` if none became free within `wait` (`None`: however long that takes) or if
+    /// the pool was closed.
     pub(crate) fn take(self: &Arc<Self>, wait: Option<Duration>) -> Option<(Planes, Slot)> {
         let none_free = |state: &mut State| state.used >= self.limit && !state.closed;
         let state = self.lock();

@@ -22,9 +22,9 @@ impl<T> Presentation<T> {
 
     /// Takes a frame, and gives those whose turn it is.
     ///
-    /// Later packets have later dts and no pts before their dts: whatever is to be shown up to now is
-    /// complete. A keyframe that jumps back in time ends what was before it; a frame without pts comes
-    /// right after the one before it.
+    /// Later packets have later dts and no pts before their dts: whatever is to be shown up to now
+    /// is complete. A keyframe that jumps back in time ends what was before it; a frame without pts
+    /// comes right after the one before it.
     pub(crate) fn push(
         &mut self,
         pts: Option<i64>,

@@ -16,7 +16,7 @@ pub struct Pause {
 /// | key | meaning |
 /// |---|---|
 /// | `delay=N` | N more outputs are held back |
-/// | `reorder=N` | encoders: N B-frames in a row, whatever the client asks; decoders: frames wait until N later ones have come, instead of until the stream's dts says so |
+/// | `reorder=N` | N B-frames in a row, whatever the client asks (see below for decoders) |
 /// | `burst=N` | outputs come N at a time |
 /// | `stall=FRAME:TIME` | the output stops before that frame |
 /// | `cost=TIME` | what coding a frame takes |
@@ -28,6 +28,9 @@ pub struct Pause {
 /// | `size=BYTES` | packets are filled up to that size |
 /// | `hash=off` | packets say nothing of the pixels, which saves reading them |
 /// | `pictures=N` | how many pictures there are before the caller has to wait, 8 unless told |
+///
+/// A decoder shows a frame as soon as the stream's dts lets it; with `reorder=N`, once N others
+/// wait. To it `size` and `hash` mean nothing.
 ///
 /// Times are whole numbers with a unit: `20us`, `300ms`, `2s`. Each key is said at most once.
 ///

@@ -1,4 +1,5 @@
-//! That the conformance suite notices what it is there for: each rule against a backend that breaks it.
+//! That the conformance suite notices what it is there for: each rule against a backend that breaks
+//! it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};

@@ -116,8 +116,8 @@ pub fn start_codes_of_three_bytes_are_as_good(case: &DecoderCase) {
     assert_eq!(decode(case, record, short.collect()), expected);
 }
 
-/// Memory is bounded: while the receiver keeps its frames, packets are given back in time, and taken again
-/// once it lets go of some. The others stay as they are.
+/// Memory is bounded: while the receiver keeps its frames, packets are given back in time, and
+/// taken again once it lets go of some. The others stay as they are.
 pub fn frames_that_are_held_give_packets_back(case: &DecoderCase) {
     let stream = Stream::new(case, 0, 20);
     let sink = Recorder::<DecodedFrame>::new();
@@ -170,8 +170,8 @@ pub fn a_corrupt_packet_is_a_warning(case: &DecoderCase) {
     assert!(times.iter().all(|pts| shown.contains(pts)), "{times:?} became {shown:?}");
 }
 
-/// With [`DecoderConfig::low_delay`], and a stream that is not reordered, a packet's frame comes without
-/// another packet.
+/// With [`DecoderConfig::low_delay`], and a stream that is not reordered, a packet's frame comes
+/// without another packet.
 pub fn low_delay_gives_a_frame_for_each_packet(case: &DecoderCase) {
     let stream = Stream::new(case, 0, 12);
     let config = DecoderConfig { low_delay: true, ..config(case, stream.record) };
@@ -195,7 +195,8 @@ pub fn nothing_follows_drained(case: &DecoderCase) {
     assert_eq!(sink.into_outputs().len(), 9);
 }
 
-/// Dropping a decoder ends its threads, also while it waits for frames that are held; those stay good.
+/// Dropping a decoder ends its threads, also while it waits for frames that are held; those stay
+/// good.
 pub fn dropping_in_the_middle_joins_and_is_silent(case: &DecoderCase) {
     for count in [0, 1, 9] {
         let stream = Stream::new(case, 2, 9);

@@ -1,4 +1,5 @@
-//! The rules of [`Encoder`](crate::Encoder)s. Each function is one rule, and panics where it is broken.
+//! The rules of [`Encoder`](crate::Encoder)s. Each function is one rule, and panics where it is
+//! broken.
 
 use super::drive::{Session, encode, frames, outputs, paint, paint_rows, returning, shows};
 use super::{EncoderCase, PATIENCE};
@@ -153,8 +154,8 @@ pub fn pictures_of_another_encoder_are_refused(case: &EncoderCase) {
     }
 }
 
-/// While a reference is held its rows stay as they were submitted, whatever the encoder does with others,
-/// and even when it is gone.
+/// While a reference is held its rows stay as they were submitted, whatever the encoder does with
+/// others, and even when it is gone.
 pub fn a_reference_keeps_the_rows_as_they_were_submitted(case: &EncoderCase) {
     let mut session = Session::open(case, &case.config());
     let mut held = session.send(0, frames(1).remove(0));
@@ -327,8 +328,8 @@ pub fn start_codes_have_four_bytes(case: &EncoderCase) {
     }
 }
 
-/// With [`EncoderConfig::max_delay`] packets come although no more frames do: a client whose window is
-/// larger than the delay never waits for ever.
+/// With [`EncoderConfig::max_delay`] packets come although no more frames do: a client whose window
+/// is larger than the delay never waits for ever.
 pub fn frames_held_back_are_no_more_than_allowed(case: &EncoderCase) {
     const MOST: usize = 7;
     for b_frames in [0, 1, 3, 16] {
@@ -354,7 +355,8 @@ pub fn nothing_follows_drained(case: &EncoderCase) {
     }
 }
 
-/// Dropping an encoder ends its threads; pictures, rows and references that are still out stay good.
+/// Dropping an encoder ends its threads; pictures, rows and references that are still out stay
+/// good.
 pub fn dropping_in_the_middle_joins_and_is_silent(case: &EncoderCase) {
     for (count, drain) in [(0, false), (1, false), (9, false), (9, true)] {
         let mut session = Session::open(case, &EncoderConfig { b_frames: 2, ..case.config() });
