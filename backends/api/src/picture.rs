@@ -13,8 +13,8 @@ pub type Own = Box<dyn Any + Send>;
 
 /// A picture of the encoder's own memory, to be filled from outside.
 ///
-/// Its rows are lent in disjoint ranges, so that several threads can write at once. The backend chose
-/// the stride.
+/// Its rows are lent in disjoint ranges, so that several threads can write at once. The backend
+/// chose the stride.
 pub struct Picture {
     planes: Planes,
     own: Own,
@@ -92,8 +92,8 @@ impl Reference {
         Ok(Reference { planes, _own: None })
     }
 
-    /// For backends: the same, and something that is dropped after the rows were given back, so that a
-    /// backend which waits for the memory can be woken.
+    /// For backends: the same, and something that is dropped after the rows were given back, so
+    /// that a backend which waits for the memory can be woken.
     ///
     /// # Errors
     /// As [`Reference::new`].
