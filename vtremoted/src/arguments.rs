@@ -155,7 +155,8 @@ impl Arguments {
 fn listen_address(text: &str) -> Result<Address, Error> {
     // ":5555" is every interface, as in other daemons.
     let full = if text.starts_with(':') { format!("[::]{text}") } else { text.to_owned() };
-    full.parse().map_err(|error| Error::Usage(format!("--listen {text}: {error}")))
+    Address::parse(&full, DEFAULT_PORT)
+        .map_err(|error| Error::Usage(format!("--listen {text}: {error}")))
 }
 
 fn environment_token() -> Result<Option<String>, Error> {

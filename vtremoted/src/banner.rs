@@ -10,14 +10,11 @@ use vtremote_proto::DEFAULT_PORT;
 
 /// What `--version` prints.
 pub(crate) fn version() -> String {
-    let mut text = format!(
+    format!(
         "vtremoted {}\nprotocol VTR1 version 1\nbackends {}\n",
         env!("CARGO_PKG_VERSION"),
         BUILT_IN.join(", ")
-    );
-    #[cfg(feature = "libavcodec")]
-    text.push_str(&format!("libavcodec {}\n", vtremote_backend_libavcodec::version()));
-    text
+    )
 }
 
 /// Addresses, encoders, who may use them, and the command line to paste.
@@ -39,7 +36,7 @@ pub(crate) fn print(daemon: &Daemon) {
         }
     }
     match &settings.token {
-        Some((_, source)) => info!("a token is set: clients must send it"),
+        Some(_) => info!("a token is set: clients must send it"),
         None => info!("no token is set"),
     }
     if let Some((_, Source::Flag)) = settings.token {

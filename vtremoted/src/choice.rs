@@ -1,7 +1,7 @@
 //! Which backend serves: what was asked for, or what this machine has.
 
-use crate::settings::Settings;
 use crate::Error;
+use crate::settings::Settings;
 use std::sync::Arc;
 use vtremote_backend::Backend;
 use vtremote_backend_synthetic::{Script, Synthetic};

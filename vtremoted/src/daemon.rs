@@ -69,9 +69,11 @@ impl Daemon {
         let mut listeners = Vec::new();
         for address in &settings.listen {
             let bound = Listener::bind(address, Duration::from_secs(10));
-            listeners.extend(bound.map_err(|error| {
-                Error::Start(format!("cannot listen on {address}: {error}"))
-            })?);
+            listeners.extend(
+                bound.map_err(|error| {
+                    Error::Start(format!("cannot listen on {address}: {error}"))
+                })?,
+            );
         }
         let addresses = listeners.iter().map(Listener::local_addr).collect::<Result<_, _>>();
         let addresses = addresses.map_err(|error| Error::Start(error.to_string()))?;
@@ -207,11 +209,11 @@ fn begin(stream: TcpStream, shared: &Arc<Shared>) -> std::io::Result<()> {
     let connection = Connection { session: Arc::clone(&session), stranger: true };
     state.connections.insert(id, connection);
     let strangers = || state.connections.values().filter(|connection| connection.stranger);
-    if strangers().count() > MAX_STRANGERS {
-        if let Some(oldest) = strangers().next() {
-            debug!("too many connections that say nothing: closing the oldest");
-            oldest.session.close();
-        }
+    if strangers().count() > MAX_STRANGERS
+        && let Some(oldest) = strangers().next()
+    {
+        debug!("too many connections that say nothing: closing the oldest");
+        oldest.session.close();
     }
     drop(state);
     let registration = Registration { id, shared: Arc::clone(shared) };

@@ -184,7 +184,10 @@ mod tests {
         }
     }
 
-    fn encoder_for(codec: Codec, pairs: &[(&str, &str)]) -> Result<(EncoderConfig, Vec<String>), Error> {
+    fn encoder_for(
+        codec: Codec,
+        pairs: &[(&str, &str)],
+    ) -> Result<(EncoderConfig, Vec<String>), Error> {
         let configure = configure(pairs);
         let (options, _) = Options::parse(&configure.options).unwrap();
         // A server that has not seen a CONFIGURE yet knows nothing of the client: no extension.
@@ -196,13 +199,8 @@ mod tests {
     fn defaults_leave_everything_to_the_encoder() {
         let (config, warnings) = encoder_for(Codec::H264, &[]).unwrap();
         let rate = Ratio { num: 25, den: 1 };
-        let mut plain = EncoderConfig::new(
-            Codec::H264,
-            640,
-            360,
-            PixelFormat::Nv12,
-            Ratio { num: 1, den: 25 },
-        );
+        let mut plain =
+            EncoderConfig::new(Codec::H264, 640, 360, PixelFormat::Nv12, Ratio { num: 1, den: 25 });
         plain.frame_rate = Some(rate);
         plain.max_delay = Some(7);
         assert_eq!(config, plain);
@@ -224,7 +222,10 @@ mod tests {
         let (config, _) = encoder_for(Codec::H264, &[("global_quality", "65")]).unwrap();
         assert_eq!(config.quality, Some(Quality::Percent(65)));
         let lambda = [("global_quality", "2360"), ("flags", "2")];
-        assert_eq!(encoder_for(Codec::H264, &lambda).unwrap().0.quality, Some(Quality::Lambda(2360)));
+        assert_eq!(
+            encoder_for(Codec::H264, &lambda).unwrap().0.quality,
+            Some(Quality::Lambda(2360))
+        );
     }
 
     #[test]

@@ -10,9 +10,7 @@ use vtremote_backend::{
     CodedPacket, DecodedFrame, Decoder, DecoderConfig, Error, FrameSink, PixelFormat, SideData,
 };
 use vtremote_planes::{Compression, Layout, Scratch, Source, Workers};
-use vtremote_proto::{
-    FrameHead, NO_PTS, PACKET_KEY, PacketHead, error_code, frame_message,
-};
+use vtremote_proto::{FrameHead, NO_PTS, PACKET_KEY, PacketHead, error_code, frame_message};
 
 /// Decoded pictures that may wait to be compressed; decoders bound themselves well below.
 const QUEUE: usize = 256;
@@ -183,13 +181,8 @@ fn message(
         let layout = Layout { row_bytes: shape.row_bytes, rows: shape.rows };
         let source = Source::Rows { data: plane.bytes(), stride: plane.stride() };
         let mut body = Vec::new();
-        let packed = scratch.compressor.compress(
-            compression,
-            &source,
-            layout,
-            0..shape.rows,
-            &mut body,
-        );
+        let packed =
+            scratch.compressor.compress(compression, &source, layout, 0..shape.rows, &mut body);
         packed.map_err(|error| error.to_string())?;
         let number = |bytes: usize| u32::try_from(bytes).map_err(|_| "a plane of over 4 GiB");
         planes.push((number(shape.row_bytes)?, number(shape.rows)?, number(body.len())?));

@@ -1,8 +1,8 @@
 //! Pictures in, packets out.
 
+use super::Shared;
 use super::message::Message;
 use super::rows::RawRows;
-use super::Shared;
 use std::collections::VecDeque;
 use std::io::IoSliceMut;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -47,7 +47,13 @@ struct Frame {
 /// Where the bytes that come next go.
 enum Body {
     Raw(RawRows),
-    Compressed { data: Vec<u8>, filled: usize, stride: usize, compression: Compression, rows: RowsMut },
+    Compressed {
+        data: Vec<u8>,
+        filled: usize,
+        stride: usize,
+        compression: Compression,
+        rows: RowsMut,
+    },
 }
 
 impl Encode {
@@ -77,8 +83,7 @@ impl Encode {
     pub(super) fn begin(&mut self, head: FrameHead, codec: Option<u8>, side_data: Vec<SideData>) {
         let compression = codec.and_then(Compression::from_wire).unwrap_or(self.compression);
         self.body = None;
-        self.frame =
-            Some(Frame { head, side_data, compression, picture: None, short: Vec::new() });
+        self.frame = Some(Frame { head, side_data, compression, picture: None, short: Vec::new() });
     }
 
     /// Whether the encoder must give a picture before reading goes on.
@@ -241,7 +246,9 @@ impl Encode {
 
 /// What came of a frame that was complete.
 pub(super) enum Submitted {
-    Taken { decompress_us: u32 },
+    Taken {
+        decompress_us: u32,
+    },
     /// Its data does not unpack: the peer's fault.
     Undecodable(String),
 }

@@ -146,7 +146,8 @@ pub(crate) fn serve(link: Link, session: &Arc<Shared>, registration: &Registrati
             return session.close();
         }
     };
-    let read = catch_unwind(AssertUnwindSafe(|| reader::read(session, reader, registration, &peer)));
+    let read =
+        catch_unwind(AssertUnwindSafe(|| reader::read(session, reader, registration, &peer)));
     if read.is_err() {
         error!(client = peer, "a session panicked; the others go on");
         session.fail(error_code::INTERNAL, "internal error: this is a defect of the server");
@@ -195,9 +196,21 @@ fn report(state: &State, now: Duration) {
     macro_rules! line {
         ($level:ident) => {
             $level!(
-                client, codec, mode, width, height, frames, packets,
-                bytes_in = counts.bytes_in, bytes_out = counts.bytes_out, raw_bytes,
-                fps, ratio, p50_ms, p99_ms, end,
+                client,
+                codec,
+                mode,
+                width,
+                height,
+                frames,
+                packets,
+                bytes_in = counts.bytes_in,
+                bytes_out = counts.bytes_out,
+                raw_bytes,
+                fps,
+                ratio,
+                p50_ms,
+                p99_ms,
+                end,
                 "session ended"
             )
         };

@@ -33,25 +33,20 @@ pub(super) fn read(
     registration: &Registration,
     peer: &str,
 ) {
-    let limits = Limits { cap: registration.shared.settings.max_message_bytes, ..Limits::DEFAULT };
-    let mut reader = Reader {
-        session,
-        registration,
-        peer,
-        incoming: Incoming::new(limits),
-        stream: Stream::None,
-        codec: None,
-    };
+    let mut reader = Reader { session, registration, peer, stream: Stream::None, codec: None };
+    let mut incoming = Incoming::new(Limits::DEFAULT);
     let mut buffer = Buffer::default();
     loop {
-        if !session.has_ended() && !reader.parse(&mut buffer, &mut *link) {
+        if !session.has_ended() && !reader.parse(&mut incoming, &mut buffer, &mut *link) {
             // The backend is no longer needed, and may be in the way of others.
             reader.stream = Stream::None;
         }
-        match reader.receive(&mut buffer, &mut *link) {
+        match reader.receive(&mut incoming, &mut buffer, &mut *link) {
             Ok(Moved::Bytes(_) | Moved::Nothing) => {}
             Ok(Moved::End) => session.with(|server, now| server.end_of_input(now)),
-            Err(error) => session.with(|server, now| server.transport_failed(now, error.to_string())),
+            Err(error) => {
+                session.with(|server, now| server.transport_failed(now, error.to_string()))
+            }
         }
         if buffer.ended || session.lock().server.over().is_some() {
             return;
@@ -96,23 +91,27 @@ struct Reader<'s> {
     session: &'s Arc<Shared>,
     registration: &'s Registration,
     peer: &'s str,
-    incoming: Incoming,
     stream: Stream,
     codec: Option<Codec>,
 }
 
 impl Reader<'_> {
     /// Parses what is in the buffer. False once the session takes nothing more.
-    fn parse(&mut self, buffer: &mut Buffer, link: &mut dyn LinkReader) -> bool {
+    fn parse(
+        &mut self,
+        incoming: &mut Incoming,
+        buffer: &mut Buffer,
+        link: &mut dyn LinkReader,
+    ) -> bool {
         loop {
-            if let Err(error) = self.wait_for_backend(buffer, link) {
+            if let Err(error) = self.wait_for_backend(incoming.in_message(), buffer, link) {
                 self.session.backend_failed(&error);
             }
             if self.session.has_ended() {
                 return false;
             }
             let bytes = &buffer.bytes[buffer.start..buffer.end];
-            let (taken, item) = match self.incoming.read(bytes) {
+            let (taken, item) = match incoming.read(bytes) {
                 Ok(read) => read,
                 Err(error) => {
                     self.session.with(|server, now| server.unreadable(now, &error));
@@ -127,21 +126,26 @@ impl Reader<'_> {
             buffer.parsed(taken);
             match limits {
                 Ok(None) => {}
-                Ok(Some(limits)) => self.incoming.set_limits(limits),
+                Ok(Some(limits)) => incoming.set_limits(limits),
                 Err(error) => self.session.backend_failed(&error),
             }
         }
     }
 
     /// Reads: what belongs in a picture goes there, what follows it to the buffer.
-    fn receive(&mut self, buffer: &mut Buffer, link: &mut dyn LinkReader) -> io::Result<Moved> {
+    fn receive(
+        &mut self,
+        incoming: &mut Incoming,
+        buffer: &mut Buffer,
+        link: &mut dyn LinkReader,
+    ) -> io::Result<Moved> {
         if self.session.has_ended() {
             // Read and dropped, so that our last words are not lost to a reset.
             let moved = read_into(buffer, link, BUFFER)?;
             (buffer.start, buffer.end) = (0, 0);
-            return Ok(self.moved(moved));
+            return Ok(self.moved(moved, incoming.in_message()));
         }
-        let body = self.incoming.body_left();
+        let body = incoming.body_left();
         let mut into = Vec::new();
         match &mut self.stream {
             _ if body == 0 || buffer.start < buffer.end => {}
@@ -153,7 +157,7 @@ impl Reader<'_> {
         if direct == 0 {
             drop(into);
             let moved = read_into(buffer, link, BUFFER)?;
-            return Ok(self.moved(moved));
+            return Ok(self.moved(moved, incoming.in_message()));
         }
         if direct == body {
             into.push(IoSliceMut::new(buffer.room(BEHIND_BODY)));
@@ -170,7 +174,7 @@ impl Reader<'_> {
             Moved::Bytes(bytes) => {
                 let of_body = bytes.min(direct);
                 buffer.end += bytes - of_body;
-                self.incoming.body_taken(of_body);
+                incoming.body_taken(of_body);
                 match &mut self.stream {
                     Stream::Encode(encode) => encode.filled(of_body),
                     Stream::Decode(decode) => decode.filled(of_body),
@@ -180,20 +184,24 @@ impl Reader<'_> {
             Moved::End => buffer.ended = true,
             Moved::Nothing => {}
         }
-        Ok(self.moved(moved))
+        Ok(self.moved(moved, incoming.in_message()))
     }
 
     /// Tells the session's deadlines what came.
-    fn moved(&self, moved: Moved) -> Moved {
+    fn moved(&self, moved: Moved, in_message: bool) -> Moved {
         if let Moved::Bytes(bytes) = moved {
-            let in_message = self.incoming.in_message();
             self.session.with(|server, now| server.moved(now, bytes, in_message));
         }
         moved
     }
 
     /// Waits until the backend has room for what comes next, reading on a little meanwhile.
-    fn wait_for_backend(&mut self, buffer: &mut Buffer, link: &mut dyn LinkReader) -> Result<(), Error> {
+    fn wait_for_backend(
+        &mut self,
+        in_message: bool,
+        buffer: &mut Buffer,
+        link: &mut dyn LinkReader,
+    ) -> Result<(), Error> {
         let began = Instant::now();
         let mut last_read = began;
         loop {
@@ -222,7 +230,7 @@ impl Reader<'_> {
                 last_read = Instant::now();
                 match read_into(buffer, link, 4096) {
                     Ok(moved) => {
-                        self.moved(moved);
+                        self.moved(moved, in_message);
                     }
                     Err(error) => {
                         let reason = error.to_string();
@@ -307,9 +315,11 @@ impl Reader<'_> {
                 return Ok(None);
             }
         };
-        warnings.extend(unknown.iter().map(|key| {
-            format!("option {} is not known: ignored", hello::printable(key))
-        }));
+        warnings.extend(
+            unknown
+                .iter()
+                .map(|key| format!("option {} is not known: ignored", hello::printable(key))),
+        );
         // The count is a byte on the wire.
         warnings.truncate(255);
         for warning in &warnings {
@@ -365,8 +375,8 @@ impl Reader<'_> {
         warnings.extend(opened.warnings);
         let planes = config.format.planes(config.width, config.height);
         let compression = Compression::from_wire(options.wire_compression).unwrap_or_default();
-        let encode =
-            Encode::new(Arc::clone(self.session), opened.codec, planes, compression).map_err(thread)?;
+        let encode = Encode::new(Arc::clone(self.session), opened.codec, planes, compression)
+            .map_err(thread)?;
         Ok(Opened {
             stream: Stream::Encode(Box::new(encode)),
             parameter_sets: opened.parameter_sets,

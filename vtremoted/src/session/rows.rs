@@ -96,8 +96,7 @@ mod tests {
             for stride in [5, 8, 9] {
                 for piece in [1, 3, 64] {
                     let plane = Arc::new(PlaneMemory::allocate(SHAPE, align));
-                    let mut rows =
-                        RawRows::new(PlaneMemory::lend(&plane, 0..4).unwrap(), stride);
+                    let mut rows = RawRows::new(PlaneMemory::lend(&plane, 0..4).unwrap(), stride);
                     wire(stride).chunks(piece).for_each(|piece| rows.put(piece));
                     drop(rows);
                     assert_eq!(visible(&plane), wire(5), "{align} {stride} {piece}");
