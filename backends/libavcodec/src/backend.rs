@@ -107,19 +107,23 @@ fn choose(codec: Codec, encoder: &str, tuning: &Tuning) -> Result<Choice, Error>
         ],
     };
     let mut inputs = Vec::new();
-    let mut refusals = Vec::new();
+    let mut refusals: Vec<String> = Vec::new();
     for (format, layouts) in candidates {
-        let works =
-            layouts.iter().find(|layout| match probe(codec, encoder, *format, **layout, tuning) {
-                Ok(()) => true,
-                Err(error) => {
-                    refusals.push(error.to_string());
-                    false
+        for layout in *layouts {
+            match probe(codec, encoder, *format, *layout, tuning) {
+                Ok(()) => {
+                    inputs.push((*format, *layout));
+                    break;
                 }
-            });
-        inputs.extend(works.map(|layout| (*format, *layout)));
+                Err(why) if refusals.contains(&why) => {}
+                Err(why) => refusals.push(why),
+            }
+        }
     }
     if inputs.is_empty() {
+        if encoder.ends_with("_vaapi") {
+            refusals.push("frames are not uploaded to a GPU here".into());
+        }
         let why = refusals.join("; ");
         return Err(Error::Unsupported(format!("{encoder} does not work here: {why}")));
     }
@@ -132,14 +136,12 @@ fn probe(
     format: PixelFormat,
     layout: Layout,
     tuning: &Tuning,
-) -> Result<(), Error> {
+) -> Result<(), String> {
     // A size that no encoder finds too small.
     let config = EncoderConfig::new(codec, 640, 384, format, Ratio { num: 1, den: 30 });
-    let Plan { parameters, .. } = plan(&config, encoder, layout, tuning)?;
-    match ffi::Encoder::open(encoder, &parameters, true) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(Error::Codec(error.to_string())),
-    }
+    let plan = plan(&config, encoder, layout, tuning).map_err(|error| error.to_string())?;
+    let opened = ffi::Encoder::open(encoder, &plan.parameters, true);
+    opened.map(drop).map_err(|error| error.to_string())
 }
 
 impl Backend for Libavcodec {

@@ -4,7 +4,7 @@
 //! who fills it, the one who holds a reference, and libavcodec, which may keep a frame for as long as
 //! it reorders.
 
-use crate::ffi::{Block, plane_of};
+use crate::ffi::Block;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use vtremote_backend::{PlaneShape, Planes};
@@ -61,9 +61,9 @@ impl Pool {
             }
             state = self.shelf.wait(state, left);
         };
-        let lease = Lease(Arc::new(Loan { block: Some(block), shelf: Arc::clone(&self.shelf) }));
-        let plane = |at: usize| plane_of(lease.clone(), &self.shapes[..at], self.shapes[at]);
-        Some((0..self.shapes.len()).map(|at| Arc::new(plane(at))).collect())
+        let shelf = Arc::clone(&self.shelf);
+        let planes = block.into_planes(&self.shapes, move |block| shelf.put(block));
+        Some(planes.into_iter().map(Arc::new).collect())
     }
 
     /// Wakes everybody who waits; no more pictures are given.
@@ -79,32 +79,14 @@ impl Shelf {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn put(&self, block: Block) {
+        self.state().free.push(block);
+        self.changed.notify_one();
+    }
+
     fn wait<'a>(&self, state: MutexGuard<'a, State>, left: Duration) -> MutexGuard<'a, State> {
         let waited = self.changed.wait_timeout(state, left);
         waited.unwrap_or_else(PoisonError::into_inner).0
-    }
-}
-
-/// A share in a picture's memory; every plane has one.
-#[derive(Clone)]
-struct Lease(Arc<Loan>);
-
-struct Loan {
-    /// `None` only while the loan ends.
-    block: Option<Block>,
-    shelf: Arc<Shelf>,
-}
-
-impl AsRef<Block> for Lease {
-    fn as_ref(&self) -> &Block {
-        self.0.block.as_ref().expect("a loan that somebody holds has its block")
-    }
-}
-
-impl Drop for Loan {
-    fn drop(&mut self) {
-        self.shelf.state().free.extend(self.block.take());
-        self.shelf.changed.notify_one();
     }
 }
 

@@ -1,6 +1,5 @@
-use std::any::Any;
-use std::ops::Range;
 use std::ptr::NonNull;
+use std::sync::Arc;
 use vtremote_backend::{PlaneMemory, PlaneShape};
 
 /// What rows begin at a multiple of, in bytes: the widest vector registers, and a cache line.
@@ -30,27 +29,46 @@ impl Block {
         let first = NonNull::from(lines.as_mut_slice()).cast();
         Block { lines, first }
     }
+
+    /// The planes of a picture in this block, whose memory `give_back` gets when the last of them, and
+    /// all that was lent of it, is gone.
+    ///
+    /// # Panics
+    /// If the block was made for other shapes.
+    pub(crate) fn into_planes<F>(self, shapes: &[PlaneShape], give_back: F) -> Vec<PlaneMemory>
+    where
+        F: FnOnce(Block) + Send + Sync + 'static,
+    {
+        let (first, len) = (self.first, self.lines.len() * LINE);
+        let loan = Arc::new(Loan { block: Some(self), give_back: Some(give_back) });
+        let mut start = 0;
+        let plane = |shape: &PlaneShape| {
+            let (offset, stride) = (start, stride(*shape));
+            start += stride * shape.rows;
+            assert!(start <= len, "a plane outside its block");
+            // SAFETY: the plane's first byte is within the block, or right behind it if there is none.
+            let first = unsafe { first.add(offset) };
+            // SAFETY: the bytes are initialised and the block's, whose allocation the loan keeps and
+            // nobody moves; the planes begin behind each other, so that they do not overlap; and
+            // nobody else can reach the block before the last plane is gone.
+            unsafe { PlaneMemory::from_raw(first, stride, *shape, Box::new(Arc::clone(&loan))) }
+        };
+        shapes.iter().map(plane).collect()
+    }
 }
 
-/// A plane in `owner`'s block, behind the planes `before` it.
-///
-/// # Panics
-/// If the block was made for other shapes.
-pub(crate) fn plane_of<T: AsRef<Block> + Any + Send + Sync>(
-    owner: T,
-    before: &[PlaneShape],
-    shape: PlaneShape,
-) -> PlaneMemory {
-    let block = owner.as_ref();
-    let start: usize = before.iter().map(|shape| stride(*shape) * shape.rows).sum();
-    let Range { start, end } = start..start + stride(shape) * shape.rows;
-    assert!(end <= block.lines.len() * LINE, "a plane outside its block");
-    // SAFETY: `start` is within the block's allocation.
-    let first = unsafe { block.first.add(start) };
-    // SAFETY: the bytes are initialised and within the block, which `owner` keeps and never moves its
-    // allocation; no two planes of a block overlap, since each begins behind those before it, and
-    // a block is in one picture at a time (that is what the pool is for).
-    unsafe { PlaneMemory::from_raw(first, stride(shape), shape, Box::new(owner)) }
+/// What all planes of a picture hold together.
+struct Loan<F: FnOnce(Block)> {
+    block: Option<Block>,
+    give_back: Option<F>,
+}
+
+impl<F: FnOnce(Block)> Drop for Loan<F> {
+    fn drop(&mut self) {
+        if let (Some(block), Some(give_back)) = (self.block.take(), self.give_back.take()) {
+            give_back(block);
+        }
+    }
 }
 
 fn stride(shape: PlaneShape) -> usize {

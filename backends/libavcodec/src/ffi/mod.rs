@@ -10,7 +10,7 @@ mod encoder;
 mod frame;
 mod log;
 
-pub(crate) use block::{Block, plane_of};
+pub(crate) use block::Block;
 pub(crate) use codecs::{encoder_exists, encoders_of};
 pub(crate) use encoder::{Encoder, Parameters, Received};
 pub(crate) use frame::{Frame, Layout};
