@@ -439,20 +439,17 @@ static int receive_packet(AVCodecContext *avctx, AVPacket *pkt, int timeout_ms)
     vtremote_status status = vtremote_encoder_receive_packet(ctx->encoder, &in, timeout_ms);
     int ret;
 
-    switch (status) {
-    case VTREMOTE_OK:
+    if (status == VTREMOTE_OK) {
         ret = copy_packet(avctx, pkt, &in);
         vtremote_packet_unref(&in);
         return ret;
-    case VTREMOTE_AGAIN:
-        return AVERROR(EAGAIN);
-    case VTREMOTE_EOF:
-        if (ctx->flushed)
-            return AVERROR_EOF;
-        /* fall through: an end that nobody asked for is not success */
-    default:
-        return session_error(avctx, status);
     }
+    if (status == VTREMOTE_AGAIN)
+        return AVERROR(EAGAIN);
+    /* An end that nobody asked for is not success. */
+    if (status == VTREMOTE_EOF && ctx->flushed)
+        return AVERROR_EOF;
+    return session_error(avctx, status);
 }
 
 static int vtremote_encode_receive_packet(AVCodecContext *avctx, AVPacket *pkt)
