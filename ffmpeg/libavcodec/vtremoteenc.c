@@ -33,6 +33,7 @@
 #include "libavutil/macros.h"
 #include "libavutil/mem.h"
 #include "libavutil/opt.h"
+#include "libavutil/pixdesc.h"
 #include "libavutil/pixfmt.h"
 #include "avcodec.h"
 #include "codec_internal.h"
@@ -316,9 +317,11 @@ static int check_frame(AVCodecContext *avctx, const AVFrame *frame)
 {
     if (frame->width != avctx->width || frame->height != avctx->height ||
         frame->format != avctx->pix_fmt) {
-        av_log(avctx, AV_LOG_ERROR, "A frame of %dx%d in another format or size than the session's "
-               "%dx%d: it cannot change midway.\n",
-               frame->width, frame->height, avctx->width, avctx->height);
+        const char *format = av_get_pix_fmt_name(frame->format);
+
+        av_log(avctx, AV_LOG_ERROR, "A frame of %dx%d %s in a session of %dx%d %s: neither size nor "
+               "format can change midway.\n", frame->width, frame->height, format ? format : "?",
+               avctx->width, avctx->height, av_get_pix_fmt_name(avctx->pix_fmt));
         return AVERROR(EINVAL);
     }
     if (frame->pts == AV_NOPTS_VALUE) {
