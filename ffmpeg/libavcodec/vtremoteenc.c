@@ -284,7 +284,10 @@ static int session_error(AVCodecContext *avctx, vtremote_status status)
     const VTRemoteEncContext *ctx = avctx->priv_data;
     const char *error = vtremote_encoder_error(ctx->encoder);
 
-    av_log(avctx, AV_LOG_ERROR, "%s\n", error && *error ? error : vtremote_status_string(status));
+    if (!error || !*error)
+        error = status == VTREMOTE_EOF ? "The session ended before the last frame."
+                                       : vtremote_status_string(status);
+    av_log(avctx, AV_LOG_ERROR, "%s\n", error);
     return ff_vtremote_error(status);
 }
 
