@@ -6,7 +6,7 @@ use crate::bits::BitReader;
 use crate::error::Error;
 use crate::length_prefixed::LengthSize;
 use crate::nal::{Codec, Header, Role};
-use crate::sps::{self, H264Sps};
+use crate::sps;
 use crate::{avcc, hvcc};
 
 /// A kind of parameter set, in the order in which one refers to the other.
@@ -207,7 +207,9 @@ impl ParameterSets {
     /// What it says about the stream is taken from the SPSs. Where there are several, the record
     /// claims what holds for all of them: the highest level, the compatibility flags that all have.
     /// In an hvcC array_completeness is 0, since in-band sets may always follow, and what only a
-    /// whole stream could tell (frame rate, spatial segmentation, parallelism) is "unknown".
+    /// whole stream could tell (frame rate, spatial segmentation, parallelism) is "unknown". The
+    /// avcC of the Baseline, Main and Extended profiles has no place for SPS extensions, whose
+    /// auxiliary pictures these don't have.
     ///
     /// A record may come out longer than the field that will hold its length: that is for the
     /// caller to refuse.
@@ -276,7 +278,8 @@ impl Key {
         let layer = Header::read(codec, nal)?.layer;
         let mut payload = BitReader::new(nal.get(Header::len(codec)..)?);
         let id = match (codec, kind) {
-            (Codec::H264, SetKind::Sps) => H264Sps::parse(nal).map(|sps| sps.id),
+            // Behind profile, constraints and level.
+            (Codec::H264, SetKind::Sps) => payload.skip(24).and_then(|()| payload.ue_up_to(31)),
             (Codec::H264, SetKind::Pps) => payload.ue_up_to(255),
             (Codec::H264, _) => payload.ue_up_to(31),
             (Codec::H265, SetKind::Vps) => payload.u(4).map(|id| id as u8),

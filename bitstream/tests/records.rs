@@ -231,6 +231,14 @@ fn a_set_replaces_the_one_of_its_id_and_no_other() {
 }
 
 #[test]
+fn an_sps_that_ends_behind_its_id_still_has_it() {
+    let mut sets = ParameterSets::new(Codec::H264);
+    let nals = ["6764001f80", "6764001f48"].map(hex);
+    nals.iter().for_each(|nal| assert!(sets.insert(nal)));
+    assert_eq!(sets.of(SetKind::Sps).collect::<Vec<_>>(), nals);
+}
+
+#[test]
 fn several_sps_give_the_record_that_holds_for_all() {
     // The second SPS of id 1: level 12 -> 40, constraint flags 0x00 -> 0x10.
     let mut both = sets(&SAMPLES[0]);

@@ -63,10 +63,10 @@ impl Decompressor {
         check_size(compression, data, raw_len)?;
 
         let raw = match compression {
-            Compression::None => data,
             _ if stride == picture_stride && raw_len <= picture.len() => {
                 return unpack(&mut self.zstd, compression, data, &mut picture[..raw_len]);
             }
+            Compression::None => data,
             _ => {
                 grow(&mut self.scratch, raw_len)?;
                 let raw = &mut self.scratch[..raw_len];

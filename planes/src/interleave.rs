@@ -8,31 +8,31 @@ const TEN_BIT_SHIFT: u32 = 6;
 
 /// Writes `out` = u0 v0 u1 v1 …, bytes.
 pub(crate) fn pairs8(u: &[u8], v: &[u8], out: &mut [u8]) {
-    for ((pair, &u), &v) in out.chunks_exact_mut(2).zip(u).zip(v) {
-        pair[0] = u;
-        pair[1] = v;
+    let (pairs, _) = out.as_chunks_mut();
+    for ((pair, &u), &v) in pairs.iter_mut().zip(u).zip(v) {
+        *pair = [u, v];
     }
 }
 
 /// Writes `out` = u0 v0 u1 v1 …, 16-bit little-endian samples moved to the high ten bits.
 pub(crate) fn pairs10(u: &[u8], v: &[u8], out: &mut [u8]) {
-    let samples = u.chunks_exact(2).zip(v.chunks_exact(2));
-    for (pair, (u, v)) in out.chunks_exact_mut(4).zip(samples) {
-        let [u0, u1] = high10(u[0], u[1]);
-        let [v0, v1] = high10(v[0], v[1]);
-        pair.copy_from_slice(&[u0, u1, v0, v1]);
+    let ((u, _), (v, _), (pairs, _)) = (u.as_chunks(), v.as_chunks(), out.as_chunks_mut());
+    for ((pair, &u), &v) in pairs.iter_mut().zip(u).zip(v) {
+        // As one 32-bit word: stored byte by byte, this loop is not vectorised (3 against 25 GB/s).
+        *pair = (u32::from(high10(u)) | u32::from(high10(v)) << 16).to_le_bytes();
     }
 }
 
 /// Writes 16-bit little-endian samples moved to the high ten bits.
 pub(crate) fn luma10(luma: &[u8], out: &mut [u8]) {
-    for (sample, y) in out.chunks_exact_mut(2).zip(luma.chunks_exact(2)) {
-        sample.copy_from_slice(&high10(y[0], y[1]));
+    let ((luma, _), (samples, _)) = (luma.as_chunks(), out.as_chunks_mut());
+    for (sample, &y) in samples.iter_mut().zip(luma) {
+        *sample = high10(y).to_le_bytes();
     }
 }
 
-fn high10(low: u8, high: u8) -> [u8; 2] {
-    (u16::from_le_bytes([low, high]) << TEN_BIT_SHIFT).to_le_bytes()
+fn high10(sample: [u8; 2]) -> u16 {
+    u16::from_le_bytes(sample) << TEN_BIT_SHIFT
 }
 
 #[cfg(test)]

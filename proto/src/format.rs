@@ -114,7 +114,8 @@ impl PixelFormat {
         }
     }
 
-    /// The capability by which a server says that it takes this format (docs/protocol.md section 3).
+    /// The capability by which a server says that it takes this format (docs/protocol.md
+    /// section 3).
     pub fn capability(self) -> &'static str {
         match self {
             Self::Nv12 => "pixfmt.nv12",

@@ -20,8 +20,8 @@ use crate::wire::Reader;
 /// | SLICE | `Slice`, its `Body` pieces, `SliceEnd` |
 /// | any other | one item |
 ///
-/// The pieces of a body are as long together as its head says, never empty, and none of them if that
-/// is 0.
+/// The pieces of a body are as long together as its head says, never empty, and none of them if
+/// that is 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item<'a> {
     /// HELLO.
@@ -133,6 +133,12 @@ enum State {
     Broken(ReadError),
 }
 
+impl State {
+    fn skip(len: u32) -> Self {
+        if len == 0 { Self::Header } else { Self::Skip(len) }
+    }
+}
+
 /// What follows a body, in a message whose payload goes on at the position given.
 #[derive(Clone, Copy, Debug)]
 enum Then {
@@ -234,9 +240,9 @@ impl Incoming {
     /// Takes bytes from the front of `input`; says how many, and which item they completed.
     ///
     /// To be called again, with what is left of the input even if that is empty, until there is no
-    /// item: then all of the input was taken and the next item needs more. (Some items, as the end of
-    /// a FRAME without side data, need no bytes of their own.) So for input that is not empty the
-    /// answer is never (0, None).
+    /// item: then all of the input was taken and the next item needs more. (Some items, as the end
+    /// of a FRAME without side data, need no bytes of their own.) So for input that is not empty
+    /// the answer is never (0, None).
     ///
     /// # Errors
     /// What the peer got wrong; from then on every call repeats it.
@@ -289,14 +295,19 @@ impl Incoming {
                         let ours = self.held[..len] == PREAMBLE[..len];
                         return if ours { Ok(None) } else { Err(ReadError::NotVtr1) };
                     };
-                    let next = after_header(place.of(&self.held, input), &self.limits)?;
+                    let (message, len) = header(place.of(&self.held, input), &self.limits)?;
                     self.forget_held();
-                    if let State::Whole(MessageType::Other(kind), at) = next {
-                        let len = at.left;
-                        self.state = if len == 0 { State::Header } else { State::Skip(len) };
-                        return Ok(Some(Ready::Item(Item::Unknown { kind, len })));
+                    let at = Payload { offset: 0, left: len };
+                    match message {
+                        MessageType::Frame => State::Head(Bulk::Frame, at),
+                        MessageType::Packet => State::Head(Bulk::Packet, at),
+                        MessageType::Slice => State::Head(Bulk::Slice, at),
+                        MessageType::Other(kind) => {
+                            self.state = State::skip(len);
+                            return Ok(Some(Ready::Item(Item::Unknown { kind, len })));
+                        }
+                        _ => State::Whole(message, at),
                     }
-                    next
                 }
                 State::Whole(message, at) => {
                     let Some(place) = self.gather(at.left as usize, input, used) else {
@@ -349,10 +360,7 @@ impl Incoming {
                 State::Skip(left) => {
                     let len = rest.min(left as usize);
                     *used += len;
-                    match left - len as u32 {
-                        0 => State::Header,
-                        left => State::Skip(left),
-                    }
+                    State::skip(left - len as u32)
                 }
                 State::Broken(ref error) => return Err(error.clone()),
             };
@@ -382,8 +390,9 @@ impl Incoming {
         if self.held.capacity() > KEPT { self.held = Vec::new() } else { self.held.clear() }
     }
 
-    /// Bytes of bulk data that come next. They may be read from the transport straight to their place
-    /// and reported by [`Incoming::body_taken`], instead of passing through [`Incoming::read`].
+    /// Bytes of bulk data that come next. They may be read from the transport straight to their
+    /// place and reported by [`Incoming::body_taken`], instead of passing through
+    /// [`Incoming::read`].
     pub fn body_left(&self) -> usize {
         match self.state {
             State::Body(left, _) => left as usize,
@@ -420,26 +429,15 @@ impl Incoming {
 /// The memory that is kept from one message to the next.
 const KEPT: usize = 64 << 10;
 
-/// What a header announces.
-fn after_header(header: &[u8], limits: &Limits) -> Result<State, ReadError> {
-    let (Some((&PREAMBLE, rest)), true) = (header.split_first_chunk(), header.len() == HEADER_LEN)
-    else {
+/// Which message a header announces, and the length of its payload.
+fn header(bytes: &[u8], limits: &Limits) -> Result<(MessageType, u32), ReadError> {
+    let Some((&PREAMBLE, &[t0, t1, l0, l1, l2, l3])) = bytes.split_first_chunk() else {
         return Err(ReadError::NotVtr1);
     };
-    let mut fields = Reader::new(MessageType::Other(0), PREAMBLE.len() as u32, rest);
-    let message = MessageType::from_wire(fields.u16("type")?);
-    let len = fields.u32("payload length")?;
+    let message = MessageType::from_wire(u16::from_be_bytes([t0, t1]));
+    let len = u32::from_be_bytes([l0, l1, l2, l3]);
     let max = limits.of(message);
-    if len > max {
-        return Err(ReadError::TooLong { message, len, max });
-    }
-    let at = Payload { offset: 0, left: len };
-    Ok(match message {
-        MessageType::Frame => State::Head(Bulk::Frame, at),
-        MessageType::Packet => State::Head(Bulk::Packet, at),
-        MessageType::Slice => State::Head(Bulk::Slice, at),
-        _ => State::Whole(message, at),
-    })
+    if len > max { Err(ReadError::TooLong { message, len, max }) } else { Ok((message, len)) }
 }
 
 /// What the head of a bulk message says, and what comes next.
@@ -487,8 +485,8 @@ fn after_plane_head(
     Ok((Item::Plane(head), State::Body(head.len, then)))
 }
 
-/// Side data is the only part of a bulk message that is held, so its length is checked before any of
-/// it is.
+/// Side data is the only part of a bulk message that is held, so its length is checked before any
+/// of it is.
 fn side_data_at(of: Bulk, at: Payload) -> Result<Then, ReadError> {
     if at.left <= side_data::MAX_LEN {
         return Ok(Then::SideData(of, at));
@@ -523,4 +521,95 @@ fn parse(message: MessageType, payload: &[u8]) -> Result<Item<'_>, ReadError> {
             Item::Unknown { kind: message.to_wire(), len: payload.len() as u32 }
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn configure(len: u32) -> Incoming {
+        let mut incoming = Incoming::new(Limits::DEFAULT);
+        assert_eq!(incoming.read(&MessageType::Configure.header(len)), Ok((12, None)));
+        incoming
+    }
+
+    #[test]
+    fn a_header_allocates_nothing() {
+        let incoming = configure(4 << 20);
+        assert_eq!(incoming.held.capacity(), 0);
+        assert!(incoming.in_message());
+    }
+
+    #[test]
+    fn memory_grows_with_what_arrives_and_never_beyond_the_message() {
+        let len = 1_000_003;
+        let mut incoming = configure(len);
+        let mut left = len as usize;
+        for size in (1..).map(|turn| turn * turn) {
+            let piece = vec![0; size.min(left)];
+            left -= piece.len();
+            if left == 0 {
+                break;
+            }
+            assert_eq!(incoming.read(&piece), Ok((piece.len(), None)));
+            let received = len as usize - left;
+            assert_eq!(incoming.held(), received);
+            let twice = 2 * received.max(piece.len());
+            assert!(incoming.held.capacity() <= twice.min(len as usize));
+        }
+    }
+
+    #[test]
+    fn a_long_message_s_memory_is_given_back_and_a_short_one_s_kept() {
+        for (len, kept) in [(1000, 1000), (100_000, 0)] {
+            let mut incoming = configure(len);
+            let payload = vec![0; len as usize];
+            assert_eq!(incoming.read(&payload[1..]), Ok((payload.len() - 1, None)));
+            let (taken, item) = incoming.read(&payload[..1]).unwrap();
+            assert_eq!(taken, 1);
+            assert!(matches!(item, Some(Item::Configure(_))));
+            assert_eq!((incoming.held(), incoming.in_message()), (0, false));
+            assert_eq!(incoming.read(&[]), Ok((0, None)));
+            assert_eq!(incoming.held.capacity(), kept);
+        }
+    }
+
+    #[test]
+    fn a_message_that_comes_whole_is_borrowed() {
+        let ping = [&MessageType::Ping.header(3)[..], b"abc"].concat();
+        let mut incoming = Incoming::new(Limits::DEFAULT);
+        match incoming.read(&ping) {
+            Ok((15, Some(Item::Ping(payload)))) => {
+                assert_eq!(payload.as_ptr(), ping[12..].as_ptr())
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(incoming.held.capacity(), 0);
+    }
+
+    #[test]
+    fn a_body_is_borrowed_however_much_of_it_comes() {
+        let mut incoming = Incoming::new(Limits::DEFAULT);
+        let head = PacketHead { pts: 0, dts: 0, duration: 0, flags: 0, len: 1 << 20 };
+        let (before, _) = crate::packet_message(&head, &[]).unwrap();
+        assert_eq!(incoming.read(&before), Ok((before.len(), Some(Item::Packet(head)))));
+        let data = vec![7; 1 << 20];
+        let (first, rest) = data.split_at(1000);
+        for piece in [first, rest] {
+            assert_eq!(incoming.read(piece), Ok((piece.len(), Some(Item::Body(piece)))));
+        }
+        assert_eq!(incoming.held.capacity(), 0);
+        assert!(incoming.in_message(), "its end was not given out yet");
+        assert_eq!(incoming.read(&[]), Ok((0, Some(Item::PacketEnd(SideData::EMPTY)))));
+        assert!(!incoming.in_message());
+    }
+
+    #[test]
+    #[should_panic(expected = "6 bytes taken of 5")]
+    fn more_of_a_body_than_there_is_cannot_be_taken() {
+        let mut incoming = Incoming::new(Limits::DEFAULT);
+        let head = PacketHead { pts: 0, dts: 0, duration: 0, flags: 0, len: 5 };
+        incoming.read(&crate::packet_message(&head, &[]).unwrap().0).unwrap();
+        incoming.body_taken(6);
+    }
 }

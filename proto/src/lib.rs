@@ -1,8 +1,8 @@
 //! The VTR1 wire protocol: messages, limits, and both ends of a session as state machines.
 //!
-//! Nothing in here does I/O, reads a clock or starts a thread: bytes and elapsed time come in, items
-//! and bytes go out. The layout of every message is in docs/protocol.md; the section numbers in
-//! these pages are its.
+//! Nothing in here does I/O, reads a clock or starts a thread: bytes and elapsed time come in,
+//! items and bytes go out. The layout of every message is in docs/protocol.md; the section numbers
+//! in these pages are its.
 //!
 //! - Reading: [`Incoming`] turns bytes, in whatever pieces they arrive, into [`Item`]s, within
 //!   [`Limits`], without ever buffering a picture.

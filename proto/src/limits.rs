@@ -3,8 +3,8 @@
 use crate::format::PixelFormat;
 use crate::message::{MessageType, frame, frame_begin, packet, side_data, slice};
 
-/// The longest payload, in bytes, of each kind of message; the header's length field is held against
-/// it before anything is read or allocated.
+/// The longest payload, in bytes, of each kind of message; the header's length field is held
+/// against it before anything is read or allocated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// HELLO and HELLO_ACK.
@@ -45,14 +45,14 @@ impl Limits {
         slice: DEFAULT_CAP,
     };
 
-    /// The limits once the format is known: FRAME, PACKET and SLICE get what pictures of `format` and
-    /// `width` x `height` pixels can need, and never more than `cap` bytes.
+    /// The limits once the format is known: FRAME, PACKET and SLICE get what pictures of `format`
+    /// and `width` x `height` pixels can need, and never more than `cap` bytes.
     ///
-    /// - FRAME: every plane with [`MAX_ROW_PADDING`] on each row, expanded by compression as badly as
-    ///   possible, and the most side data that is allowed.
+    /// - FRAME: every plane with [`MAX_ROW_PADDING`] on each row, expanded by compression as badly
+    ///   as possible, and the most side data that is allowed.
     /// - SLICE: the largest plane without padding (slices are packed), expanded likewise.
-    /// - PACKET: twice the raw picture rounded up to whole blocks of 64 x 64, which covers an access
-    ///   unit of uncompressed (PCM) blocks, a MiB for parameter sets and SEI, and side data.
+    /// - PACKET: twice the raw picture rounded up to whole blocks of 64 x 64, which covers an
+    ///   access unit of uncompressed (PCM) blocks, a MiB for parameter sets and SEI, and side data.
     pub fn for_format(format: PixelFormat, width: u32, height: u32, cap: u32) -> Self {
         let plane = |width, height, plane, padding: u32| -> u64 {
             let (row, rows) = format.plane_layout(width, height, plane);
@@ -113,4 +113,62 @@ impl Default for Limits {
 /// with room for a frame header.
 pub(crate) fn worst_expansion(len: u64) -> u64 {
     len.saturating_add(len / 128).saturating_add(1 << 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_of_the_format_fits_with_the_worst_compression_padding_and_side_data() {
+        for format in PixelFormat::ALL {
+            let limits = Limits::for_format(format, 1921, 1081, u32::MAX);
+            let mut len = u64::from(frame::HEAD_LEN) + u64::from(side_data::MAX_LEN);
+            for index in 0..format.planes() {
+                let (row, rows) = format.plane_layout(1921, 1081, index);
+                let raw = (row as u64 + 32768) * rows as u64;
+                len += 12 + raw + raw / 255 + 16;
+            }
+            assert!(len <= limits.frame.into(), "{format}");
+            assert!(len + len / 100 >= limits.frame.into(), "{format}: more than it can need");
+        }
+    }
+
+    #[test]
+    fn a_frame_cropped_out_of_a_much_larger_one_fits() {
+        // 320x240 of BGRA with the stride of 7680 pixels.
+        let limits = Limits::for_format(PixelFormat::Bgra, 320, 240, DEFAULT_CAP);
+        assert!(limits.frame > 7680 * 4 * 240);
+    }
+
+    #[test]
+    fn a_slice_may_be_a_whole_plane() {
+        let limits = Limits::for_format(PixelFormat::P010, 64, 64, DEFAULT_CAP);
+        assert_eq!(limits.slice, 16 + 128 * 64 + 64 + 1024);
+    }
+
+    #[test]
+    fn a_packet_may_be_larger_than_its_picture() {
+        let limits = Limits::for_format(PixelFormat::Nv12, 65, 65, DEFAULT_CAP);
+        assert_eq!(limits.packet, 32 + 2 * (128 * 128 * 3 / 2) + (1 << 20) + side_data::MAX_LEN);
+    }
+
+    #[test]
+    fn nothing_of_any_format_exceeds_the_cap() {
+        for format in PixelFormat::ALL {
+            for cap in [0, 1000, DEFAULT_CAP] {
+                let limits = Limits::for_format(format, u32::MAX, u32::MAX, cap);
+                assert_eq!([limits.frame, limits.packet, limits.slice], [cap; 3]);
+            }
+        }
+        let uhd = Limits::for_format(PixelFormat::Nv12, 3840, 2160, DEFAULT_CAP);
+        assert!(uhd.frame < DEFAULT_CAP);
+    }
+
+    #[test]
+    fn handshake_limits_do_not_depend_on_the_format() {
+        let limits = Limits::for_format(PixelFormat::Nv12, 0, 0, 0);
+        let rest = Limits { frame: DEFAULT_CAP, packet: DEFAULT_CAP, slice: DEFAULT_CAP, ..limits };
+        assert_eq!(rest, Limits::DEFAULT);
+    }
 }

@@ -24,10 +24,13 @@ impl OptionError {
     }
 }
 
-/// Defines [`Options`] and what walks over its keys from one table. A row is the field with its type,
-/// its default and its key; after `if`, which values of the type are allowed, and what to say of
-/// others.
+/// Defines [`Options`] and what walks over its keys from one table. A row is the field with its
+/// type, its default and its key; after `if`, which values of the type are allowed, and what to say
+/// of others.
 macro_rules! options {
+    (@expected $type:ty) => { <$type as Value>::EXPECTED };
+    (@expected $type:ty, $expected:literal) => { $expected };
+
     ($(
         $(#[$doc:meta])*
         $field:ident: $type:ty = $default:expr, $key:literal
@@ -52,13 +55,10 @@ macro_rules! options {
                 match key {
                     $($key => {
                         let parsed = <$type as Value>::parse(value)$(.filter($allowed))?;
-                        #[allow(unused_variables)]
-                        let expected = <$type as Value>::EXPECTED;
-                        $(let expected = $expected;)?
                         self.$field = parsed.ok_or_else(|| OptionError {
                             key: $key,
                             value: value.chars().take(64).collect(),
-                            expected,
+                            expected: options!(@expected $type $(, $expected)?),
                         })?;
                     })*
                     _ => return Ok(false),
@@ -139,7 +139,8 @@ options! {
     /// The most reference frames; 0 the encoder's choice.
     max_ref_frames: i32 = 0, "max_ref_frames";
     /// Quality of the alpha channel, 0 to 1; 0 none.
-    alpha_quality: f64 = 0.0, "alpha_quality" if |q| (0.0..=1.0).contains(q), "a number from 0 to 1";
+    alpha_quality: f64 = 0.0, "alpha_quality"
+        if |q| (0.0..=1.0).contains(q), "a number from 0 to 1";
 
     /// AVCOL_RANGE_*; 0 unknown.
     color_range: u16 = 0, "color_range";
@@ -156,10 +157,9 @@ options! {
     /// Write A/53 captions into the stream.
     a53_cc: Option<bool> = None, "a53_cc";
     /// Ours. The payload of the SEI message of this name: 48 hex digits.
-    mastering_display: Option<[u8; 24]> = None, "mastering_display"
-        if Option::is_some, "48 hex digits";
+    mastering_display: Option<[u8; 24]> = None, "mastering_display";
     /// Ours. The payload of the SEI message of this name: 8 hex digits.
-    content_light: Option<[u8; 4]> = None, "content_light" if Option::is_some, "8 hex digits";
+    content_light: Option<[u8; 4]> = None, "content_light";
     /// Ours. AVCHROMA_LOC_*; 0 unknown.
     chroma_location: u8 = 0, "chroma_location";
 
@@ -186,8 +186,8 @@ options! {
 }
 
 impl Options {
-    /// The options of a CONFIGURE and the keys that are not known. Of a key that comes twice the last
-    /// value holds.
+    /// The options of a CONFIGURE and the keys that are not known. Of a key that comes twice the
+    /// last value holds.
     pub fn parse(pairs: &[(&str, &str)]) -> Result<(Self, Vec<String>), OptionError> {
         let mut options = Self::default();
         let mut unknown = Vec::new();
@@ -338,26 +338,32 @@ impl Value for CodecFlags {
     }
 }
 
-impl<const N: usize> Value for Option<[u8; N]> {
-    const EXPECTED: &'static str = "hex digits";
+macro_rules! hex {
+    ($($len:literal: $expected:literal),*) => {$(
+        impl Value for Option<[u8; $len]> {
+            const EXPECTED: &'static str = $expected;
 
-    fn parse(text: &str) -> Option<Self> {
-        let digits = text.as_bytes();
-        let mut bytes = [0; N];
-        if digits.len() != 2 * N {
-            return None;
-        }
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            let digit = |index: usize| char::from(pair[index]).to_digit(16);
-            *byte = (digit(0)? << 4 | digit(1)?) as u8;
-        }
-        Some(Some(bytes))
-    }
+            fn parse(text: &str) -> Option<Self> {
+                let digits = text.as_bytes();
+                if digits.len() != 2 * $len {
+                    return None;
+                }
+                let mut bytes = [0; $len];
+                for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+                    let digit = |index: usize| char::from(pair[index]).to_digit(16);
+                    *byte = (digit(0)? << 4 | digit(1)?) as u8;
+                }
+                Some(Some(bytes))
+            }
 
-    fn text(&self) -> String {
-        self.iter().flatten().map(|byte| format!("{byte:02x}")).collect()
-    }
+            fn text(&self) -> String {
+                self.iter().flatten().map(|byte| format!("{byte:02x}")).collect()
+            }
+        }
+    )*};
 }
+
+hex! { 24: "48 hex digits", 4: "8 hex digits" }
 
 impl Value for Mode {
     const EXPECTED: &'static str = "encode, decode or transcode";
@@ -417,5 +423,213 @@ impl Value for ScaleMode {
             Self::AspectFill => "aspect_fill",
         }
         .to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The whole table of docs/protocol.md section 4: key, default as text, a value that parses and
+    /// one that does not ("" where everything parses).
+    const TABLE: [(&str, &str, &str, &str); 47] = [
+        ("mode", "encode", "transcode", "Encode"),
+        ("wire_compression", "0", "2", "3"),
+        ("bitrate", "0", "9223372036854775807", "-1"),
+        ("maxrate", "0", "4000000", "4M"),
+        ("bufsize", "0", "8000000", " 8"),
+        ("gop", "0", "-1", "3.0"),
+        ("max_b_frames", "0", "3", "x"),
+        ("global_quality", "0", "7670", "65x"),
+        ("flags", "0", "-2143289344", "4294967296"),
+        ("qmin", "-1", "10", "1e1"),
+        ("qmax", "-1", "51", "0x33"),
+        ("profile", "-99", "578", "high"),
+        ("level", "0", "41", "4.1"),
+        ("entropy", "0", "2", "3"),
+        ("max_slice_bytes", "-1", "1400", "99999999999"),
+        ("allow_sw", "0", "1", ""),
+        ("require_sw", "0", "1", ""),
+        ("frames_before", "0", "1", ""),
+        ("frames_after", "0", "1", ""),
+        ("constant_bit_rate", "0", "1", ""),
+        ("realtime", "-1", "0", "2"),
+        ("prio_speed", "-1", "1", "true"),
+        ("power_efficient", "-1", "1", "-2"),
+        ("spatial_aq", "-1", "1", "01"),
+        ("max_ref_frames", "0", "4", "four"),
+        ("alpha_quality", "0", "0.5", "nan"),
+        ("color_range", "0", "1", "tv"),
+        ("colorspace", "2", "9", "bt2020nc"),
+        ("color_primaries", "2", "9", "-1"),
+        ("color_trc", "2", "256", "65536"),
+        ("sar_num", "0", "4", "4:3"),
+        ("sar_den", "0", "3", "-3"),
+        ("a53_cc", "-1", "1", "yes"),
+        ("decode_async", "-1", "0", "maybe"),
+        ("decode_reorder_depth", "2", "16", "deep"),
+        ("out_codec", "", "hevc", "av1"),
+        ("out_width", "0", "1280", "-1280"),
+        ("out_height", "0", "720", "720p"),
+        ("scale_mode", "stretch", "aspect_fill", "zoom"),
+        ("packet_ack.v1", "0", "1", ""),
+        (
+            "mastering_display",
+            "",
+            "84d03e8033c286c41d4c0bb83d1340420098968000000032",
+            "84d03e8033c286c41d4c0bb83d134042009896800000003",
+        ),
+        ("content_light", "", "03e80190", "03e8019g"),
+        ("chroma_location", "0", "1", "left"),
+        ("x.ack.v1", "0", "1", ""),
+        ("x.slices.v1", "0", "1", ""),
+        ("alpha_quality", "0", "1", "inf"),
+        ("alpha_quality", "0", "0.000000", "1.5"),
+    ];
+
+    #[test]
+    fn every_key_of_the_table_is_known_and_no_other() {
+        let mut keys: Vec<_> = Options::keys().collect();
+        keys.sort_unstable();
+        let mut table: Vec<_> = TABLE.iter().map(|row| row.0).collect();
+        table.sort_unstable();
+        table.dedup();
+        assert_eq!(keys, table);
+    }
+
+    #[test]
+    fn a_value_comes_back_as_it_went_in() {
+        for (key, default, value, _) in TABLE {
+            let (options, unknown) = Options::parse(&[(key, value)]).unwrap();
+            assert!(unknown.is_empty());
+            let pairs = options.to_pairs();
+            if options == Options::default() {
+                assert_eq!((value, default), ("0.000000", "0"));
+                assert!(pairs.is_empty());
+            } else {
+                assert_eq!(pairs, [(key, value.to_owned())]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_default_that_is_sent_is_still_the_default() {
+        for (key, default, _, _) in TABLE {
+            if !default.is_empty() {
+                let (options, _) = Options::parse(&[(key, default)]).unwrap();
+                assert_eq!(options, Options::default(), "{key}");
+            }
+        }
+        assert!(Options::default().to_pairs().is_empty());
+    }
+
+    #[test]
+    fn a_value_that_does_not_parse_is_refused_by_its_key_and_changes_nothing() {
+        for (key, _, _, bad) in TABLE {
+            if !bad.is_empty() {
+                let mut options = Options::default();
+                let error = options.set(key, bad).unwrap_err();
+                assert_eq!((error.key, &error.value[..]), (key, bad));
+                assert!(error.to_string().starts_with(&format!("option {key}: {bad:?} is not ")));
+                assert_eq!(options, Options::default());
+            }
+        }
+    }
+
+    #[test]
+    fn refusals_say_what_would_be_right() {
+        let refusal = |key, value| Options::parse(&[(key, value)]).unwrap_err();
+        let error = refusal("entropy", "cabac");
+        assert_eq!(
+            error.to_string(),
+            r#"option entropy: "cabac" is not 0 (auto), 1 (CAVLC) or 2 (CABAC)"#
+        );
+        assert_eq!(error.code(), error_code::AUTH_OR_CONFIG);
+        let error = refusal("mode", "remux");
+        assert_eq!(error.to_string(), r#"option mode: "remux" is not encode, decode or transcode"#);
+        assert_eq!(error.code(), error_code::UNSUPPORTED);
+        assert_eq!(refusal("gop", &"9".repeat(1000)).value.len(), 64);
+    }
+
+    #[test]
+    fn unknown_keys_are_told_and_the_last_of_two_values_holds() {
+        let pairs = [("gop", "1"), ("turbo", "11"), ("gop", "2"), ("", "")];
+        let (options, unknown) = Options::parse(&pairs).unwrap();
+        assert_eq!(options.gop, 2);
+        assert_eq!(unknown, ["turbo", ""]);
+    }
+
+    #[test]
+    fn switches_are_on_unless_0() {
+        for (value, on) in [("0", false), ("1", true), ("", true), ("00", true), ("no", true)] {
+            assert_eq!(Options::parse(&[("allow_sw", value)]).unwrap().0.allow_sw, on);
+        }
+    }
+
+    #[test]
+    fn flags_may_come_signed_or_not() {
+        for text in ["-2147483646", "2147483650"] {
+            let (options, _) = Options::parse(&[("flags", text)]).unwrap();
+            assert_eq!(options.flags, CodecFlags::CLOSED_GOP | CodecFlags::QSCALE);
+            assert!(options.flags.contains(CodecFlags::QSCALE));
+            assert!(!options.flags.contains(CodecFlags::QSCALE | CodecFlags::LOW_DELAY));
+        }
+    }
+
+    #[test]
+    fn scale_modes_have_more_than_one_name() {
+        for (names, mode) in [
+            (&["stretch", "resize", "scale"][..], ScaleMode::Stretch),
+            (&["aspect", "fit", "letterbox"], ScaleMode::Aspect),
+            (&["aspect_fill", "aspectfill", "fill", "crop"], ScaleMode::AspectFill),
+        ] {
+            for name in names {
+                let (options, _) = Options::parse(&[("scale_mode", name)]).unwrap();
+                assert_eq!(options.scale_mode, mode);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_set_of_values_survives_the_wire(
+            numbers in any::<(u64, i32, i32, u32, u16, u8)>(),
+            alpha_quality in 0.0..=1.0f64,
+            hex in any::<(Option<[u8; 24]>, Option<[u8; 4]>)>(),
+            switches in any::<(bool, Option<bool>, bool)>(),
+        ) {
+            let options = Options {
+                bitrate: numbers.0,
+                gop: numbers.1,
+                qmin: numbers.2,
+                flags: CodecFlags(numbers.3),
+                colorspace: numbers.4,
+                chroma_location: numbers.5,
+                alpha_quality,
+                mastering_display: hex.0,
+                content_light: hex.1,
+                ack: switches.0,
+                a53_cc: switches.1,
+                allow_sw: switches.2,
+                ..Options::default()
+            };
+            let pairs = options.to_pairs();
+            let pairs: Vec<_> = pairs.iter().map(|(key, value)| (*key, &value[..])).collect();
+            prop_assert_eq!(Options::parse(&pairs), Ok((options, Vec::new())));
+        }
+
+        #[test]
+        fn no_value_is_too_strange(
+            key in prop::sample::select(Options::keys().collect::<Vec<_>>()),
+            value in any::<String>(),
+        ) {
+            let mut options = Options::default();
+            match options.set(key, &value) {
+                Ok(known) => prop_assert!(known),
+                Err(error) => prop_assert_eq!(error.key, key),
+            }
+        }
     }
 }

@@ -145,6 +145,19 @@ impl<'a> Writer<'a> {
         Self { message, out }
     }
 
+    /// The header, for a payload of `len` bytes; only the field's width bounds it, since the limits
+    /// of bulk messages are the reader's to configure.
+    pub(crate) fn header(&mut self, len: u64) -> Result<(), EncodeError> {
+        let len = u32::try_from(len).map_err(|_| EncodeError::TooLong {
+            message: self.message,
+            field: "payload",
+            len: usize::try_from(len).unwrap_or(usize::MAX),
+            max: u32::MAX as usize,
+        })?;
+        self.raw(&self.message.header(len));
+        Ok(())
+    }
+
     pub(crate) fn raw(&mut self, bytes: &[u8]) {
         self.out.extend_from_slice(bytes);
     }

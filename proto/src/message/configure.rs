@@ -50,8 +50,8 @@ impl<'a> Configure<'a> {
         })
     }
 
-    /// The payload may end before the options or before the extradata, and what follows that is left
-    /// for later versions of the protocol.
+    /// The payload may end before the options or before the extradata, and what follows that is
+    /// left for later versions of the protocol.
     pub(crate) fn read(r: &mut Reader<'a>) -> Result<Self, ReadError> {
         let (width, height) = (r.u32("width")?, r.u32("height")?);
         let pix_fmt = r.u8("pix_fmt")?;

@@ -1,8 +1,8 @@
 //! The messages that say everything by their type: FLUSH, DONE, PING, PONG, PACKET_ACK
 //! (docs/protocol.md section 2).
 //!
-//! They are written empty, but for a PONG that echoes, and read with any payload that the limits let
-//! through: all but PING's is dropped.
+//! They are written empty, but for a PONG that echoes, and read with any payload that the limits
+//! let through: all but PING's is dropped.
 
 use crate::message::MessageType;
 

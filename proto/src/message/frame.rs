@@ -1,7 +1,7 @@
 //! FRAME (docs/protocol.md section 5).
 
 use crate::error::{EncodeError, ReadError};
-use crate::message::{MessageType, side_data};
+use crate::message::{HEADER_LEN, MessageType, side_data};
 use crate::wire::{Reader, Writer};
 
 /// Flag of a frame to encode: make it a keyframe.
@@ -91,13 +91,11 @@ pub fn frame_message(
     side_data::write(&mut Writer::new(MessageType::Frame, &mut tail), side_data)?;
 
     let data: u64 = planes.iter().map(|plane| u64::from(plane.2) + u64::from(PLANE_HEAD_LEN)).sum();
-    let len = u64::from(HEAD_LEN) + data + tail.len() as u64;
-    let mut first = Vec::with_capacity(64);
+    let mut first = Vec::with_capacity(HEADER_LEN + (HEAD_LEN + PLANE_HEAD_LEN) as usize);
     let mut w = Writer::new(MessageType::Frame, &mut first);
-    let count = w.count(planes.len(), MAX_PLANES.into(), "planes")?;
-    let len = w.count(len as usize, u32::MAX as usize, "payload")?;
-    w.raw(&MessageType::Frame.header(len));
-    FrameHead { planes: count, ..*head }.write(&mut w);
+    w.count::<u8>(planes.len(), MAX_PLANES.into(), "planes")?;
+    w.header(u64::from(HEAD_LEN) + data + tail.len() as u64)?;
+    head.write(&mut w);
 
     let mut heads = Vec::with_capacity(planes.len());
     for &(stride, height, len) in planes {

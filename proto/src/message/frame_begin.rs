@@ -17,8 +17,8 @@ pub const MAX_TABLES: usize = 64 << 10;
 pub(crate) const MAX_LEN: u32 =
     frame::HEAD_LEN + 1 + 4 + 4 + 2 + 4 + MAX_TABLES as u32 + side_data::MAX_LEN;
 
-/// Announces a frame whose data comes in SLICEs, in any order, that together tile every plane exactly
-/// once.
+/// Announces a frame whose data comes in SLICEs, in any order, that together tile every plane
+/// exactly once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameBegin<'a> {
     /// As in FRAME.
@@ -41,16 +41,6 @@ pub struct FrameBegin<'a> {
 impl<'a> FrameBegin<'a> {
     /// Appends the message to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        let records: Vec<_> = self.side_data.collect();
-        self.encode_with(&records, out)
-    }
-
-    /// Appends the message to `out`, with this side data (type and bytes) instead of its own.
-    pub fn encode_with(
-        &self,
-        side_data: &[(u32, &[u8])],
-        out: &mut Vec<u8>,
-    ) -> Result<(), EncodeError> {
         wire::encode(out, MessageType::FrameBegin, |w| {
             self.head.write(w);
             w.u8(self.codec);
@@ -59,7 +49,8 @@ impl<'a> FrameBegin<'a> {
             w.u16(w.count(self.slices.into(), MAX_SLICES.into(), "slices")?);
             w.count::<u32>(self.tables.len(), MAX_TABLES, "tables")?;
             w.bytes32(self.tables, "tables")?;
-            side_data::write(w, side_data)
+            self.side_data.write(w);
+            Ok(())
         })
     }
 

@@ -45,9 +45,9 @@ pub enum MessageType {
     Hello,
     /// 2, the server's answer.
     HelloAck,
-    /// 3
+    /// 3, what the stream will be.
     Configure,
-    /// 4
+    /// 4, the server's answer to that.
     ConfigureAck,
     /// 5, a picture.
     Frame,
@@ -59,17 +59,17 @@ pub enum MessageType {
     Done,
     /// 9, the sender gives up.
     Error,
-    /// 10
+    /// 10, is the peer there?
     Ping,
-    /// 11
+    /// 11, it is.
     Pong,
-    /// 12
+    /// 12, a PACKET was accepted.
     PacketAck,
-    /// 0x4000, of `x.ack.v1`.
+    /// 0x4000, of `x.ack.v1`: how much input was taken.
     Ack,
-    /// 0x4001, of `x.slices.v1`.
+    /// 0x4001, of `x.slices.v1`: a picture without its data.
     FrameBegin,
-    /// 0x4002, of `x.slices.v1`.
+    /// 0x4002, of `x.slices.v1`: some rows of a plane.
     Slice,
     /// Any other number: to be skipped.
     Other(u16),

@@ -46,11 +46,9 @@ pub fn packet_message(
     let mut after = Vec::new();
     side_data::write(&mut Writer::new(MessageType::Packet, &mut after), side_data)?;
 
-    let len = u64::from(HEAD_LEN) + u64::from(head.len) + after.len() as u64;
     let mut before = Vec::with_capacity(HEADER_LEN + HEAD_LEN as usize);
     let mut w = Writer::new(MessageType::Packet, &mut before);
-    let len = w.count(len as usize, u32::MAX as usize, "payload")?;
-    w.raw(&MessageType::Packet.header(len));
+    w.header(u64::from(HEAD_LEN) + u64::from(head.len) + after.len() as u64)?;
     w.i64(head.pts);
     w.i64(head.dts);
     w.i64(head.duration);

@@ -1,6 +1,7 @@
 //! Side data, at the end of FRAME, PACKET and FRAME_BEGIN (docs/protocol.md section 5).
 
 use crate::error::{EncodeError, ReadError};
+use crate::message::MessageType;
 use crate::wire::{Reader, Writer};
 
 /// The most records of side data that a message may have.
@@ -25,6 +26,24 @@ pub struct SideData<'a> {
 impl<'a> SideData<'a> {
     /// None.
     pub const EMPTY: Self = Self { left: 0, records: &[] };
+
+    /// These records, type and bytes, laid out in `buffer` for a [`FrameBegin`](crate::FrameBegin)
+    /// to send. (FRAME and PACKET take the records themselves.)
+    pub fn new(records: &[(u32, &[u8])], buffer: &'a mut Vec<u8>) -> Result<Self, EncodeError> {
+        buffer.clear();
+        write(&mut Writer::new(MessageType::FrameBegin, buffer), records)?;
+        Ok(match buffer.split_first() {
+            Some((&left, records)) => Self { left, records },
+            None => Self::EMPTY,
+        })
+    }
+
+    pub(crate) fn write(&self, w: &mut Writer<'_>) {
+        if self.left > 0 {
+            w.u8(self.left);
+            w.raw(self.records);
+        }
+    }
 
     /// The records that are all of what `r` has left, which may be nothing.
     pub(crate) fn read(r: &mut Reader<'a>) -> Result<Self, ReadError> {

@@ -47,8 +47,7 @@ impl SliceHead {
 pub fn slice_message(head: &SliceHead) -> Result<Vec<u8>, EncodeError> {
     let mut out = Vec::with_capacity(HEADER_LEN + HEAD_LEN as usize);
     let mut w = Writer::new(MessageType::Slice, &mut out);
-    let len = w.count(head.len as usize, (u32::MAX - HEAD_LEN) as usize, "data")?;
-    w.raw(&MessageType::Slice.header(HEAD_LEN + u32::min(len, u32::MAX - HEAD_LEN)));
+    w.header(u64::from(HEAD_LEN) + u64::from(head.len))?;
     w.u32(head.frame_id);
     w.u16(head.index);
     w.u8(head.plane);

@@ -60,11 +60,7 @@ impl Pictures {
 
     pub(super) fn frame(&mut self, head: &FrameHead) -> Result<(), String> {
         self.idle()?;
-        let planes = self.format.planes();
-        if head.planes != planes {
-            let name = self.format.name();
-            return Err(format!("FRAME has {} planes, {name} has {planes}", head.planes));
-        }
+        self.planes(head)?;
         self.current = Current::Planes(0);
         Ok(())
     }
@@ -97,6 +93,7 @@ impl Pictures {
 
     pub(super) fn begin(&mut self, begin: &FrameBegin<'_>) -> Result<(), String> {
         self.idle()?;
+        self.planes(&begin.head)?;
         if begin.codec > LAST_CODEC {
             return Err(format!("FRAME_BEGIN has codec {}, which was not agreed", begin.codec));
         }
@@ -158,6 +155,14 @@ impl Pictures {
             self.current = Current::None;
         }
         last
+    }
+
+    fn planes(&self, head: &FrameHead) -> Result<(), String> {
+        let planes = self.format.planes();
+        if head.planes != planes {
+            return Err(format!("a frame of {} planes, {} has {planes}", head.planes, self.format));
+        }
+        Ok(())
     }
 
     /// Bytes of a row, and rows.

@@ -633,10 +633,7 @@ impl<B> Server<B> {
             | Item::Done
             | Item::PacketAck
             | Item::Ack(_) => Err(Violation::bad("a message that only servers send")),
-            Item::Body(data) if self.incoming == Incoming::Repeat => {
-                let _ = data;
-                Ok(ServerStep::Nothing)
-            }
+            Item::Body(_) if self.incoming == Incoming::Repeat => Ok(ServerStep::Nothing),
             Item::Body(data) => Ok(ServerStep::Body(data)),
             Item::Packet(_) | Item::PacketEnd(_) => self.packet_item(item),
             Item::Frame(_)

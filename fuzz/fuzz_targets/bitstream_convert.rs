@@ -1,0 +1,92 @@
+//! Packets in both framings: conversions keep every NAL unit, access units are the same in pieces
+//! as in one, and added parameter sets are found again. The first byte of the input chooses codec,
+//! length size and piece size; the second says how much of the rest is extradata.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use vtremote_bitstream::{
+    AccessUnits, Codec, LengthSize, ParameterSets, access_units, annexb, length_prefixed,
+};
+
+fuzz_target!(|data: &[u8]| {
+    let [choice, extradata, rest @ ..] = data else { return };
+    let codec = if choice & 1 == 0 { Codec::H264 } else { Codec::H265 };
+    let size = LengthSize::new((choice >> 1 & 3) + 1).unwrap();
+    let piece = usize::from(choice >> 3) + 1;
+    let (extradata, packet) = rest.split_at(usize::from(*extradata).min(rest.len()));
+
+    from_annexb(packet, size);
+    from_length_prefixed(packet, size);
+    in_pieces(codec, packet, piece);
+    if let Ok((sets, _)) = ParameterSets::from_extradata(codec, extradata) {
+        prepend(&sets, packet);
+    }
+});
+
+fn from_annexb(packet: &[u8], size: LengthSize) {
+    let nals: Vec<_> = annexb::nal_units(packet).collect();
+    assert!(nals.iter().all(|nal| nal.last().is_some_and(|&b| b != 0)));
+
+    let mut sample = Vec::new();
+    if annexb::to_length_prefixed(packet, size, &mut sample).is_ok() {
+        let found: Result<Vec<_>, _> = length_prefixed::nal_units(&sample, size).collect();
+        assert_eq!(found.as_ref(), Ok(&nals));
+        let mut back = Vec::new();
+        length_prefixed::to_annexb(&sample, size, &mut back).unwrap();
+        let mut normal = Vec::new();
+        annexb::with_four_byte_start_codes(packet, &mut normal).unwrap();
+        assert_eq!(back, normal);
+    } else {
+        assert!(sample.is_empty());
+    }
+}
+
+fn from_length_prefixed(sample: &[u8], size: LengthSize) {
+    let nals: Result<Vec<_>, _> = length_prefixed::nal_units(sample, size).collect();
+    let mut packet = Vec::new();
+    let converted = length_prefixed::to_annexb(sample, size, &mut packet);
+    assert_eq!(nals.as_ref().err(), converted.as_ref().err());
+    let Ok(nals) = nals else { return assert!(packet.is_empty()) };
+    let forbidden =
+        |nal: &&[u8]| nal.last() == Some(&0) || nal.windows(3).any(|bytes| bytes == [0, 0, 1]);
+    if !nals.iter().any(forbidden) {
+        assert!(annexb::nal_units(&packet).eq(nals));
+    }
+}
+
+fn in_pieces(codec: Codec, packet: &[u8], piece: usize) {
+    let whole: Vec<_> = access_units(codec, packet).collect();
+    let nals = whole.iter().flat_map(|unit| annexb::nal_units(unit));
+    assert!(nals.eq(annexb::nal_units(packet)));
+
+    let mut units = AccessUnits::new(codec, usize::MAX);
+    let mut wanted = whole.iter();
+    let mut pieces = packet.chunks(piece).peekable();
+    while let Some(bytes) = pieces.next() {
+        units.push(bytes);
+        if pieces.peek().is_none() {
+            units.finish();
+        }
+        while let Some(unit) = units.next_unit().unwrap() {
+            assert_eq!(Some(&unit), wanted.next());
+        }
+    }
+    assert_eq!(wanted.next(), None);
+}
+
+fn prepend(sets: &ParameterSets, packet: &[u8]) {
+    // What a record holds may not survive in Annex B; what Annex B holds does.
+    let codec = sets.codec();
+    let Ok(sets) = ParameterSets::from_annexb(codec, &sets.to_annexb()) else { return };
+    let mut once = Vec::new();
+    if sets.prepend_missing(packet, &mut once).is_err() {
+        return assert!(once.is_empty());
+    }
+    let mut twice = Vec::new();
+    sets.prepend_missing(&once, &mut twice).unwrap();
+    assert_eq!(once, twice);
+
+    let mut wanted = sets;
+    wanted.update(ParameterSets::in_access_unit(codec, packet));
+    assert!(ParameterSets::in_access_unit(codec, &once).iter().eq(wanted.iter()));
+}

@@ -1,0 +1,238 @@
+//! Section 9: what we add, negotiated.
+
+use vtremote_proto::{
+    ClientSettings, FrameBegin, FrameHead, Generation, HelloStatus, NO_REFERENCE, SideData,
+    SliceHead, slice_message,
+};
+
+use crate::{
+    client_rig::{ClientRig, decoding, settings},
+    server_rig::ServerRig,
+    speech,
+};
+
+const BOTH: &[(&str, &str)] = &[("x.ack.v1", "1"), ("x.slices.v1", "1")];
+
+#[test]
+fn an_extension_is_asked_for_only_where_it_is_listed() {
+    for (capabilities, want_slices, ack, slices) in [
+        (speech::CURRENT, true, false, false),
+        (speech::OURS, true, true, true),
+        (speech::OURS, false, true, false),
+    ] {
+        let mut rig = ClientRig::new(ClientSettings { want_slices, ..settings() });
+        rig.hear(&speech::hello_ack(capabilities));
+        let said = rig.said().pop().unwrap();
+        assert_eq!(said.contains("x.ack.v1=1"), ack, "{said}");
+        assert_eq!(said.contains("x.slices.v1=1"), slices, "{said}");
+        assert_eq!((rig.client.server().ack, rig.client.server().slices), (ack, slices));
+    }
+}
+
+#[test]
+fn an_extension_that_was_not_offered_is_not_in_use() {
+    let mut rig = ServerRig::new();
+    rig.hear(&speech::hello());
+    rig.server.accept(rig.now, &speech::ack_of(HelloStatus::Ok, speech::CURRENT));
+    rig.hear(&speech::configure(BOTH));
+    let client = rig.server.traits_of_client();
+    assert_eq!((client.ack, client.slices), (false, false));
+    assert_eq!(rig.unknown, ["x.ack.v1", "x.slices.v1"]);
+    rig.configured();
+    rig.hear_frame(0);
+    rig.server.taken(rig.now, 1);
+    assert_eq!(rig.said(), ["HELLO_ACK accepted", "CONFIGURE_ACK 1"]);
+    assert_eq!(rig.hear(&speech::begin(1, 0, 2)), ["Closing"]);
+}
+
+#[test]
+fn acks_count_what_the_backend_has_taken_and_only_the_latest_waits() {
+    let mut rig = ServerRig::streaming(BOTH);
+    rig.hear_frame(0);
+    rig.server.taken(rig.now, 1);
+    assert_eq!(rig.said(), ["ACK 1"]);
+    rig.hear_frame(1);
+    rig.hear_frame(2);
+    rig.server.taken(rig.now, 1);
+    rig.server.taken(rig.now, 1);
+    assert_eq!(rig.said(), ["ACK 3"]);
+    rig.server.taken(rig.now, 1);
+    assert!(rig.said().is_empty());
+}
+
+#[test]
+fn acks_count_packets_in_decode() {
+    let mut rig = ServerRig::streaming(&[("mode", "decode"), ("x.ack.v1", "1")]);
+    rig.hear(&speech::packet(0, 0));
+    rig.server.taken(rig.now, 1);
+    assert_eq!(rig.said(), ["ACK 1"]);
+}
+
+#[test]
+fn a_repeat_is_not_among_what_was_taken() {
+    let mut rig = ServerRig::streaming(BOTH);
+    rig.hear_frame(0);
+    rig.hear(&speech::frame(0));
+    rig.server.taken(rig.now, 1);
+    rig.server.taken(rig.now, 1);
+    assert_eq!(rig.said(), ["ACK 1"]);
+}
+
+#[test]
+fn the_slices_of_a_picture_come_in_any_order_with_other_messages_between() {
+    let mut rig = ServerRig::streaming(BOTH);
+    assert_eq!(rig.hear(&speech::begin(5, 9, 3)), ["FrameBegin 5"]);
+    assert_eq!(rig.hear(&speech::slice(9, 2, 1, 0, 2)), ["Slice 2", "SliceEnd false"]);
+    rig.hear(&speech::ping());
+    assert_eq!(rig.hear(&speech::slice(9, 1, 0, 2, 1)), ["Slice 1", "SliceEnd false"]);
+    assert_eq!(rig.server.unanswered(), 0);
+    assert_eq!(rig.hear(&speech::slice(9, 0, 0, 0, 2)), ["Slice 0", "SliceEnd true"]);
+    assert_eq!(rig.server.unanswered(), 1);
+    rig.packet(5, 5);
+    assert_eq!(rig.said(), ["PONG", "PACKET 5 5"]);
+    rig.hear_frame(6);
+}
+
+#[test]
+fn slices_tile_every_plane_exactly_once() {
+    let begin = || speech::begin(5, 9, 3);
+    let whole = || speech::slice(9, 0, 0, 0, 3);
+    for (wrong, says) in [
+        (vec![begin(), whole(), speech::slice(9, 1, 0, 2, 1)], "rows 2+1 of plane 0"),
+        (vec![begin(), speech::slice(9, 0, 0, 1, 3)], "rows 1+3 of plane 0"),
+        (vec![begin(), speech::slice(9, 0, 1, 2, 1)], "rows 2+1 of plane 1"),
+        (vec![begin(), speech::slice(9, 0, 2, 0, 1)], "is of plane 2"),
+        (vec![begin(), whole(), speech::slice(9, 0, 1, 0, 1)], "came twice"),
+        (vec![begin(), speech::slice(9, 3, 0, 0, 1)], "came twice or is not one of 3"),
+        (vec![begin(), speech::slice(8, 0, 0, 0, 3)], "amid frame 9"),
+        (
+            vec![
+                begin(),
+                speech::slice(9, 0, 0, 0, 1),
+                speech::slice(9, 1, 0, 1, 1),
+                speech::slice(9, 2, 1, 0, 2),
+            ],
+            "leaves rows uncovered",
+        ),
+        (vec![speech::slice(9, 0, 0, 0, 3)], "without its FRAME_BEGIN"),
+        (vec![begin(), whole(), begin()], "before the last SLICE"),
+        (vec![begin(), speech::frame(6)], "before the last SLICE"),
+        (vec![begin(), whole(), speech::flush()], "FLUSH amid a picture"),
+        (vec![speech::begin(5, 9, 1)], "1 slices"),
+        (vec![speech::begin(5, 9, 6)], "6 slices for 5 rows"),
+    ] {
+        let mut rig = ServerRig::streaming(BOTH);
+        rig.hear(&wrong.concat());
+        let said = rig.said().pop().expect("an ERROR");
+        assert!(said.starts_with("ERROR") && said.contains(says), "{said}");
+    }
+}
+
+#[test]
+fn a_slice_has_the_bytes_of_its_rows_or_compressed_ones() {
+    let head =
+        |mode, len| SliceHead { frame_id: 0, index: 0, plane: 0, mode, first_row: 0, rows: 3, len };
+    for (codec, mode, len, good) in [
+        (0, 0, 12, true),
+        (0, 1, 12, true),
+        (0, 0, 11, false),
+        (1, 0, 11, true),
+        (1, 0, 12 + 1024, true),
+        (1, 0, 12 + 1025, false),
+        (1, 0, 0, false),
+        (1, 1, 12, true),
+        (1, 1, 11, false),
+        (0, 2, 12, false),
+    ] {
+        let mut rig = ServerRig::streaming(BOTH);
+        let begin = FrameBegin { codec, ..begin_of() };
+        let mut bytes = Vec::new();
+        begin.encode(&mut bytes).unwrap();
+        bytes.extend(slice_message(&head(mode, len)).unwrap());
+        let steps = rig.hear(&bytes);
+        assert_eq!(steps.contains(&"Slice 0".into()), good, "{codec} {mode} {len}");
+    }
+}
+
+fn begin_of() -> FrameBegin<'static> {
+    FrameBegin {
+        head: FrameHead { pts: 0, duration: 1, flags: 0, planes: 2 },
+        codec: 0,
+        frame_id: 0,
+        reference_id: NO_REFERENCE,
+        slices: 2,
+        tables: &[],
+        side_data: SideData::EMPTY,
+    }
+}
+
+#[test]
+fn what_belongs_to_a_codec_that_was_not_agreed_is_refused() {
+    for (begin, says) in [
+        (FrameBegin { codec: 3, ..begin_of() }, "codec 3"),
+        (FrameBegin { reference_id: 0, ..begin_of() }, "a reference or tables"),
+        (FrameBegin { tables: &[1], ..begin_of() }, "a reference or tables"),
+        (FrameBegin { head: FrameHead { planes: 1, ..begin_of().head }, ..begin_of() }, "1 planes"),
+    ] {
+        let mut rig = ServerRig::streaming(BOTH);
+        let mut bytes = Vec::new();
+        begin.encode(&mut bytes).unwrap();
+        assert_eq!(rig.hear(&bytes), ["Closing"]);
+        let said = rig.said().pop().expect("an ERROR");
+        assert!(said.contains(says), "{said}");
+    }
+}
+
+#[test]
+fn a_picture_in_slices_is_never_a_repeat() {
+    let mut rig = ServerRig::streaming(BOTH);
+    let picture =
+        [speech::begin(5, 0, 2), speech::slice(0, 0, 0, 0, 3), speech::slice(0, 1, 1, 0, 2)]
+            .concat();
+    assert_eq!(rig.hear(&picture).last().unwrap(), "SliceEnd true");
+    assert_eq!(rig.hear(&picture), ["Closing"]);
+    assert_eq!(rig.said(), ["ERROR 4: pts 5 came twice"]);
+}
+
+#[test]
+fn decoded_pictures_may_come_in_slices_if_that_was_agreed() {
+    let picture = [
+        speech::begin(0, 1, 2),
+        speech::slice(1, 1, 1, 0, 2),
+        speech::ping(),
+        speech::slice(1, 0, 0, 0, 3),
+    ]
+    .concat();
+    let wants = ClientSettings { want_slices: true, ..decoding() };
+    let mut rig = ClientRig::streaming(wants, speech::OURS);
+    rig.send(0).unwrap();
+    assert_eq!(
+        rig.hear(&picture),
+        ["FrameBegin 0", "Slice 1", "SliceEnd false", "Slice 0", "SliceEnd true"]
+    );
+    assert_eq!(rig.client.outstanding(), 0);
+    assert_eq!(rig.client.next_in_order(), Some(0));
+
+    let mut rig = ClientRig::streaming(decoding(), speech::OURS);
+    rig.send(0).unwrap();
+    assert_eq!(rig.hear(&picture), ["Failed"]);
+}
+
+#[test]
+fn an_ack_that_was_not_agreed_fails_the_client() {
+    let mut rig = ClientRig::with(Generation::Current);
+    rig.send(0).unwrap();
+    assert_eq!(rig.hear(&speech::ack(1)), ["Failed"]);
+}
+
+#[test]
+fn parts_of_a_decoded_picture_go_out_before_the_last() {
+    let mut rig = ServerRig::streaming(&[("mode", "decode"), ("x.slices.v1", "1")]);
+    rig.hear(&speech::packet(0, 0));
+    rig.server.part(rig.now, speech::begin(0, 0, 2)).unwrap();
+    rig.server.part(rig.now, speech::slice(0, 0, 0, 0, 3)).unwrap();
+    assert_eq!(rig.server.unanswered(), 1);
+    rig.server.frame(rig.now, speech::slice(0, 1, 1, 0, 2)).unwrap();
+    assert_eq!(rig.server.unanswered(), 0);
+    assert_eq!(rig.said(), ["FRAME_BEGIN 0", "SLICE 0.0", "SLICE 0.1"]);
+}
