@@ -6,6 +6,7 @@ use vtremote_bitstream as bitstream;
 use vtremote_link::{Link, TcpSettings, connect};
 use vtremote_planes::{Compression, Workers};
 use vtremote_proto::limits::DEFAULT_CAP;
+use vtremote_proto::message::{MAX_SIDE_DATA_BYTES, MAX_SIDE_DATA_RECORDS};
 use vtremote_proto::session::{AdmitError, Client, ClientSettings};
 use vtremote_proto::{Codec, CodecFlags, Limits};
 
@@ -241,13 +242,22 @@ impl Encoder {
     /// Gives the encoder a frame, or gets it back where there is no room. Never waits.
     ///
     /// # Errors
-    /// [`Error::Usage`]: no pts, a pts that was there before, planes that are too small, or a frame
-    /// after [`flush`](Self::flush). Else, why the session failed.
+    /// [`Error::Usage`]: no pts, a pts that was there before, planes that are too small, more side data
+    /// than a frame may have, or a frame after [`flush`](Self::flush). Else, why the session failed.
     pub fn send_frame(&mut self, frame: Frame) -> Result<Sent, Error> {
         for (index, layout) in (0..).zip(self.video.layouts()) {
             frame.source.plane(index).check(layout).map_err(|error| {
                 Error::Usage(format!("plane {index} of the frame with pts {}: {error}", frame.pts))
             })?;
+        }
+        let side_data: usize = frame.side_data.iter().map(|(_, data)| data.len()).sum();
+        if frame.side_data.len() > MAX_SIDE_DATA_RECORDS || side_data > MAX_SIDE_DATA_BYTES {
+            return Err(Error::Usage(format!(
+                "the frame with pts {} has {} records of side data with {side_data} bytes, more than \
+                 {MAX_SIDE_DATA_RECORDS} or {MAX_SIDE_DATA_BYTES}",
+                frame.pts,
+                frame.side_data.len(),
+            )));
         }
         if !frame.side_data.is_empty() && !self.configured.server.side_data && !self.warned {
             self.warned = true;

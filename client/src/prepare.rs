@@ -208,6 +208,7 @@ impl Prepared {
         }
         if !self.begun {
             self.begun = true;
+            let mut records = Vec::new();
             let begin = FrameBegin {
                 head: self.head,
                 codec: plan.compression as u8,
@@ -215,10 +216,10 @@ impl Prepared {
                 reference_id: NO_REFERENCE,
                 slices: u16::try_from(plan.cuts.len()).unwrap_or(u16::MAX),
                 tables: &[],
-                side_data: SideData::EMPTY,
+                side_data: SideData::new(&side_data, &mut records)?,
             };
             let mut bytes = Vec::new();
-            begin.encode_with(&side_data, &mut bytes)?;
+            begin.encode(&mut bytes)?;
             return Ok(Some((Message::control(bytes), false)));
         }
         let Some((part, mode, body)) = self.ready.pop_front() else { return Ok(None) };

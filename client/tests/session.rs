@@ -238,6 +238,9 @@ fn misuse_is_refused_and_changes_nothing() {
     };
     let small = frame(&video(64, 32), 0, &released);
     assert!(usage(encoder.send_frame(small)).starts_with("plane 0 of the frame with pts 0: "));
+    let side_data = vec![(7, vec![0; 600_000]); 2];
+    let heavy = Frame { side_data, ..frame(&video(64, 64), 0, &released) };
+    assert!(usage(encoder.send_frame(heavy)).contains("1200000 bytes"));
     let without_pts = frame(&video(64, 64), i64::MIN, &released);
     assert_eq!(usage(encoder.send_frame(without_pts)), "a frame without a pts");
     encoder.send_frame(frame(&video(64, 64), 5, &released)).unwrap();
