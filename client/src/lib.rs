@@ -1,1 +1,37 @@
 //! The client: sockets and threads around the client session.
+//!
+//! An [`Encoder`] is a session with one server. Its model is pull: [`Encoder::send_frame`] takes a frame
+//! or says that there is no room, [`Encoder::receive_packet`] gives the next packet, or nothing, or the
+//! end. Both belong to one thread of the caller's; the session's own threads do the rest:
+//!
+//! - the reader takes in whatever the server sends, so that sending and receiving never wait for each
+//!   other and keepalive goes on while the caller does something else;
+//! - the writer sends control messages first and frames in order, from the caller's own memory where
+//!   they need no work;
+//! - workers compress and interleave, slice by slice.
+//!
+//! No thread outlives its encoder, and no frame either.
+
+#![forbid(unsafe_code)]
+
+mod error;
+mod log;
+mod picture;
+mod settings;
+
+mod encoder;
+mod packet;
+
+mod buffers;
+mod message;
+mod prepare;
+mod reader;
+mod shared;
+mod writer;
+
+pub use encoder::{Encoder, Info, Received, Sent};
+pub use error::{Error, ErrorKind, Stranger};
+pub use log::{Level, LogSink};
+pub use packet::Packet;
+pub use picture::{Frame, FrameSource, InputFormat, OwnedPicture, Video};
+pub use settings::{DEFAULT_INFLIGHT, DEFAULT_TIMEOUT, Settings, token_in_file};

@@ -11,6 +11,9 @@
 //! ```
 #![deny(unsafe_code)]
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
+
 mod config;
 mod decode;
 mod encode;

@@ -13,8 +13,8 @@ pub type Own = Box<dyn Any + Send>;
 
 /// A picture of the encoder's own memory, to be filled from outside.
 ///
-/// Its rows are lent in disjoint ranges, so that several threads can write at once. The backend chose
-/// the stride.
+/// Its rows are lent in disjoint ranges, so that several threads can write at once. The backend
+/// chose the stride.
 pub struct Picture {
     planes: Planes,
     own: Own,
@@ -72,8 +72,12 @@ impl fmt::Debug for Picture {
 }
 
 /// The rows of a picture, read-only, for as long as this is held.
+///
+/// It can be shared: several threads may read at once.
 pub struct Reference {
     planes: Vec<Rows>,
+    // After the planes: when the backend hears of its drop, the rows are free already.
+    _own: Option<Box<dyn Any + Send + Sync>>,
 }
 
 impl Reference {
@@ -85,11 +89,53 @@ impl Reference {
         let read = |plane: &Arc<PlaneMemory>| PlaneMemory::read(plane);
         let planes = planes.iter().map(read).collect::<Result<_, Lent>>();
         let planes = planes.map_err(|_| Error::Internal("rows are still lent".into()))?;
-        Ok(Reference { planes })
+        Ok(Reference { planes, _own: None })
+    }
+
+    /// For backends: the same, and something that is dropped after the rows were given back, so
+    /// that a backend which waits for the memory can be woken.
+    ///
+    /// # Errors
+    /// As [`Reference::new`].
+    pub fn holding(
+        planes: &[Arc<PlaneMemory>],
+        own: Box<dyn Any + Send + Sync>,
+    ) -> Result<Self, Error> {
+        Ok(Reference { _own: Some(own), ..Reference::new(planes)? })
     }
 
     /// The planes, in order.
     pub fn planes(&self) -> &[Rows] {
         &self.planes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::PlaneShape;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    #[test]
+    fn a_reference_gives_its_rows_back_before_what_it_holds() {
+        struct Watch(Arc<PlaneMemory>, Arc<AtomicBool>);
+        impl Drop for Watch {
+            fn drop(&mut self) {
+                self.1.store(PlaneMemory::lend(&self.0, 0..2).is_ok(), Ordering::Relaxed);
+            }
+        }
+        let plane = Arc::new(PlaneMemory::allocate(PlaneShape { row_bytes: 4, rows: 2 }, 1));
+        let free = Arc::new(AtomicBool::new(false));
+        let watch = Watch(Arc::clone(&plane), Arc::clone(&free));
+        drop(Reference::holding(std::slice::from_ref(&plane), Box::new(watch)).unwrap());
+        assert!(free.load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn a_picture_with_lent_rows_is_not_taken() {
+        let picture = Picture::allocate(PixelFormat::Nv12, 4, 4, 1, Box::new(()));
+        let rows = picture.lend(1, 0..1).unwrap();
+        assert!(matches!(picture.take(), Err(Error::Internal(_))));
+        drop(rows);
     }
 }

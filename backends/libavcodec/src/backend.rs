@@ -1,0 +1,218 @@
+use crate::encoder::{self, Session};
+use crate::ffi::{self, Layout};
+use crate::options::{Family, Plan, Tuning, plan};
+use crate::planar::Conversion;
+use std::num::NonZero;
+use std::sync::Arc;
+use std::thread;
+use vtremote_backend::{
+    Backend, Capabilities, Codec, Decoder, DecoderConfig, Encoder, EncoderConfig, Error, FrameSink,
+    Opened, PacketSink, PixelFormat, Ratio, Support,
+};
+use vtremote_bitstream::{LengthSize, ParameterSets};
+
+/// What the user chooses. The default is what fits most machines.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// The H.264 encoder, by FFmpeg's name; libx264 where there is one if `None`.
+    pub h264: Option<String>,
+    /// The H.265 encoder, by FFmpeg's name; libx265 where there is one if `None`.
+    pub hevc: Option<String>,
+    /// Of libx264 and libx265, by their common names, `ultrafast` to `placebo`; `superfast` if
+    /// `None`.
+    pub preset: Option<String>,
+    /// Threads of one session's software encoder; as many as there are processors if `None`.
+    pub threads: Option<NonZero<usize>>,
+}
+
+/// The backend, over whatever encoders were found to work on this machine.
+#[derive(Debug)]
+pub struct Libavcodec {
+    encoders: Vec<Choice>,
+    capabilities: Capabilities,
+    tuning: Tuning,
+}
+
+/// An encoder that works, and in which layout it takes each pixel format.
+#[derive(Debug)]
+struct Choice {
+    codec: Codec,
+    encoder: String,
+    inputs: Vec<(PixelFormat, Layout)>,
+}
+
+impl Choice {
+    fn takes(&self, format: PixelFormat) -> Option<Layout> {
+        self.inputs.iter().find(|(known, _)| *known == format).map(|(_, layout)| *layout)
+    }
+}
+
+/// Most threads of a session: what libx264 takes.
+const MOST_THREADS: usize = 128;
+
+impl Libavcodec {
+    /// Finds out which encoders work here, by opening each of them once: an FFmpeg lists many that
+    /// need hardware which is not there.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for an encoder that was chosen by name and is not in this FFmpeg or
+    /// does not work, or if there is none at all.
+    pub fn new(settings: Settings) -> Result<Self, Error> {
+        let threads = settings.threads.or_else(|| thread::available_parallelism().ok());
+        let threads = threads.map_or(1, NonZero::get).min(MOST_THREADS);
+        let tuning = Tuning { preset: settings.preset, threads };
+        let mut encoders = Vec::new();
+        let choices =
+            [(Codec::H264, settings.h264, "libx264"), (Codec::H265, settings.hevc, "libx265")];
+        for (codec, chosen, default) in choices {
+            match (choose(codec, chosen.as_deref().unwrap_or(default), &tuning), chosen) {
+                (Ok(choice), _) => encoders.push(choice),
+                (Err(error), Some(_)) => return Err(error),
+                (Err(_), None) if !ffi::encoder_exists(codec, default) => {}
+                (Err(error), None) => return Err(error),
+            }
+        }
+        if encoders.is_empty() {
+            let what = "this FFmpeg has neither libx264 nor libx265; choose an encoder by name";
+            return Err(Error::Unsupported(what.into()));
+        }
+        let support = |choice: &Choice| Support {
+            codec: choice.codec,
+            implementation: choice.encoder.clone(),
+            formats: choice.inputs.iter().map(|(format, _)| *format).collect(),
+        };
+        let capabilities = Capabilities {
+            encoders: encoders.iter().map(support).collect(),
+            decoders: Vec::new(),
+            side_data: false,
+        };
+        Ok(Libavcodec { encoders, capabilities, tuning })
+    }
+}
+
+/// Tries an encoder with every pixel format.
+fn choose(codec: Codec, encoder: &str, tuning: &Tuning) -> Result<Choice, Error> {
+    if !ffi::encoder_exists(codec, encoder) {
+        let names = ffi::encoders_of(codec).join(", ");
+        return Err(Error::Unsupported(format!(
+            "this FFmpeg has no encoder {encoder} for {codec}; it has {}",
+            if names.is_empty() { "none" } else { &names }
+        )));
+    }
+    let candidates: &[(PixelFormat, &[Layout])] = match codec {
+        // Ten bits of H.264 is what next to no decoder takes.
+        Codec::H264 => &[(PixelFormat::Nv12, &[Layout::Nv12, Layout::Yuv420p])],
+        Codec::H265 => &[
+            (PixelFormat::Nv12, &[Layout::Nv12, Layout::Yuv420p]),
+            (PixelFormat::P010, &[Layout::P010, Layout::Yuv420p10]),
+        ],
+    };
+    let mut inputs = Vec::new();
+    let mut refusals: Vec<String> = Vec::new();
+    for (format, layouts) in candidates {
+        for layout in *layouts {
+            match probe(codec, encoder, *format, *layout, tuning) {
+                Ok(()) => {
+                    inputs.push((*format, *layout));
+                    break;
+                }
+                Err(why) if refusals.contains(&why) => {}
+                Err(why) => refusals.push(why),
+            }
+        }
+    }
+    if inputs.is_empty() {
+        if encoder.ends_with("_vaapi") {
+            refusals.push("frames are not uploaded to a GPU here".into());
+        }
+        let why = refusals.join("; ");
+        return Err(Error::Unsupported(format!("{encoder} does not work here: {why}")));
+    }
+    Ok(Choice { codec, encoder: encoder.into(), inputs })
+}
+
+fn probe(
+    codec: Codec,
+    encoder: &str,
+    format: PixelFormat,
+    layout: Layout,
+    tuning: &Tuning,
+) -> Result<(), String> {
+    // A size that no encoder finds too small.
+    let config = EncoderConfig::new(codec, 640, 384, format, Ratio { num: 1, den: 30 });
+    let plan = plan(&config, encoder, layout, tuning).map_err(|error| error.to_string())?;
+    let opened = ffi::Encoder::open(encoder, &plan.parameters, true);
+    opened.map(drop).map_err(|error| error.to_string())
+}
+
+impl Backend for Libavcodec {
+    fn name(&self) -> &str {
+        "libavcodec"
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    fn open_encoder(
+        &self,
+        config: &EncoderConfig,
+        sink: Arc<dyn PacketSink>,
+    ) -> Result<Opened<Box<dyn Encoder>>, Error> {
+        let choice = self.encoders.iter().find(|choice| choice.codec == config.codec);
+        let choice = choice.ok_or_else(|| {
+            Error::Unsupported(format!("there is no {} encoder here", config.codec))
+        })?;
+        let name = &choice.encoder;
+        let layout = choice.takes(config.format).ok_or_else(|| {
+            Error::Unsupported(format!("{name} takes no {} pictures here", config.format.name()))
+        })?;
+        let layout = match (config.profile, layout, choice.takes(PixelFormat::P010)) {
+            // Main 10 from eight bits: the stream is what was asked for.
+            (Some(2), Layout::Yuv420p, Some(wide @ Layout::Yuv420p10)) => wide,
+            _ => layout,
+        };
+        let Plan { parameters, mut warnings } = plan(config, name, layout, &self.tuning)?;
+        let (codec, unknown) = ffi::Encoder::open(name, &parameters, false)
+            .map_err(|error| Error::Codec(format!("{name} does not open: {error}")))?;
+        warnings.extend(unknown.iter().map(|option| format!("{option}: not known to {name}")));
+
+        let sets = ParameterSets::from_annexb(config.codec, codec.extradata()).ok();
+        let sets = sets.filter(|sets| !sets.is_empty());
+        let record = match &sets {
+            Some(sets) => sets.to_record(LengthSize::FOUR).map_err(|error| {
+                Error::Codec(format!("{name} gives parameter sets that are no record: {error}"))
+            })?,
+            None => Vec::new(),
+        };
+        let conversion = Conversion::between(config.format, layout).map_err(|()| {
+            Error::Internal(format!("{} does not become {layout:?}", config.format.name()))
+        })?;
+        let session = Session {
+            codec,
+            name: name.clone(),
+            layout,
+            size: parameters.size,
+            in_band: sets.filter(|_| !config.global_header),
+            conversion,
+            sink,
+        };
+        let pictures = Family::of(name).pictures();
+        let encoder = encoder::Encoder::start(session, config, pictures)?;
+        Ok(Opened {
+            codec: Box::new(encoder),
+            parameter_sets: record,
+            format: config.format,
+            warnings,
+        })
+    }
+
+    fn open_decoder(
+        &self,
+        config: &DecoderConfig,
+        _: Arc<dyn FrameSink>,
+    ) -> Result<Opened<Box<dyn Decoder>>, Error> {
+        let codec = config.codec;
+        Err(Error::Unsupported(format!("the libavcodec backend does not decode {codec}")))
+    }
+}

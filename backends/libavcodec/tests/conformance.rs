@@ -1,0 +1,26 @@
+//! The rules that every backend keeps.
+
+use std::num::NonZero;
+use std::sync::Arc;
+use vtremote_backend::conformance::EncoderCase;
+use vtremote_backend::{Backend, Codec, PixelFormat, encoder_conformance};
+use vtremote_backend_libavcodec::{Libavcodec, Settings};
+
+fn backend(threads: usize) -> Arc<dyn Backend> {
+    let settings = Settings { threads: NonZero::new(threads), ..Settings::default() };
+    Arc::new(Libavcodec::new(settings).expect("libx264 and libx265 are needed for these tests"))
+}
+
+/// With a bitrate, as FFmpeg's clients always have one.
+fn case(codec: Codec, format: PixelFormat, threads: usize) -> EncoderCase {
+    let adjust = |config: &mut vtremote_backend::EncoderConfig| {
+        config.rate.bitrate.get_or_insert(500_000);
+    };
+    EncoderCase { adjust, ..EncoderCase::new(backend(threads), codec, format) }
+}
+
+encoder_conformance!(h264_nv12, case(Codec::H264, PixelFormat::Nv12, 2));
+encoder_conformance!(h264_nv12_on_four_threads, case(Codec::H264, PixelFormat::Nv12, 4));
+encoder_conformance!(h265_nv12, case(Codec::H265, PixelFormat::Nv12, 2));
+encoder_conformance!(h265_p010, case(Codec::H265, PixelFormat::P010, 1));
+encoder_conformance!(h265_p010_on_four_threads, case(Codec::H265, PixelFormat::P010, 4));

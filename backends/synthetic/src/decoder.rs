@@ -1,0 +1,211 @@
+use crate::inbox::{End, Inbox};
+use crate::outbox::Outbox;
+use crate::pixels::{Pixels, seed};
+use crate::pool::Pool;
+use crate::presentation::Presentation;
+use crate::script::Script;
+use crate::slow::Slow;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use vtremote_backend::{
+    CodedPacket, DecodedFrame, Decoder, DecoderConfig, Error, FrameSink, Opened, PlaneMemory,
+    Reference,
+};
+use vtremote_bitstream::ParameterSets;
+
+pub(crate) fn open(
+    script: &Script,
+    config: &DecoderConfig,
+    sink: Arc<dyn FrameSink>,
+) -> Result<Opened<Box<dyn Decoder>>, Error> {
+    let DecoderConfig { codec, width, height, format, .. } = *config;
+    if !config.extradata.is_empty() {
+        ParameterSets::from_extradata(codec, &config.extradata)
+            .map_err(|error| Error::Codec(format!("extradata: {error}")))?;
+    }
+    let mut script = script.clone();
+    let mut warnings = Vec::new();
+    let late = script.delay > 0 || script.burst > 1 || script.reorder.is_some();
+    if config.low_delay && late {
+        let what = "script's delay, reorder and burst: left out, low delay is asked for";
+        warnings.push(what.into());
+        (script.delay, script.burst, script.reorder) = (0, 1, None);
+    }
+    let (capacity, slow, panic) = (script.pictures, script.slow, script.panic);
+    let inbox = Arc::new(Inbox::new());
+    let pool = Pool::new(format, width, height, script.pictures);
+    let picturer = Picturer {
+        config: config.clone(),
+        pixels: Pixels::new(format, width, height),
+        presentation: Presentation::new(script.reorder),
+        outbox: Outbox::new(script.delay, script.burst),
+        script,
+        pool: Arc::clone(&pool),
+        inbox: Arc::clone(&inbox),
+        sink,
+    };
+    let thread = std::thread::Builder::new().name("synthetic decoder".into());
+    let thread = thread.spawn(move || picturer.run());
+    let thread = thread.map_err(|error| Error::Codec(format!("no thread: {error}")))?;
+    let decoder = SyntheticDecoder {
+        pool,
+        inbox,
+        thread: Some(thread),
+        capacity,
+        slow: Slow::new(slow),
+        panic,
+        submitted: 0,
+    };
+    Ok(Opened { codec: Box::new(decoder), parameter_sets: Vec::new(), format, warnings })
+}
+
+struct SyntheticDecoder {
+    pool: Arc<Pool>,
+    inbox: Arc<Inbox<(u64, CodedPacket)>>,
+    thread: Option<JoinHandle<()>>,
+    capacity: usize,
+    slow: Slow,
+    panic: Option<u64>,
+    submitted: u64,
+}
+
+impl Decoder for SyntheticDecoder {
+    fn submit(
+        &mut self,
+        packet: CodedPacket,
+        wait: Duration,
+    ) -> Result<Option<CodedPacket>, Error> {
+        let number = self.submitted;
+        if self.panic == Some(number) {
+            panic!("the synthetic backend's script says panic={number}");
+        }
+        let slow = self.slow.left(self.submitted);
+        if !slow.is_zero() {
+            let rested = self.inbox.rest(slow.min(wait));
+            if rested.is_ok() && slow > wait {
+                return Ok(Some(packet));
+            }
+        }
+        let left = wait.saturating_sub(slow);
+        let refused = self.inbox.push((number, packet), self.capacity, left)?;
+        self.submitted += u64::from(refused.is_none());
+        Ok(refused.map(|(_, packet)| packet))
+    }
+
+    fn drain(&mut self) -> Result<(), Error> {
+        self.inbox.drain()
+    }
+}
+
+impl Drop for SyntheticDecoder {
+    fn drop(&mut self) {
+        self.inbox.close();
+        self.pool.close();
+        if let Some(thread) = self.thread.take() {
+            // Its panic, if it had one, was reported where it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What the codec thread has.
+struct Picturer {
+    config: DecoderConfig,
+    pixels: Pixels,
+    presentation: Presentation<Frame>,
+    outbox: Outbox<Frame>,
+    script: Script,
+    pool: Arc<Pool>,
+    inbox: Arc<Inbox<(u64, CodedPacket)>>,
+    sink: Arc<dyn FrameSink>,
+}
+
+/// A frame that will be painted when its turn comes: waiting ones take no memory.
+struct Frame {
+    number: u64,
+    pts: Option<i64>,
+    duration: i64,
+    seed: u64,
+}
+
+impl Picturer {
+    fn run(mut self) {
+        match self.decode() {
+            Ok(()) => self.sink.drained(),
+            Err(End::Closed) => {}
+            Err(End::Failed(error)) => {
+                self.inbox.fail(error.clone());
+                self.sink.failed(error);
+            }
+        }
+    }
+
+    fn decode(&mut self) -> Result<(), End> {
+        while let Some((number, packet)) = self.inbox.next()? {
+            self.inbox.rest(self.script.cost)?;
+            let CodedPacket { pts, dts, duration, keyframe, .. } = packet;
+            let Some(seed) = seed(self.config.codec, &packet) else {
+                self.sink.warning(format!("packet {number}: no slice in it"));
+                continue;
+            };
+            let frame = Frame { number, pts, duration, seed };
+            let shown = self.presentation.push(pts, dts, keyframe, frame);
+            self.give(shown)?;
+        }
+        let shown = self.presentation.finish();
+        self.give(shown)?;
+        let rest: Vec<_> = self.outbox.finish().collect();
+        rest.iter().try_for_each(|frame| self.output(frame))
+    }
+
+    fn give(&mut self, shown: Vec<Frame>) -> Result<(), End> {
+        for frame in shown {
+            let ready: Vec<_> = self.outbox.push(frame).collect();
+            ready.iter().try_for_each(|frame| self.output(frame))?;
+        }
+        Ok(())
+    }
+
+    fn output(&self, frame: &Frame) -> Result<(), End> {
+        let number = frame.number;
+        if let Some(stall) = self.script.stall.filter(|stall| stall.frame == number) {
+            self.inbox.rest(stall.time)?;
+        }
+        if self.script.fail == Some(number) {
+            return Err(End::Failed(Error::Codec(format!("packet {number}: the script says so"))));
+        }
+        let times = match Some(number) {
+            lost if lost == self.script.drop => 0,
+            twice if twice == self.script.double => 2,
+            _ => 1,
+        };
+        for _ in 0..times {
+            let painted = self.paint(frame)?;
+            self.sink.frame(painted);
+        }
+        Ok(())
+    }
+
+    /// Waits for a picture, which the receiver of an earlier one gives back.
+    fn paint(&self, frame: &Frame) -> Result<DecodedFrame, End> {
+        let (planes, slot) = self.pool.take(None).ok_or(End::Closed)?;
+        for (index, plane) in planes.iter().enumerate() {
+            let rows = PlaneMemory::lend(plane, 0..plane.shape().rows);
+            let mut rows = rows.map_err(|lent| End::Failed(Error::Internal(lent.to_string())))?;
+            let (stride, row_bytes) = (rows.stride(), rows.row_bytes());
+            for (number, row) in rows.bytes().chunks_mut(stride).enumerate() {
+                self.pixels.fill_row(frame.seed, index, number, &mut row[..row_bytes]);
+            }
+        }
+        Ok(DecodedFrame {
+            pts: frame.pts,
+            duration: frame.duration,
+            width: self.config.width,
+            height: self.config.height,
+            format: self.config.format,
+            picture: Reference::holding(&planes, Box::new(slot)).map_err(End::Failed)?,
+            side_data: Vec::new(),
+        })
+    }
+}

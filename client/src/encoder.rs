@@ -1,0 +1,438 @@
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use vtremote_bitstream as bitstream;
+use vtremote_link::{Link, TcpSettings, connect};
+use vtremote_planes::{Compression, Workers};
+use vtremote_proto::limits::DEFAULT_CAP;
+use vtremote_proto::message::{MAX_SIDE_DATA_BYTES, MAX_SIDE_DATA_RECORDS};
+use vtremote_proto::session::{AdmitError, Client, ClientSettings};
+use vtremote_proto::{Codec, CodecFlags, Limits};
+
+use crate::buffers::Buffers;
+use crate::log::Log;
+use crate::packet::Packet;
+use crate::prepare::Plan;
+use crate::reader::Reader;
+use crate::shared::{Configured, Shared};
+use crate::writer::{AHEAD, Writer};
+use crate::{Error, Frame, InputFormat, Level, LogSink, Settings, Video};
+
+/// More workers than this find nothing to do for one stream.
+const MAX_WORKERS: usize = 8;
+
+/// A session with one server that encodes one stream.
+///
+/// Dropping it ends the session at once: every thread is joined and every frame dropped when that
+/// returns. Sending and receiving belong to one thread; which one may change.
+pub struct Encoder {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+    video: Video,
+    compression: Compression,
+    configured: Configured,
+    flushed: bool,
+    /// The last frame found no room.
+    refused: bool,
+    /// It was said that side data is dropped.
+    warned: bool,
+}
+
+/// What became of a frame.
+pub enum Sent {
+    /// It is on its way. Its picture is held until its packet has been handed over.
+    Taken,
+    /// There is no room in the window: here it is again. Receive, then try again.
+    Full(Frame),
+}
+
+/// What there is to receive.
+pub enum Received {
+    /// The next packet.
+    Packet(Packet),
+    /// None in time, or none that could come before another frame is sent.
+    Nothing,
+    /// Every frame's packet has been handed over, and the server said that this is all.
+    End,
+}
+
+/// What a session is and what it has done.
+#[derive(Clone, Debug)]
+pub struct Info {
+    /// The server as the user named it, with its port.
+    pub server: String,
+    /// The name that it gives itself; early servers give none.
+    pub server_name: String,
+    /// Its version.
+    pub server_version: String,
+    /// What the planes are compressed with.
+    pub compression: Compression,
+    /// Whether frames travel slice by slice.
+    pub slices: bool,
+    /// Frames whose last byte was written.
+    pub frames_sent: u64,
+    /// Packets that came in.
+    pub packets_received: u64,
+    /// On this connection.
+    pub bytes_sent: u64,
+    /// On this connection.
+    pub bytes_received: u64,
+    /// What the frames that were sent are without compression.
+    pub raw_bytes: u64,
+}
+
+impl Encoder {
+    /// Connects, shakes hands and configures: all that can be refused is refused here.
+    ///
+    /// `log` gets lines from any of the session's threads, and none once the encoder is dropped.
+    ///
+    /// # Errors
+    /// Everything but [`Error::Usage`] and [`Error::Packet`].
+    pub fn open(
+        settings: &Settings,
+        video: &Video,
+        log: Option<Arc<LogSink>>,
+    ) -> Result<Self, Error> {
+        let server = settings.server()?;
+        let token = settings.token()?;
+        // What no session can have is refused before anybody is troubled.
+        check(settings, video)?;
+        Client::new(client_settings(settings, video, &token, Compression::None)?)
+            .map_err(|error| Error::Settings(error.to_string()))?;
+        let patience = settings.timeout;
+        let link =
+            connect(&server, patience, &TcpSettings::default()).map_err(|error| match error {
+                vtremote_link::ConnectError::Resolve(error) => {
+                    Error::Resolve { server: server.clone(), error }
+                }
+                vtremote_link::ConnectError::Connect { address, error } => {
+                    Error::Connect { server: server.clone(), address, error, patience }
+                }
+            })?;
+        Self::shake_hands(link, server.to_string(), &token, settings, video, log)
+    }
+
+    /// As [`open`](Self::open), over a link that is there. Host and environment are not looked at.
+    pub fn open_over(
+        link: Link,
+        settings: &Settings,
+        video: &Video,
+        log: Option<Arc<LogSink>>,
+    ) -> Result<Self, Error> {
+        check(settings, video)?;
+        let token = settings.token.clone().unwrap_or_default();
+        let server = link.peer.clone();
+        Self::shake_hands(link, server, &token, settings, video, log)
+    }
+
+    fn shake_hands(
+        link: Link,
+        server: String,
+        token: &str,
+        settings: &Settings,
+        video: &Video,
+        log: Option<Arc<LogSink>>,
+    ) -> Result<Self, Error> {
+        let Link { reader, writer, closer, is_local, .. } = link;
+        let compression = match settings.compression {
+            Some(compression) => compression,
+            None if is_local => Compression::None,
+            None => Compression::Zstd,
+        };
+        let session = Client::new(client_settings(settings, video, token, compression)?)
+            .map_err(|error| Error::Settings(error.to_string()))?;
+
+        let planned = *video;
+        let plan = move |slices, side_data| Plan::new(&planned, compression, slices, side_data);
+        let jobs = AHEAD * plan(true, true).parts().max(plan(false, true).parts());
+        let lends = matches!(video.format, InputFormat::Wire(_));
+        let workers = if compression == Compression::None && lends {
+            None
+        } else {
+            let threads = thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS);
+            Some(Workers::new("vtremote-work", threads, jobs).map_err(no_thread)?)
+        };
+
+        let log = Log::new(settings.log_level, log);
+        let shared = Shared::new(session, closer, log, server, !token.is_empty(), jobs);
+        let codec = settings.codec;
+        let in_band = !settings.options.flags.contains(CodecFlags::GLOBAL_HEADER);
+        let Video { width, height, format, .. } = *video;
+        let reader = Reader {
+            shared: shared.clone(),
+            link: reader,
+            codec: match codec {
+                Some(Codec::Hevc) => bitstream::Codec::H265,
+                _ => bitstream::Codec::H264,
+            },
+            in_band,
+            limits: Limits::for_format(format.wire(), width, height, DEFAULT_CAP),
+            buffers: Buffers::new(settings.inflight as usize),
+        };
+        let writer = Writer {
+            shared: shared.clone(),
+            link: writer,
+            workers,
+            video: *video,
+            compression,
+            made: Vec::new(),
+        };
+
+        // From here on, dropping the encoder ends what has been started.
+        let mut encoder = Self {
+            shared,
+            threads: Vec::with_capacity(2),
+            video: *video,
+            compression,
+            configured: Configured { server: Default::default(), extradata: Vec::new() },
+            flushed: false,
+            refused: false,
+            warned: false,
+        };
+        encoder.start("vtremote-read", move || reader.run())?;
+        encoder.start("vtremote-write", move || writer.run())?;
+        encoder.configured = encoder.wait_for_configure()?;
+        let Configured { server: traits, .. } = &encoder.configured;
+        if settings.slices == Some(true) && !traits.slices {
+            return Err(Error::Missing {
+                server: encoder.shared.server.clone(),
+                capability: "x.slices.v1".to_owned(),
+            });
+        }
+        encoder.shared.log.line(
+            Level::Info,
+            format_args!(
+                "{}: {}, {} {width}x{height} {}, wire compression {compression}{}, {} frames in flight",
+                encoder.shared.server,
+                match (traits.name.as_str(), traits.version.as_str()) {
+                    ("", _) => "a server that does not give its name".to_owned(),
+                    (name, "") => name.to_owned(),
+                    (name, version) => format!("{name} {version}"),
+                },
+                codec.map_or("", Codec::name),
+                format.wire(),
+                if traits.slices { " in slices" } else { "" },
+                settings.inflight,
+            ),
+        );
+        Ok(encoder)
+    }
+
+    fn start(&mut self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(run).map_err(no_thread)?;
+        self.threads.push(thread);
+        Ok(())
+    }
+
+    /// Each answer has a deadline of the session's own.
+    fn wait_for_configure(&self) -> Result<Configured, Error> {
+        let mut state = self.shared.lock();
+        loop {
+            if let Some(error) = self.shared.error(&state) {
+                return Err(error);
+            }
+            if let Some(configured) = &state.configured {
+                return Ok(configured.clone());
+            }
+            state = self.shared.wait_for_input(state, None);
+        }
+    }
+
+    /// Gives the encoder a frame, or gets it back where there is no room. Never waits.
+    ///
+    /// # Errors
+    /// [`Error::Usage`]: no pts, a pts that was there before, planes that are too small, more side data
+    /// than a frame may have, or a frame after [`flush`](Self::flush). Else, why the session failed.
+    pub fn send_frame(&mut self, frame: Frame) -> Result<Sent, Error> {
+        for (index, layout) in (0..).zip(self.video.layouts()) {
+            frame.source.plane(index).check(layout).map_err(|error| {
+                Error::Usage(format!("plane {index} of the frame with pts {}: {error}", frame.pts))
+            })?;
+        }
+        let side_data: usize = frame.side_data.iter().map(|(_, data)| data.len()).sum();
+        if frame.side_data.len() > MAX_SIDE_DATA_RECORDS || side_data > MAX_SIDE_DATA_BYTES {
+            return Err(Error::Usage(format!(
+                "the frame with pts {} has {} records of side data with {side_data} bytes, more than \
+                 {MAX_SIDE_DATA_RECORDS} or {MAX_SIDE_DATA_BYTES}",
+                frame.pts,
+                frame.side_data.len(),
+            )));
+        }
+        if !frame.side_data.is_empty() && !self.configured.server.side_data && !self.warned {
+            self.warned = true;
+            let line = format_args!("the server takes no side data (captions): it is dropped");
+            self.shared.log.line(Level::Warn, line);
+        }
+        let mut state = self.shared.lock();
+        if let Some(error) = self.shared.error(&state) {
+            return Err(error);
+        }
+        let number = match state.session.admit(self.shared.now(), frame.pts, frame.duration) {
+            Ok(number) => number,
+            Err(AdmitError::NoRoom) => {
+                self.refused = true;
+                return Ok(Sent::Full(frame));
+            }
+            Err(AdmitError::DuplicatePts(pts)) => {
+                let problem = "was there before: every frame needs one of its own";
+                return Err(Error::Usage(format!("pts {pts} {problem}")));
+            }
+            Err(error) => return Err(Error::Usage(error.to_string())),
+        };
+        self.refused = false;
+        state.held.insert(frame.pts, frame.source.clone());
+        state.queue.push_back((number, frame));
+        drop(state);
+        self.shared.wake_writer();
+        Ok(Sent::Taken)
+    }
+
+    /// Says that there are no more frames. Saying it again changes nothing.
+    ///
+    /// # Errors
+    /// Why the session failed.
+    pub fn flush(&mut self) -> Result<(), Error> {
+        let mut state = self.shared.lock();
+        if let Some(error) = self.shared.error(&state) {
+            return Err(error);
+        }
+        state.session.flush(self.shared.now());
+        drop(state);
+        self.flushed = true;
+        self.shared.wake_writer();
+        Ok(())
+    }
+
+    /// The next packet. Waits for it for `patience`, or without that until the session's own deadlines
+    /// end it: with frames outstanding and room for more, that is for as long as the encoder wants to
+    /// see more of them.
+    ///
+    /// Gives [`Received::Nothing`] at once where the last frame found no room and would now, and where
+    /// there is no frame left that a packet could come of.
+    ///
+    /// # Errors
+    /// Why the session failed, once every packet that came before that has been handed over.
+    pub fn receive_packet(&mut self, patience: Option<Duration>) -> Result<Received, Error> {
+        let until = patience.map(|patience| self.shared.now().saturating_add(patience));
+        let mut state = self.shared.lock();
+        loop {
+            if let Some(packet) = state.packets.pop_front() {
+                let picture = state.held.remove(&packet.pts);
+                drop(state);
+                // Releasing it may run the caller's code, which must not find the lock taken.
+                drop(picture);
+                return Ok(Received::Packet(packet));
+            }
+            if let Some(error) = self.shared.error(&state) {
+                return Err(error);
+            }
+            if state.session.done() {
+                return Ok(Received::End);
+            }
+            let now = self.shared.now();
+            let has_room = self.refused && state.session.room(now);
+            let idle = !self.flushed && state.session.outstanding() == 0;
+            if has_room || idle || until.is_some_and(|until| until <= now) {
+                return Ok(Received::Nothing);
+            }
+            let room_at = if self.refused { state.session.room_at() } else { None };
+            let wake_at = room_at.into_iter().chain(until).min();
+            state = self.shared.wait_for_input(state, wake_at);
+        }
+    }
+
+    /// The parameter sets as Annex B with 4-byte start codes; empty if the server told none.
+    pub fn extradata(&self) -> &[u8] {
+        &self.configured.extradata
+    }
+
+    /// What the session is and what it has done so far.
+    pub fn info(&self) -> Info {
+        let state = self.shared.lock();
+        let counts = state.session.counts();
+        let traits = &self.configured.server;
+        Info {
+            server: self.shared.server.clone(),
+            server_name: traits.name.clone(),
+            server_version: traits.version.clone(),
+            compression: self.compression,
+            slices: traits.slices,
+            frames_sent: state.frames_sent,
+            packets_received: counts.received,
+            bytes_sent: counts.bytes_out,
+            bytes_received: counts.bytes_in,
+            raw_bytes: state.frames_sent.saturating_mul(self.video.raw_len()),
+        }
+    }
+
+    /// The video that the session was opened for.
+    pub fn video(&self) -> &Video {
+        &self.video
+    }
+
+    /// Ends the session at once; the same as dropping it.
+    pub fn close(self) {}
+}
+
+impl Drop for Encoder {
+    fn drop(&mut self) {
+        self.shared.lock().closing = true;
+        self.shared.wake_writer();
+        self.shared.closer.close();
+        for thread in self.threads.drain(..) {
+            // A panic in it has ended the session; there is nobody left to tell.
+            let _ = thread.join();
+        }
+        // The caller may hold packets, and they the buffers' home, but nothing holds a picture now.
+        let mut state = self.shared.lock();
+        let held = std::mem::take(&mut state.held);
+        let queue = std::mem::take(&mut state.queue);
+        drop(state);
+        drop((held, queue));
+    }
+}
+
+fn no_thread(error: std::io::Error) -> Error {
+    Error::Internal(format!("no thread can be started: {error}"))
+}
+
+/// What the session itself does not check.
+fn check(settings: &Settings, video: &Video) -> Result<(), Error> {
+    let refuse = |problem: String| Err(Error::Settings(problem));
+    if settings.codec.is_none() {
+        return refuse("no codec given: set codec to h264 or hevc".to_owned());
+    }
+    let Video { width, height, .. } = *video;
+    // A raw FRAME, its heads and the most side data must fit in what a server accepts.
+    if video.raw_len() > u64::from(DEFAULT_CAP) - (2 << 20) {
+        return refuse(format!("pictures of {width}x{height} are too large for the wire"));
+    }
+    Ok(())
+}
+
+fn client_settings(
+    settings: &Settings,
+    video: &Video,
+    token: &str,
+    compression: Compression,
+) -> Result<ClientSettings, Error> {
+    let mut options = settings.options.clone();
+    options.wire_compression = compression as u8;
+    Ok(ClientSettings {
+        token: token.to_owned(),
+        codec: settings.codec.map_or("", Codec::name).to_owned(),
+        client_name: settings.client_name.clone(),
+        client_build: settings.client_build.clone(),
+        width: video.width,
+        height: video.height,
+        pix_fmt: video.format.wire(),
+        time_base: video.time_base,
+        frame_rate: video.frame_rate,
+        options,
+        extradata: Vec::new(),
+        window: settings.inflight,
+        timeout: settings.timeout,
+        want_slices: settings.slices != Some(false),
+    })
+}

@@ -1,0 +1,244 @@
+//! From an admitted frame to its messages: cut, compressed by the workers, in order.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
+
+use vtremote_planes::{Compression, Layout, Scratch, Source, default_slices, slices};
+use vtremote_proto::{
+    EncodeError, FrameBegin, FrameHead, NO_REFERENCE, SideData, SliceHead, frame_message,
+    slice_message,
+};
+
+use crate::buffers::Buffers;
+use crate::message::{Body, Message};
+use crate::{Frame, FrameSource, Video};
+
+/// A SLICE's data are compressed as FRAME_BEGIN says.
+const MODE_COMPRESSED: u8 = 0;
+/// A SLICE's data are the rows themselves.
+const MODE_RAW: u8 = 1;
+
+/// How every frame of a session is cut and sent.
+pub(crate) struct Plan {
+    layouts: Vec<Layout>,
+    compression: Compression,
+    /// Whether each cut is a SLICE of its own; otherwise all are the planes of one FRAME.
+    slices: bool,
+    cuts: Vec<(u8, Range<usize>)>,
+    /// Whether the server takes side data.
+    side_data: bool,
+}
+
+impl Plan {
+    pub(crate) fn new(
+        video: &Video,
+        compression: Compression,
+        sliced: bool,
+        side_data: bool,
+    ) -> Self {
+        let layouts: Vec<_> = video.layouts().collect();
+        let (luma, chroma) = default_slices(video.height as usize);
+        let mut cuts = Vec::new();
+        for (plane, &layout) in (0..).zip(&layouts) {
+            let wanted = match (sliced, plane) {
+                (false, _) => 1,
+                (true, 0) => luma,
+                (true, _) => chroma,
+            };
+            cuts.extend(slices(layout, wanted).map(|rows| (plane, rows)));
+        }
+        Self { layouts, compression, slices: sliced, cuts, side_data }
+    }
+
+    /// How many jobs a frame may be.
+    pub(crate) fn parts(&self) -> usize {
+        self.cuts.len()
+    }
+}
+
+/// What a worker made of one part of a frame.
+pub(crate) struct Made {
+    pub(crate) frame: u32,
+    pub(crate) part: usize,
+    /// None: it could not, for a reason that is ours.
+    pub(crate) body: Option<(u8, Body)>,
+}
+
+/// One part of a frame for a worker. Dropped undone, it reports that there will be no result.
+pub(crate) struct Job<R: FnOnce(Made)> {
+    frame: u32,
+    part: usize,
+    source: Option<Arc<dyn FrameSource>>,
+    plane: u8,
+    layout: Layout,
+    rows: Range<usize>,
+    compression: Compression,
+    /// Whether rows that grow by compression may stay as they are.
+    may_stay_raw: bool,
+    report: Option<R>,
+}
+
+impl<R: FnOnce(Made)> Job<R> {
+    /// Compresses or converts the part and reports it.
+    pub(crate) fn run(mut self, scratch: &mut Scratch, buffers: &Arc<Buffers>) {
+        let Some(source) = self.source.take() else { return };
+        let mut out = buffers.take();
+        let rows = source.plane(self.plane);
+        let (layout, compressor) = (self.layout, &mut scratch.compressor);
+        let made =
+            compressor.compress(self.compression, &rows, layout, self.rows.clone(), &mut out);
+        let mut mode = MODE_COMPRESSED;
+        if made.is_ok() && self.may_stay_raw && out.len() >= layout.row_bytes * self.rows.len() {
+            out.clear();
+            rows.copy_rows(layout, self.rows.clone(), &mut out);
+            mode = MODE_RAW;
+        }
+        // Once the report is out its frame may be released at any time, and that is not to wait for
+        // this thread.
+        drop(source);
+        self.done(made.ok().map(|()| (mode, Body::Made(out))));
+    }
+
+    fn done(&mut self, body: Option<(u8, Body)>) {
+        if let Some(report) = self.report.take() {
+            report(Made { frame: self.frame, part: self.part, body });
+        }
+    }
+}
+
+impl<R: FnOnce(Made)> Drop for Job<R> {
+    fn drop(&mut self) {
+        self.source = None;
+        self.done(None);
+    }
+}
+
+/// A frame on its way out.
+pub(crate) struct Prepared {
+    pub(crate) number: u32,
+    head: FrameHead,
+    side_data: Vec<(u32, Vec<u8>)>,
+    begun: bool,
+    /// FRAME: what is there of its planes. Slices: empty.
+    planes: Vec<Option<Body>>,
+    /// Slices that are there and have not gone out.
+    ready: VecDeque<(usize, u8, Body)>,
+    /// How many parts have not gone out.
+    left: usize,
+}
+
+impl Prepared {
+    /// Cuts a frame up. What needs work is given to `job`; the rest is ready.
+    pub(crate) fn new<R: FnOnce(Made)>(
+        plan: &Plan,
+        number: u32,
+        frame: Frame,
+        mut report: impl FnMut() -> R,
+        mut job: impl FnMut(Job<R>),
+    ) -> Self {
+        let head = FrameHead {
+            pts: frame.pts,
+            duration: frame.duration,
+            flags: if frame.keyframe { vtremote_proto::FRAME_KEY } else { 0 },
+            planes: u8::try_from(plan.layouts.len()).unwrap_or(u8::MAX),
+        };
+        let mut prepared = Self {
+            number,
+            head,
+            side_data: if plan.side_data { frame.side_data } else { Vec::new() },
+            begun: false,
+            planes: if plan.slices { Vec::new() } else { plan.cuts.iter().map(|_| None).collect() },
+            ready: VecDeque::with_capacity(plan.cuts.len()),
+            left: plan.cuts.len(),
+        };
+        let source = frame.source;
+        for (part, (plane, rows)) in plan.cuts.iter().cloned().enumerate() {
+            let layout = plan.layouts[usize::from(plane)];
+            let as_on_the_wire = matches!(source.plane(plane), Source::Rows { .. });
+            if plan.compression == Compression::None && as_on_the_wire {
+                let body = Body::Lent { source: source.clone(), plane, layout, rows };
+                prepared.take(part, MODE_COMPRESSED, body);
+            } else {
+                job(Job {
+                    frame: number,
+                    part,
+                    source: Some(source.clone()),
+                    plane,
+                    layout,
+                    rows,
+                    compression: plan.compression,
+                    may_stay_raw: plan.slices && plan.compression != Compression::None,
+                    report: Some(report()),
+                });
+            }
+        }
+        prepared
+    }
+
+    /// Takes in a part that a worker made.
+    pub(crate) fn take(&mut self, part: usize, mode: u8, body: Body) {
+        match self.planes.get_mut(part) {
+            Some(plane) => *plane = Some(body),
+            None => self.ready.push_back((part, mode, body)),
+        }
+    }
+
+    /// The next message if it is ready, and whether it is the frame's last.
+    pub(crate) fn next(&mut self, plan: &Plan) -> Result<Option<(Message, bool)>, EncodeError> {
+        let side_data: Vec<_> =
+            self.side_data.iter().map(|(kind, data)| (*kind, &data[..])).collect();
+        if !plan.slices {
+            if self.planes.is_empty() || self.planes.iter().any(Option::is_none) {
+                return Ok(None);
+            }
+            let bodies: Vec<Body> =
+                std::mem::take(&mut self.planes).into_iter().flatten().collect();
+            let planes: Vec<_> = bodies
+                .iter()
+                .zip(&plan.layouts)
+                .map(|(body, layout)| {
+                    (wire_len(layout.row_bytes), wire_len(layout.rows), wire_len(body.len()))
+                })
+                .collect();
+            let parts = frame_message(&self.head, &planes, &side_data)?;
+            let message =
+                Message { parts: parts.heads.into_iter().zip(bodies).collect(), tail: parts.tail };
+            return Ok(Some((message, true)));
+        }
+        if !self.begun {
+            self.begun = true;
+            let mut records = Vec::new();
+            let begin = FrameBegin {
+                head: self.head,
+                codec: plan.compression as u8,
+                frame_id: self.number,
+                reference_id: NO_REFERENCE,
+                slices: u16::try_from(plan.cuts.len()).unwrap_or(u16::MAX),
+                tables: &[],
+                side_data: SideData::new(&side_data, &mut records)?,
+            };
+            let mut bytes = Vec::new();
+            begin.encode(&mut bytes)?;
+            return Ok(Some((Message::control(bytes), false)));
+        }
+        let Some((part, mode, body)) = self.ready.pop_front() else { return Ok(None) };
+        let (plane, rows) = &plan.cuts[part];
+        let head = slice_message(&SliceHead {
+            frame_id: self.number,
+            index: u16::try_from(part).unwrap_or(u16::MAX),
+            plane: *plane,
+            mode,
+            first_row: wire_len(rows.start),
+            rows: wire_len(rows.len()),
+            len: wire_len(body.len()),
+        })?;
+        self.left -= 1;
+        Ok(Some((Message { parts: vec![(head, body)], tail: Vec::new() }, self.left == 0)))
+    }
+}
+
+/// Settings whose pictures are longer than a message can be are refused at the start.
+fn wire_len(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,171 @@
+//! The thread that takes in what the server sends.
+
+use std::sync::Arc;
+
+use vtremote_bitstream::{Codec, ParameterSets};
+use vtremote_link::{LinkReader, Moved};
+use vtremote_proto::session::{ClientStep, PacketOut};
+use vtremote_proto::{Incoming, Item, Limits, PACKET_KEY, SideData};
+
+use crate::buffers::Buffers;
+use crate::log::Level;
+use crate::packet::{Finisher, Packet};
+use crate::shared::{Configured, Shared, Trouble, Watch};
+
+/// Bytes that one call takes in. Packets are small beside frames; many of them arrive at once.
+const READ: usize = 64 << 10;
+
+/// As much of the server's first bytes as tells what it is.
+const FIRST_WORDS: usize = 8;
+
+pub(crate) struct Reader {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) link: Box<dyn LinkReader>,
+    pub(crate) codec: Codec,
+    /// Parameter sets go before every keyframe.
+    pub(crate) in_band: bool,
+    /// Once CONFIGURE_ACK has come.
+    pub(crate) limits: Limits,
+    pub(crate) buffers: Arc<Buffers>,
+}
+
+/// What the items of the stream are put together in.
+struct Stream {
+    finisher: Finisher,
+    /// The packet that is coming in.
+    packet: Option<PacketOut>,
+    access_unit: Vec<u8>,
+}
+
+impl Reader {
+    /// Reads until the session is over.
+    pub(crate) fn run(mut self) {
+        let _watch = Watch(self.shared.clone());
+        let none = ParameterSets::new(self.codec);
+        let mut stream = Stream {
+            finisher: Finisher::new(none, self.in_band, self.buffers.clone()),
+            packet: None,
+            access_unit: Vec::new(),
+        };
+        let mut incoming = Incoming::new(Limits::DEFAULT);
+        let mut buffer = vec![0; READ];
+        loop {
+            let moved = self.link.read(&mut buffer);
+            let now = self.shared.now();
+            match moved {
+                Ok(Moved::Bytes(count)) => {
+                    self.take(&mut incoming, &mut stream, &buffer[..count]);
+                    let mut state = self.shared.lock();
+                    state.session.moved(now, count, incoming.in_message());
+                }
+                Ok(Moved::Nothing) => self.shared.lock().session.tick(now),
+                // After closing on this side both are what was asked for.
+                Ok(Moved::End) => {
+                    let mut state = self.shared.lock();
+                    if !state.over() {
+                        state.session.end_of_input(now);
+                    }
+                }
+                Err(error) => {
+                    let mut state = self.shared.lock();
+                    if !state.over() {
+                        state.session.transport_failed(now, error.to_string());
+                    }
+                }
+            }
+            let over = self.shared.lock().over();
+            self.shared.wake_writer();
+            self.shared.wake_caller();
+            if over {
+                return;
+            }
+        }
+    }
+
+    /// Takes in bytes, item by item, until they are used up or the session is over.
+    fn take(&mut self, incoming: &mut Incoming, stream: &mut Stream, mut bytes: &[u8]) {
+        {
+            let mut state = self.shared.lock();
+            if state.configured.is_none() && state.first_words.len() < FIRST_WORDS {
+                let missing = FIRST_WORDS - state.first_words.len();
+                state.first_words.extend_from_slice(&bytes[..bytes.len().min(missing)]);
+            }
+        }
+        loop {
+            let now = self.shared.now();
+            let item = match incoming.read(bytes) {
+                Ok((used, Some(item))) => {
+                    bytes = &bytes[used..];
+                    item
+                }
+                Ok((_, None)) => return,
+                Err(error) => return self.shared.lock().session.unreadable(now, &error),
+            };
+            let step = {
+                let mut state = self.shared.lock();
+                if let Item::HelloAck(ack) = &item {
+                    state.sessions = (ack.active_sessions, ack.max_sessions);
+                }
+                state.session.receive(now, item)
+            };
+            match step {
+                ClientStep::Configured { extradata, warnings, .. } => {
+                    for warning in warnings {
+                        self.shared.log.line(Level::Warn, format_args!("server: {warning}"));
+                    }
+                    let sets = self.parameter_sets(extradata);
+                    let configured = Configured {
+                        server: self.shared.lock().session.server().clone(),
+                        extradata: sets.to_annexb(),
+                    };
+                    stream.finisher = Finisher::new(sets, self.in_band, self.buffers.clone());
+                    self.shared.lock().configured = Some(configured);
+                    incoming.set_limits(self.limits);
+                }
+                ClientStep::Packet(packet) => {
+                    stream.access_unit.clear();
+                    stream.packet = Some(packet);
+                }
+                // Limits keep it to what the format can need.
+                ClientStep::Body(data) => stream.access_unit.extend_from_slice(data),
+                ClientStep::PacketEnd(side_data) => self.packet(stream, side_data),
+                ClientStep::Done | ClientStep::Failed => return,
+                _ => {}
+            }
+        }
+    }
+
+    /// A packet is complete: into the caller's form and the queue.
+    fn packet(&self, stream: &mut Stream, side_data: SideData<'_>) {
+        let Some(PacketOut { pts, dts, duration, flags, .. }) = stream.packet.take() else {
+            return;
+        };
+        let keyframe = flags & PACKET_KEY != 0;
+        match stream.finisher.finish(&stream.access_unit, keyframe) {
+            Ok(data) => {
+                let trace = format_args!("packet pts {pts} dts {dts}, {} bytes", data.len());
+                self.shared.log.line(Level::Trace, trace);
+                let side_data = side_data.map(|(kind, data)| (kind, data.to_vec())).collect();
+                let packet = Packet { pts, dts, duration, keyframe, side_data, data };
+                self.shared.lock().packets.push_back(packet);
+                self.shared.wake_caller();
+            }
+            Err(error) => self.shared.fail(Trouble::Packet { pts, error }),
+        }
+    }
+
+    /// The parameter sets of CONFIGURE_ACK; none if there are none, or none that can be read.
+    fn parameter_sets(&self, extradata: &[u8]) -> ParameterSets {
+        match ParameterSets::from_extradata(self.codec, extradata) {
+            Ok((sets, _)) => sets,
+            Err(error) => {
+                let line = format_args!(
+                    "the server's extradata cannot be read ({error}): parameter sets are taken from \
+                     the first keyframe"
+                );
+                self.shared.log.line(Level::Warn, line);
+                ParameterSets::new(self.codec)
+            }
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! What the caller's thread, the reader and the writer share.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use vtremote_link::Closer;
+use vtremote_proto::HelloStatus;
+use vtremote_proto::session::{Client, ClientError, ServerTraits};
+
+use crate::buffers::Buffers;
+use crate::error::{Error, Stranger};
+use crate::log::Log;
+use crate::packet::Packet;
+use crate::prepare::Made;
+use crate::{Frame, FrameSource};
+
+/// Everything that more than one thread of a session needs.
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    /// Wakes the writer.
+    output: Condvar,
+    /// Wakes the caller.
+    input: Condvar,
+    begin: Instant,
+    pub(crate) closer: Arc<dyn Closer>,
+    pub(crate) log: Log,
+    /// For slices on their way out.
+    pub(crate) slices: Arc<Buffers>,
+    /// The server as the user named it.
+    pub(crate) server: String,
+    pub(crate) token_given: bool,
+}
+
+/// What the lock guards.
+pub(crate) struct State {
+    pub(crate) session: Client,
+    /// Set once by CONFIGURE_ACK.
+    pub(crate) configured: Option<Configured>,
+    /// Admitted, and not yet taken by the writer.
+    pub(crate) queue: VecDeque<(u32, Frame)>,
+    /// What the workers have made since the writer looked.
+    pub(crate) made: Vec<Made>,
+    /// Received, and not yet handed over.
+    pub(crate) packets: VecDeque<Packet>,
+    /// The pictures of frames whose packets have not been handed over, by pts.
+    pub(crate) held: HashMap<i64, Arc<dyn FrameSource>>,
+    /// The caller is leaving.
+    pub(crate) closing: bool,
+    pub(crate) trouble: Option<Trouble>,
+    /// From HELLO_ACK: sessions that there are and that there can be.
+    pub(crate) sessions: (u16, u16),
+    /// The first bytes that the server sent.
+    pub(crate) first_words: Vec<u8>,
+    /// Frames whose last byte was written.
+    pub(crate) frames_sent: u64,
+}
+
+/// What CONFIGURE_ACK settled.
+#[derive(Clone)]
+pub(crate) struct Configured {
+    pub(crate) server: ServerTraits,
+    /// Annex B; empty if the server told none.
+    pub(crate) extradata: Vec<u8>,
+}
+
+/// A failure that the session knows nothing of.
+pub(crate) enum Trouble {
+    Packet { pts: i64, error: vtremote_bitstream::Error },
+    Internal(String),
+}
+
+impl Shared {
+    pub(crate) fn new(
+        session: Client,
+        closer: Arc<dyn Closer>,
+        log: Log,
+        server: String,
+        token_given: bool,
+        buffers: usize,
+    ) -> Arc<Self> {
+        let state = State {
+            session,
+            configured: None,
+            queue: VecDeque::new(),
+            made: Vec::new(),
+            packets: VecDeque::new(),
+            held: HashMap::new(),
+            closing: false,
+            trouble: None,
+            sessions: (0, 0),
+            first_words: Vec::new(),
+            frames_sent: 0,
+        };
+        Arc::new(Self {
+            state: Mutex::new(state),
+            output: Condvar::new(),
+            input: Condvar::new(),
+            begin: Instant::now(),
+            closer,
+            log,
+            slices: Buffers::new(buffers),
+            server,
+            token_given,
+        })
+    }
+
+    /// The session's clock.
+    pub(crate) fn now(&self) -> Duration {
+        self.begin.elapsed()
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing that holds the lock runs foreign code, and a thread of ours that panics ends the
+        // session by itself (see Watch).
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn wake_writer(&self) {
+        self.output.notify_one();
+    }
+
+    pub(crate) fn wake_caller(&self) {
+        self.input.notify_all();
+    }
+
+    /// Waits for something to write, or the time `until`.
+    pub(crate) fn wait_for_output<'a>(
+        &'a self,
+        state: MutexGuard<'a, State>,
+        until: Option<Duration>,
+    ) -> MutexGuard<'a, State> {
+        self.wait(&self.output, state, until)
+    }
+
+    /// Waits for something that concerns the caller, or the time `until`.
+    pub(crate) fn wait_for_input<'a>(
+        &'a self,
+        state: MutexGuard<'a, State>,
+        until: Option<Duration>,
+    ) -> MutexGuard<'a, State> {
+        self.wait(&self.input, state, until)
+    }
+
+    fn wait<'a>(
+        &self,
+        condition: &Condvar,
+        state: MutexGuard<'a, State>,
+        until: Option<Duration>,
+    ) -> MutexGuard<'a, State> {
+        /// However far a deadline is: a lost wake-up would cost this and no more.
+        const LONGEST: Duration = Duration::from_secs(1);
+        let left = until.map_or(LONGEST, |until| until.saturating_sub(self.now()).min(LONGEST));
+        // Timers look for what is due, so that waiting for nothing must still let time pass.
+        let left = left.max(Duration::from_millis(1));
+        condition.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Ends the session over something that it does not know of itself.
+    pub(crate) fn fail(&self, trouble: Trouble) {
+        self.lock().trouble.get_or_insert(trouble);
+        self.wake_writer();
+        self.wake_caller();
+    }
+
+    /// Why the session failed, if it did.
+    pub(crate) fn error(&self, state: &State) -> Option<Error> {
+        let server = self.server.clone();
+        match &state.trouble {
+            Some(Trouble::Packet { pts, error }) => {
+                return Some(Error::Packet { server, pts: *pts, error: *error });
+            }
+            Some(Trouble::Internal(problem)) => return Some(Error::Internal(problem.clone())),
+            None => {}
+        }
+        Some(match state.session.failure()? {
+            ClientError::Settings(problem) => Error::Settings(problem.clone()),
+            ClientError::NotVtr1 => {
+                Error::Stranger { server, what: Stranger::by_its_words(&state.first_words) }
+            }
+            ClientError::Refused(HelloStatus::Busy) => {
+                let (active, max) = state.sessions;
+                Error::Full { server, active, max }
+            }
+            ClientError::Refused(HelloStatus::AuthenticationFailed) => {
+                Error::Token { server, given: self.token_given }
+            }
+            ClientError::MissingCapability(capability) => {
+                Error::Missing { server, capability: capability.clone() }
+            }
+            ClientError::Server { message, .. } if state.configured.is_none() => {
+                Error::Refused { server, message: message.clone() }
+            }
+            error => Error::Session { server, error: error.clone() },
+        })
+    }
+}
+
+impl State {
+    /// Whether nothing more is to be sent or received.
+    pub(crate) fn over(&self) -> bool {
+        self.closing
+            || self.trouble.is_some()
+            || self.session.done()
+            || self.session.failure().is_some()
+    }
+}
+
+/// Ends the session if the thread that holds it panics, so that nobody waits for that thread.
+pub(crate) struct Watch(pub(crate) Arc<Shared>);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let name = thread::current().name().unwrap_or_default().to_owned();
+            self.0.fail(Trouble::Internal(format!("{name} panicked")));
+            self.0.closer.close();
+        }
+    }
+}

@@ -1,0 +1,380 @@
+//! Links over TCP: the only file that knows sockets.
+
+use std::fmt;
+use std::io::{self, IoSlice, IoSliceMut, Read};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use socket2::{SockRef, TcpKeepalive};
+
+use crate::{Address, Closer, Link, LinkReader, LinkWriter, Moved, ResolveError, TICK, resolve};
+
+/// What a kernel takes in one vectored call, on every system at least (IOV_MAX).
+const MAX_SLICES: usize = 1024;
+
+/// How a TCP link behaves.
+#[derive(Clone, Copy, Debug)]
+pub struct TcpSettings {
+    /// The longest wait of one call.
+    pub tick: Duration,
+    /// Acknowledge at once what arrives, on Linux: a peer without TCP_NODELAY that writes header and
+    /// payload apart waits 43 ms for each small packet otherwise (docs/protocol.md section 1). The kernel
+    /// forgets it, so it is said before every read.
+    pub quick_ack: bool,
+    /// How long sent data may stay unacknowledged before the link is lost; Linux only.
+    pub unacknowledged: Option<Duration>,
+}
+
+impl Default for TcpSettings {
+    fn default() -> Self {
+        Self { tick: TICK, quick_ack: false, unacknowledged: None }
+    }
+}
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub enum ConnectError {
+    /// The name has no address.
+    Resolve(ResolveError),
+    /// None of the addresses answered; the error that says most, and the address that gave it.
+    Connect {
+        /// The address.
+        address: SocketAddr,
+        /// What it answered. [`io::ErrorKind::TimedOut`]: nothing.
+        error: io::Error,
+    },
+}
+
+/// Connects to the first address of `address` that answers. Each address gets an equal share of the time
+/// that is left, so that one that swallows packets does not hide the others.
+pub fn connect(
+    address: &Address,
+    patience: Duration,
+    settings: &TcpSettings,
+) -> Result<Link, ConnectError> {
+    let begin = Instant::now();
+    let candidates = resolve(address, patience).map_err(ConnectError::Resolve)?;
+    let mut failure: Option<(SocketAddr, io::Error)> = None;
+    for (index, &candidate) in candidates.iter().enumerate() {
+        let left = patience.saturating_sub(begin.elapsed());
+        let share = left / u32::try_from(candidates.len() - index).unwrap_or(u32::MAX);
+        // A share of zero would be refused as an argument.
+        let share = share.max(Duration::from_millis(1));
+        let connected = TcpStream::connect_timeout(&candidate, share)
+            .and_then(|stream| tcp_link(stream, settings));
+        match connected {
+            Ok(link) => return Ok(link),
+            Err(error) => {
+                let says_more =
+                    failure.as_ref().is_none_or(|(_, old)| weight(&error) > weight(old));
+                if says_more {
+                    failure = Some((candidate, error));
+                }
+            }
+        }
+    }
+    let (address, error) = failure.unwrap_or_else(|| {
+        ((IpAddr::from([0; 4]), address.port).into(), io::ErrorKind::NotFound.into())
+    });
+    Err(ConnectError::Connect { address, error })
+}
+
+/// A host that refused is there; silence comes next; a missing route says least, since a machine without
+/// IPv6 gives it for every IPv6 address.
+fn weight(error: &io::Error) -> u8 {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => 2,
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => 1,
+        _ => 0,
+    }
+}
+
+/// A link over a stream that is connected.
+pub fn tcp_link(stream: TcpStream, settings: &TcpSettings) -> io::Result<Link> {
+    let peer = stream.peer_addr()?;
+    stream.set_nonblocking(false)?;
+    stream.set_nodelay(true)?;
+    // A timeout of zero would mean none.
+    let tick = settings.tick.max(Duration::from_millis(1));
+    stream.set_read_timeout(Some(tick))?;
+    stream.set_write_timeout(Some(tick))?;
+    let socket = SockRef::from(&stream);
+    let keepalive = TcpKeepalive::new()
+        .with_time(Duration::from_secs(30))
+        .with_interval(Duration::from_secs(10));
+    socket.set_tcp_keepalive(&keepalive)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(settings.unacknowledged)?;
+    let is_local = peer.ip().to_canonical().is_loopback()
+        || stream.local_addr().is_ok_and(|local| local.ip() == peer.ip());
+    let stream = Arc::new(stream);
+    Ok(Link {
+        reader: Box::new(TcpReader { stream: stream.clone(), quick_ack: settings.quick_ack }),
+        writer: Box::new(TcpWriter { stream: stream.clone() }),
+        closer: Arc::new(TcpCloser { stream }),
+        peer: SocketAddr::new(peer.ip().to_canonical(), peer.port()).to_string(),
+        is_local,
+    })
+}
+
+struct TcpReader {
+    stream: Arc<TcpStream>,
+    quick_ack: bool,
+}
+
+impl LinkReader for TcpReader {
+    fn read_vectored(&mut self, into: &mut [IoSliceMut<'_>]) -> io::Result<Moved> {
+        if into.iter().all(|slice| slice.is_empty()) {
+            return Ok(Moved::Nothing);
+        }
+        #[cfg(target_os = "linux")]
+        if self.quick_ack {
+            // Only slower where it fails.
+            let _ = SockRef::from(&*self.stream).set_tcp_quickack(true);
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = self.quick_ack;
+        let slices = into.len().min(MAX_SLICES);
+        match (&*self.stream).read_vectored(&mut into[..slices]) {
+            Ok(0) => Ok(Moved::End),
+            Ok(bytes) => Ok(Moved::Bytes(bytes)),
+            Err(error) => nothing_yet(error),
+        }
+    }
+}
+
+struct TcpWriter {
+    stream: Arc<TcpStream>,
+}
+
+impl LinkWriter for TcpWriter {
+    fn write_vectored(&mut self, from: &[IoSlice<'_>]) -> io::Result<Moved> {
+        // A slice of nothing at the front must not make a call that moves nothing.
+        let first = from.iter().position(|slice| !slice.is_empty());
+        let Some(from) = first.map(|first| &from[first..]) else { return Ok(Moved::Nothing) };
+        let from = &from[..from.len().min(MAX_SLICES)];
+        // Where there is no such flag, std has set SO_NOSIGPIPE when it made the socket.
+        #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+        let flags = libc::MSG_NOSIGNAL;
+        #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+        let flags = 0;
+        match SockRef::from(&*self.stream).send_vectored_with_flags(from, flags) {
+            Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+            Ok(bytes) => Ok(Moved::Bytes(bytes)),
+            Err(error) => nothing_yet(error),
+        }
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        match self.stream.shutdown(Shutdown::Write) {
+            Err(error) if error.kind() != io::ErrorKind::NotConnected => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+struct TcpCloser {
+    stream: Arc<TcpStream>,
+}
+
+impl Closer for TcpCloser {
+    fn close(&self) {
+        // Fails if the peer was first, which is what was wanted.
+        let _ = self.stream.shutdown(Shutdown::Both);
+    }
+}
+
+/// A tick that passed, or a signal that interrupted the call, is no failure.
+fn nothing_yet(error: io::Error) -> io::Result<Moved> {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
+            if error.raw_os_error() != Some(TIMED_OUT_FOR_GOOD) =>
+        {
+            Ok(Moved::Nothing)
+        }
+        _ => Err(error),
+    }
+}
+
+/// The kernel gave the peer up (keepalive, unacknowledged data). Ticks are EAGAIN on Unix.
+#[cfg(unix)]
+const TIMED_OUT_FOR_GOOD: i32 = libc::ETIMEDOUT;
+/// There, a tick is WSAETIMEDOUT and a peer given up is a reset.
+#[cfg(not(unix))]
+const TIMED_OUT_FOR_GOOD: i32 = i32::MIN;
+
+/// Takes connections on one address.
+#[derive(Debug)]
+pub struct Listener {
+    inner: TcpListener,
+}
+
+impl Listener {
+    /// Listens on every address of `address`: one listener each. Port 0 picks a free one.
+    pub fn bind(address: &Address, patience: Duration) -> Result<Vec<Self>, ConnectError> {
+        resolve(address, patience)
+            .map_err(ConnectError::Resolve)?
+            .into_iter()
+            .map(|address| {
+                Self::bind_to(address).map_err(|error| ConnectError::Connect { address, error })
+            })
+            .collect()
+    }
+
+    /// Listens on exactly this address.
+    pub fn bind_to(address: SocketAddr) -> io::Result<Self> {
+        let inner = TcpListener::bind(address)?;
+        // accept must not block when the peer has left between poll and accept.
+        inner.set_nonblocking(true)?;
+        Ok(Self { inner })
+    }
+
+    /// Where it listens, with the port that the system picked if it was asked to.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.inner.local_addr()
+    }
+
+    /// The next connection, or none within `wait`. Make a link of it with [`tcp_link`].
+    #[cfg(unix)]
+    pub fn accept(&self, wait: Duration) -> io::Result<Option<(TcpStream, SocketAddr)>> {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let timeout = Timespec::try_from(wait).map_err(|_| io::ErrorKind::InvalidInput)?;
+        match poll(&mut [PollFd::new(&self.inner, PollFlags::IN)], Some(&timeout)) {
+            Ok(0) | Err(rustix::io::Errno::INTR) => return Ok(None),
+            Ok(_) => {}
+            Err(error) => return Err(error.into()),
+        }
+        match self.inner.accept() {
+            Ok(accepted) => Ok(Some(accepted)),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::WouldBlock
+                        | io::ErrorKind::Interrupted
+                        | io::ErrorKind::ConnectionAborted
+                ) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Resolve(error) => error.fmt(f),
+            Self::Connect { address, error } => write!(f, "{address}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for ConnectError {}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::thread;
+
+    fn listener() -> (Listener, Address) {
+        let listener = Listener::bind_to("127.0.0.1:0".parse().unwrap()).unwrap();
+        let local = listener.local_addr().unwrap();
+        (listener, Address { host: local.ip().to_string(), port: local.port() })
+    }
+
+    fn pair() -> (Link, TcpStream) {
+        let (listener, address) = listener();
+        let link = connect(&address, Duration::from_secs(10), &TcpSettings::default()).unwrap();
+        let (stream, _) = listener.accept(Duration::from_secs(10)).unwrap().unwrap();
+        stream.set_nonblocking(false).unwrap();
+        (link, stream)
+    }
+
+    #[test]
+    fn bytes_arrive_in_order_over_many_slices() {
+        let (mut link, mut stream) = pair();
+        let data: Vec<u8> = (0..4000u32).flat_map(u32::to_be_bytes).collect();
+        // More slices than one call takes, some of them empty.
+        let slices: Vec<_> =
+            data.chunks(3).flat_map(|chunk| [IoSlice::new(&[]), IoSlice::new(chunk)]).collect();
+        let mut slices = &mut slices.clone()[..];
+        while !slices.is_empty() {
+            if let Moved::Bytes(bytes) = link.writer.write_vectored(slices).unwrap() {
+                IoSlice::advance_slices(&mut slices, bytes);
+            } else {
+                break;
+            }
+        }
+        link.writer.finish().unwrap();
+        let mut received = Vec::new();
+        stream.read_to_end(&mut received).unwrap();
+        assert_eq!(received, data);
+        assert!(link.is_local);
+    }
+
+    #[test]
+    fn a_silent_peer_is_nothing_yet_and_a_peer_that_left_is_the_end() {
+        let (mut link, mut stream) = pair();
+        let mut buffer = [0; 8];
+        assert_eq!(link.reader.read(&mut buffer).unwrap(), Moved::Nothing);
+        stream.write_all(b"abc").unwrap();
+        assert_eq!(link.reader.read(&mut buffer).unwrap(), Moved::Bytes(3));
+        drop(stream);
+        assert_eq!(link.reader.read(&mut buffer).unwrap(), Moved::End);
+    }
+
+    #[test]
+    fn a_full_peer_is_nothing_yet_too() {
+        let (mut link, _stream) = pair();
+        let block = vec![0; 1 << 20];
+        while link.writer.write(&block).unwrap() != Moved::Nothing {}
+    }
+
+    #[test]
+    fn closing_wakes_a_reader_that_waits() {
+        let (mut link, _stream) = pair();
+        let closer = link.closer.clone();
+        let waiting = thread::spawn(move || {
+            loop {
+                match link.reader.read(&mut [0; 8]).unwrap() {
+                    Moved::Nothing => {}
+                    other => return other,
+                }
+            }
+        });
+        closer.close();
+        closer.close();
+        assert_eq!(waiting.join().unwrap(), Moved::End);
+    }
+
+    #[test]
+    fn a_port_where_nobody_listens_refuses() {
+        let (listener, address) = listener();
+        drop(listener);
+        let error =
+            connect(&address, Duration::from_secs(10), &TcpSettings::default()).unwrap_err();
+        assert!(matches!(
+            error,
+            ConnectError::Connect { error, .. } if error.kind() == io::ErrorKind::ConnectionRefused
+        ));
+    }
+
+    #[test]
+    fn no_connection_in_time_is_none() {
+        let (listener, _) = listener();
+        assert!(listener.accept(Duration::from_millis(1)).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_name_is_listened_on_at_each_of_its_addresses() {
+        let address = Address { host: "localhost".into(), port: 0 };
+        let listeners = Listener::bind(&address, Duration::from_secs(30)).unwrap();
+        assert!(!listeners.is_empty());
+        for listener in listeners {
+            assert!(listener.local_addr().unwrap().ip().is_loopback());
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What the daemon says at its start.
+
+use crate::choice::BUILT_IN;
+use crate::daemon::Daemon;
+use crate::settings::Source;
+use std::net::SocketAddr;
+use tracing::{info, warn};
+use vtremote_backend::{Backend, Codec};
+use vtremote_proto::DEFAULT_PORT;
+
+/// What `--version` prints.
+pub(crate) fn version() -> String {
+    format!(
+        "vtremoted {}\nprotocol VTR1 version 1\nbackends {}\n",
+        env!("CARGO_PKG_VERSION"),
+        BUILT_IN.join(", ")
+    )
+}
+
+/// Addresses, encoders, who may use them, and the command line to paste.
+pub(crate) fn print(daemon: &Daemon) {
+    let settings = daemon.settings();
+    for backend in daemon.backends() {
+        for codec in [Codec::H264, Codec::H265] {
+            let encoders = &backend.capabilities().encoders;
+            if let Some(support) = encoders.iter().find(|support| support.codec == codec) {
+                let formats: Vec<_> = support.formats.iter().map(|format| format.name()).collect();
+                info!(
+                    codec = codec_name(codec),
+                    backend = backend.name(),
+                    encoder = support.implementation,
+                    formats = formats.join(" "),
+                    "encoder"
+                );
+            }
+        }
+    }
+    match &settings.token {
+        Some(_) => info!("a token is set: clients must send it"),
+        None => info!("no token is set"),
+    }
+    if let Some((_, Source::Flag)) = settings.token {
+        warn!("other users of this machine can read --token; --token-file is not seen");
+    }
+    let addresses = daemon.addresses();
+    if settings.token.is_none() && addresses.iter().any(|address| !address.ip().is_loopback()) {
+        warn!(
+            "anyone on the network may use these encoders: set --token-file, or listen on 127.0.0.1 only"
+        );
+    }
+    for address in addresses {
+        info!(%address, "listening");
+    }
+    if let Some(first) = addresses.first() {
+        let token = if settings.token.is_some() { " -vt_remote_token TOKEN" } else { "" };
+        info!(
+            "for example: ffmpeg -i in.mkv -c:v hevc_videotoolbox_remote -vt_remote_host {}{token} \
+             -b:v 6M -c:a copy out.mkv",
+            host_to_paste(*first)
+        );
+    }
+}
+
+fn codec_name(codec: Codec) -> &'static str {
+    match codec {
+        Codec::H264 => "h264",
+        Codec::H265 => "hevc",
+    }
+}
+
+/// The address as a client would write it; the port only where it is not the default one.
+fn host_to_paste(address: SocketAddr) -> String {
+    let host = match address {
+        SocketAddr::V4(v4) => v4.ip().to_string(),
+        SocketAddr::V6(v6) => format!("[{}]", v6.ip()),
+    };
+    let host = if address.ip().is_unspecified() { "THIS_MACHINE".to_owned() } else { host };
+    if address.port() == DEFAULT_PORT { host } else { format!("{host}:{}", address.port()) }
+}
+
+/// Whether some backend can encode anything at all.
+pub(crate) fn can_encode(backends: &[std::sync::Arc<dyn Backend>]) -> bool {
+    backends.iter().any(|backend| !backend.capabilities().encoders.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_to_paste_names_no_default_port_and_no_wildcard() {
+        let paste = |text: &str| host_to_paste(text.parse().unwrap());
+        assert_eq!(paste("127.0.0.1:5555"), "127.0.0.1");
+        assert_eq!(paste("[::1]:7000"), "[::1]:7000");
+        assert_eq!(paste("0.0.0.0:5555"), "THIS_MACHINE");
+    }
+}

@@ -1,0 +1,68 @@
+//! Which backend serves: what was asked for, or what this machine has.
+
+use crate::Error;
+use crate::settings::Settings;
+use std::sync::Arc;
+use vtremote_backend::Backend;
+use vtremote_backend_synthetic::{Script, Synthetic};
+
+/// The backends that are built in, by name.
+pub(crate) const BUILT_IN: &[&str] = &[
+    #[cfg(feature = "libavcodec")]
+    "libavcodec",
+    "synthetic",
+];
+
+/// The backends that `--backend` asks for.
+///
+/// # Errors
+/// [`Error::Usage`] if there is none of that name, [`Error::Start`] if it cannot start.
+pub fn backends(settings: &Settings) -> Result<Vec<Arc<dyn Backend>>, Error> {
+    let (name, script) = match settings.backend.split_once(':') {
+        Some((name, script)) => (name, Some(script)),
+        None => (settings.backend.as_str(), None),
+    };
+    if script.is_some() && name != "synthetic" {
+        return Err(Error::Usage(format!("--backend {name} takes no script")));
+    }
+    match name {
+        // On a Mac this will be VideoToolbox.
+        "auto" if cfg!(feature = "libavcodec") => libavcodec(settings),
+        "auto" => Err(Error::Start(
+            "this vtremoted was built without a backend that encodes; --backend synthetic is for tests"
+                .into(),
+        )),
+        "libavcodec" => libavcodec(settings),
+        "synthetic" => {
+            let script: Script = script.unwrap_or_default().parse().map_err(|error| {
+                Error::Usage(format!("--backend {}: {error}", settings.backend))
+            })?;
+            Ok(vec![Arc::new(Synthetic::new(script))])
+        }
+        "videotoolbox" => Err(Error::Start(
+            "--backend videotoolbox: this backend does not exist yet; libavcodec does".into(),
+        )),
+        _ => Err(Error::Usage(format!(
+            "--backend {name}: it is auto, libavcodec, videotoolbox or synthetic"
+        ))),
+    }
+}
+
+#[cfg(feature = "libavcodec")]
+fn libavcodec(settings: &Settings) -> Result<Vec<Arc<dyn Backend>>, Error> {
+    use vtremote_backend_libavcodec::{Libavcodec, Settings as Encoders};
+    let named = |codec: &str| {
+        let named = settings.encoders.iter().rev().find(|(of, _)| of == codec);
+        named.map(|(_, name)| name.clone())
+    };
+    let encoders = Encoders { h264: named("h264"), hevc: named("hevc"), ..Encoders::default() };
+    match Libavcodec::new(encoders) {
+        Ok(backend) => Ok(vec![Arc::new(backend)]),
+        Err(error) => Err(Error::Start(error.to_string())),
+    }
+}
+
+#[cfg(not(feature = "libavcodec"))]
+fn libavcodec(_settings: &Settings) -> Result<Vec<Arc<dyn Backend>>, Error> {
+    Err(Error::Start("--backend libavcodec: this vtremoted was built without it".into()))
+}

@@ -1,0 +1,274 @@
+use crate::banner::can_encode;
+use crate::session;
+use crate::settings::Settings;
+use crate::slots::Slots;
+use crate::{Error, Exit};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+use tracing::{debug, error, info, warn};
+use vtremote_backend::Backend;
+use vtremote_link::{Listener, TICK, TcpSettings, tcp_link};
+
+/// Connections that have not said who they are, beyond which the oldest of them goes.
+const MAX_STRANGERS: usize = 64;
+
+/// How long sessions may take to tell their clients that the daemon ends.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Accepts connections and keeps account of them.
+pub struct Daemon {
+    shared: Arc<Shared>,
+    listeners: Vec<Listener>,
+    addresses: Vec<SocketAddr>,
+}
+
+/// Ends a daemon from another thread.
+#[derive(Clone)]
+pub struct Stop(Arc<Shared>);
+
+/// What accepting and the sessions share.
+pub(crate) struct Shared {
+    pub(crate) settings: Settings,
+    pub(crate) backends: Vec<Arc<dyn Backend>>,
+    pub(crate) slots: Arc<Slots>,
+    next_id: AtomicU64,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    stopping: bool,
+    /// Every connection, oldest first.
+    connections: BTreeMap<u64, Connection>,
+    /// `--once`: how the session ended.
+    served: Option<bool>,
+}
+
+struct Connection {
+    session: Arc<session::Shared>,
+    /// It has no slot yet.
+    stranger: bool,
+}
+
+impl Daemon {
+    /// Listens on every address of the settings.
+    ///
+    /// # Errors
+    /// [`Error::Start`] names the address that cannot be had, and why.
+    pub fn bind(settings: &Settings, backends: &[Arc<dyn Backend>]) -> Result<Self, Error> {
+        if !can_encode(backends) {
+            return Err(Error::Start("no backend can encode anything on this machine".into()));
+        }
+        let mut listeners = Vec::new();
+        for address in &settings.listen {
+            let bound = Listener::bind(address, Duration::from_secs(10));
+            listeners.extend(
+                bound.map_err(|error| {
+                    Error::Start(format!("cannot listen on {address}: {error}"))
+                })?,
+            );
+        }
+        let addresses = listeners.iter().map(Listener::local_addr).collect::<Result<_, _>>();
+        let addresses = addresses.map_err(|error| Error::Start(error.to_string()))?;
+        let shared = Arc::new(Shared {
+            settings: settings.clone(),
+            backends: backends.to_vec(),
+            slots: Slots::new(settings.max_sessions),
+            next_id: AtomicU64::new(0),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        Ok(Daemon { shared, listeners, addresses })
+    }
+
+    /// Where it listens, with the ports that the system chose.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+
+    pub(crate) fn backends(&self) -> &[Arc<dyn Backend>] {
+        &self.shared.backends
+    }
+
+    /// Ends the daemon from another thread.
+    pub fn stop(&self) -> Stop {
+        Stop(Arc::clone(&self.shared))
+    }
+
+    /// Makes SIGTERM and SIGINT stop the daemon; the second of them ends the process with exit code 4.
+    ///
+    /// # Errors
+    /// [`Error::Start`] if the system refuses.
+    pub fn stop_on_signals(&self) -> Result<(), Error> {
+        let refused = |error: std::io::Error| Error::Start(format!("signals: {error}"));
+        let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(refused)?;
+        let stop = self.stop();
+        let thread = thread::Builder::new().name("signals".into());
+        let thread = thread.spawn(move || {
+            let mut first = true;
+            for _ in signals.forever() {
+                if !first {
+                    warn!("ending at once");
+                    std::process::exit(4);
+                }
+                first = false;
+                stop.stop();
+            }
+        });
+        thread.map(drop).map_err(refused)
+    }
+
+    /// Serves until it is stopped.
+    pub fn serve(self) -> Exit {
+        let Daemon { shared, listeners, .. } = self;
+        thread::scope(|scope| {
+            for listener in listeners {
+                let shared = &shared;
+                scope.spawn(move || accept(&listener, shared));
+            }
+        });
+        // Nothing new comes from here on: the listeners are closed.
+        let left = shared.lock().connections.len();
+        if left > 0 {
+            let patience = shared.settings.drain_timeout;
+            info!("stopping: waiting up to {patience:?} for {left} connections");
+        }
+        let finished = shared.wait_until_empty(shared.settings.drain_timeout);
+        if !finished {
+            for connection in shared.lock().connections.values() {
+                connection.session.shut_down();
+            }
+            if !shared.wait_until_empty(LAST_WORDS) {
+                for connection in shared.lock().connections.values() {
+                    connection.session.close();
+                }
+            }
+        }
+        let served = shared.lock().served;
+        if finished && served != Some(false) { Exit::Clean } else { Exit::Interrupted }
+    }
+}
+
+impl Stop {
+    /// No more connections are accepted, and [`Daemon::serve`] returns once the sessions have finished,
+    /// or at the drain timeout.
+    pub fn stop(&self) {
+        self.0.lock().stopping = true;
+        self.0.changed.notify_all();
+    }
+}
+
+/// Accepts until the daemon stops. Nothing that one connection does holds it up.
+fn accept(listener: &Listener, shared: &Arc<Shared>) {
+    let mut failing = false;
+    while !shared.lock().stopping {
+        match listener.accept(TICK) {
+            Ok(Some((stream, peer))) => {
+                failing = false;
+                if let Err(error) = begin(stream, shared) {
+                    warn!(%peer, %error, "a connection could not be served");
+                }
+            }
+            Ok(None) => {}
+            Err(error) => {
+                // Out of file descriptors or memory, most likely: the connection waits in the system's
+                // queue until a session has ended.
+                if !failing {
+                    error!(%error, "cannot accept connections at the moment");
+                }
+                failing = true;
+                thread::sleep(TICK);
+            }
+        }
+    }
+}
+
+fn begin(stream: TcpStream, shared: &Arc<Shared>) -> std::io::Result<()> {
+    let link = tcp_link(
+        stream,
+        &TcpSettings {
+            quick_ack: true,
+            unacknowledged: Some(shared.settings.idle_timeout),
+            ..TcpSettings::default()
+        },
+    )?;
+    let id = shared.next_id.fetch_add(1, Ordering::Relaxed);
+    let session = Arc::new(session::Shared::new(&shared.settings, &link));
+    let mut state = shared.lock();
+    let connection = Connection { session: Arc::clone(&session), stranger: true };
+    state.connections.insert(id, connection);
+    let strangers = || state.connections.values().filter(|connection| connection.stranger);
+    if strangers().count() > MAX_STRANGERS
+        && let Some(oldest) = strangers().next()
+    {
+        debug!("too many connections that say nothing: closing the oldest");
+        oldest.session.close();
+    }
+    drop(state);
+    let registration = Registration { id, shared: Arc::clone(shared) };
+    let thread = thread::Builder::new().name(format!("session-{id}"));
+    thread.spawn(move || session::serve(link, &session, &registration)).map(drop)
+}
+
+/// A connection's place in the daemon's account; gone when dropped.
+pub(crate) struct Registration {
+    id: u64,
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Registration {
+    /// The client has said who it is and has a slot.
+    pub(crate) fn known(&self) {
+        if let Some(connection) = self.shared.lock().connections.get_mut(&self.id) {
+            connection.stranger = false;
+        }
+    }
+
+    /// A session that had a slot has ended.
+    pub(crate) fn served(&self, well: bool) {
+        if self.shared.settings.once {
+            let mut state = self.shared.lock();
+            state.served.get_or_insert(well);
+            state.stopping = true;
+        }
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.shared.lock().connections.remove(&self.id);
+        self.shared.changed.notify_all();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // What is done under the lock cannot be left half done by a panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_until_empty(&self, patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
+        let mut state = self.lock();
+        while !state.connections.is_empty() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            let waited = self.changed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+}

@@ -1,0 +1,394 @@
+//! Pictures in, packets out.
+
+use super::Shared;
+use super::message::Message;
+use super::rows::RawRows;
+use std::collections::VecDeque;
+use std::io::IoSliceMut;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use vtremote_backend::{
+    EncodedPacket, Encoder, Error, FrameInfo, PacketSink, Picture, PlaneShape, Reference, RowsMut,
+    SideData,
+};
+use vtremote_planes::{Compression, Target, Workers};
+use vtremote_proto::{
+    FRAME_KEY, FrameHead, PACKET_KEY, PacketHead, PlaneHead, SliceHead, error_code, packet_message,
+};
+
+/// Slices that wait for a worker. Their memory is bounded by it, together with the one that comes in.
+const QUEUE: usize = 4;
+
+/// A session that encodes, from the reader's side.
+pub(super) struct Encode {
+    session: Arc<Shared>,
+    encoder: Box<dyn Encoder>,
+    planes: Vec<PlaneShape>,
+    compression: Compression,
+    workers: Workers,
+    jobs: Arc<Jobs>,
+    /// The frame that comes in: there is a picture from [`Encode::make_room`] on.
+    frame: Option<Frame>,
+    body: Option<Body>,
+    /// The last picture as it was submitted: where a later codec predicts from.
+    reference: Option<Reference>,
+}
+
+struct Frame {
+    head: FrameHead,
+    side_data: Vec<SideData>,
+    /// Of its slices, where it comes in slices.
+    compression: Compression,
+    picture: Option<Picture>,
+    /// Planes that came without their last row.
+    short: Vec<usize>,
+}
+
+/// Where the bytes that come next go.
+enum Body {
+    Raw(RawRows),
+    Compressed {
+        data: Vec<u8>,
+        filled: usize,
+        stride: usize,
+        compression: Compression,
+        rows: RowsMut,
+    },
+}
+
+impl Encode {
+    pub(super) fn new(
+        session: Arc<Shared>,
+        encoder: Box<dyn Encoder>,
+        planes: Vec<PlaneShape>,
+        compression: Compression,
+    ) -> std::io::Result<Self> {
+        let threads = std::thread::available_parallelism().map_or(2, |cores| cores.get().min(4));
+        let workers = Workers::new("slices", threads, QUEUE)?;
+        let jobs = Arc::default();
+        Ok(Encode {
+            session,
+            encoder,
+            planes,
+            compression,
+            workers,
+            jobs,
+            frame: None,
+            body: None,
+            reference: None,
+        })
+    }
+
+    /// A FRAME or FRAME_BEGIN came. A picture is needed before its data.
+    pub(super) fn begin(&mut self, head: FrameHead, codec: Option<u8>, side_data: Vec<SideData>) {
+        let compression = codec.and_then(Compression::from_wire).unwrap_or(self.compression);
+        self.body = None;
+        self.frame = Some(Frame { head, side_data, compression, picture: None, short: Vec::new() });
+    }
+
+    /// Whether the encoder must give a picture before reading goes on.
+    pub(super) fn needs_picture(&self) -> bool {
+        self.frame.as_ref().is_some_and(|frame| frame.picture.is_none())
+    }
+
+    /// Gets a picture from the encoder, if one becomes free in time.
+    pub(super) fn make_room(&mut self, wait: Duration) -> Result<(), Error> {
+        // Only the last picture's rows are kept, and its memory is needed now.
+        self.reference = None;
+        if let (Some(frame), Some(picture)) = (&mut self.frame, self.encoder.picture(wait)?) {
+            frame.picture = Some(picture);
+        }
+        Ok(())
+    }
+
+    pub(super) fn plane(&mut self, head: PlaneHead) -> Result<(), Error> {
+        let plane = usize::from(head.index);
+        let rows = head.height as usize;
+        let frame = self.frame.as_mut().ok_or_else(out_of_order)?;
+        if self.planes.get(plane).is_some_and(|shape| rows < shape.rows) {
+            frame.short.push(plane);
+        }
+        let compression = frame.compression;
+        self.destination(plane, 0..rows, head.stride as usize, head.len as usize, compression)
+    }
+
+    pub(super) fn slice(&mut self, head: SliceHead) -> Result<(), Error> {
+        let plane = usize::from(head.plane);
+        let shape = self.planes.get(plane).ok_or_else(out_of_order)?;
+        let stride = shape.row_bytes;
+        let frame = self.frame.as_ref().ok_or_else(out_of_order)?;
+        let compression = if head.mode == 0 { frame.compression } else { Compression::None };
+        let first = head.first_row as usize;
+        let rows = first..first + head.rows as usize;
+        self.destination(plane, rows, stride, head.len as usize, compression)
+    }
+
+    fn destination(
+        &mut self,
+        plane: usize,
+        rows: std::ops::Range<usize>,
+        stride: usize,
+        len: usize,
+        compression: Compression,
+    ) -> Result<(), Error> {
+        let picture = self.frame.as_ref().and_then(|frame| frame.picture.as_ref());
+        let picture = picture.ok_or_else(out_of_order)?;
+        let rows = picture.lend(plane, rows);
+        let rows = rows.map_err(|error| Error::Internal(format!("plane {plane}: {error}")))?;
+        self.body = Some(match compression {
+            Compression::None => Body::Raw(RawRows::new(rows, stride)),
+            compression => {
+                let data = self.jobs.buffer(len);
+                Body::Compressed { data, filled: 0, stride, compression, rows }
+            }
+        });
+        // A body of no bytes has no pieces.
+        if len == 0 { self.put(&[]) } else { Ok(()) }
+    }
+
+    /// A piece of the body.
+    pub(super) fn put(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        match &mut self.body {
+            Some(Body::Raw(rows)) => rows.put(bytes),
+            Some(Body::Compressed { data, filled, .. }) => {
+                let room = data.get_mut(*filled..*filled + bytes.len()).ok_or_else(out_of_order)?;
+                room.copy_from_slice(bytes);
+                *filled += bytes.len();
+                self.hand_over_if_complete();
+            }
+            None => return Err(out_of_order()),
+        }
+        Ok(())
+    }
+
+    /// Memory that the next bytes of the body can be read into.
+    pub(super) fn direct<'a>(&'a mut self, limit: usize, into: &mut Vec<IoSliceMut<'a>>) {
+        match &mut self.body {
+            Some(Body::Raw(rows)) => rows.direct(limit, into),
+            Some(Body::Compressed { data, filled, .. }) => {
+                let end = data.len().min(filled.saturating_add(limit));
+                into.extend(data.get_mut(*filled..end).map(IoSliceMut::new));
+            }
+            None => {}
+        }
+    }
+
+    /// So many bytes were read into [`Encode::direct`]'s memory.
+    pub(super) fn filled(&mut self, bytes: usize) {
+        match &mut self.body {
+            Some(Body::Raw(rows)) => rows.filled(bytes),
+            Some(Body::Compressed { filled, .. }) => {
+                *filled += bytes;
+                self.hand_over_if_complete();
+            }
+            None => {}
+        }
+    }
+
+    /// Gives a plane or slice whose data is there to a worker.
+    fn hand_over_if_complete(&mut self) {
+        let complete = matches!(&self.body,
+            Some(Body::Compressed { data, filled, .. }) if *filled == data.len());
+        if !complete {
+            return;
+        }
+        let Some(Body::Compressed { data, stride, compression, mut rows, .. }) = self.body.take()
+        else {
+            return;
+        };
+        let job = Jobs::begin(&self.jobs);
+        self.workers.run(move |scratch| {
+            let began = Instant::now();
+            let (row_bytes, row_stride, range) = (rows.row_bytes(), rows.stride(), rows.rows());
+            let into =
+                Target { data: rows.bytes(), stride: row_stride, row_bytes, rows: range.len() };
+            let result = scratch.decompressor.decompress(compression, &data, stride, into);
+            drop(rows);
+            job.done(result.map_err(|error| error.to_string()), began.elapsed(), data);
+        });
+    }
+
+    /// The frame is complete: it goes to the encoder. `side_data` is what stood at its end.
+    pub(super) fn submit(&mut self, side_data: Vec<SideData>) -> Result<Submitted, Error> {
+        // Rows that are still lent could not be submitted.
+        self.body = None;
+        let mut frame = self.frame.take().ok_or_else(out_of_order)?;
+        let decompressed = self.jobs.wait();
+        let picture = frame.picture.take().ok_or_else(out_of_order)?;
+        let micros = match decompressed {
+            Ok(time) => u32::try_from(time.as_micros()).unwrap_or(u32::MAX),
+            Err(error) => return Ok(Submitted::Undecodable(error)),
+        };
+        for plane in frame.short {
+            repeat_last_row(&picture, plane, &self.planes)?;
+        }
+        frame.side_data.extend(side_data);
+        let info = FrameInfo {
+            pts: frame.head.pts,
+            duration: frame.head.duration.max(0),
+            keyframe: frame.head.flags & FRAME_KEY != 0,
+            side_data: frame.side_data,
+        };
+        let raw: usize = self.planes.iter().map(|plane| plane.row_bytes * plane.rows).sum();
+        let mut state = self.session.lock();
+        state.report.raw_bytes += raw as u64;
+        state.latency.begin(info.pts);
+        drop(state);
+        self.reference = Some(self.encoder.submit(picture, info)?);
+        Ok(Submitted::Taken { decompress_us: micros })
+    }
+
+    pub(super) fn drain(&mut self) -> Result<(), Error> {
+        self.reference = None;
+        self.encoder.drain()
+    }
+}
+
+/// What came of a frame that was complete.
+pub(super) enum Submitted {
+    Taken {
+        decompress_us: u32,
+    },
+    /// Its data does not unpack: the peer's fault.
+    Undecodable(String),
+}
+
+fn out_of_order() -> Error {
+    Error::Internal("data without a place to go".into())
+}
+
+/// Some peers round the chroma rows of an odd height down: the last row stands for the one after it.
+fn repeat_last_row(picture: &Picture, plane: usize, planes: &[PlaneShape]) -> Result<(), Error> {
+    let Some(PlaneShape { row_bytes, rows }) = planes.get(plane).copied() else { return Ok(()) };
+    let Some(first) = rows.checked_sub(2) else { return Ok(()) };
+    let lent = picture.lend(plane, first..rows);
+    let mut lent = lent.map_err(|error| Error::Internal(error.to_string()))?;
+    let stride = lent.stride();
+    lent.bytes().copy_within(..row_bytes, stride);
+    Ok(())
+}
+
+/// The slices that workers have, and buffers to use again.
+#[derive(Default)]
+struct Jobs {
+    state: Mutex<JobsState>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct JobsState {
+    running: usize,
+    error: Option<String>,
+    time: Duration,
+    buffers: VecDeque<Vec<u8>>,
+}
+
+impl Jobs {
+    fn lock(&self) -> MutexGuard<'_, JobsState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A buffer of exactly this length; its content is left over.
+    fn buffer(&self, len: usize) -> Vec<u8> {
+        let mut buffer = self.lock().buffers.pop_front().unwrap_or_default();
+        buffer.resize(len, 0);
+        buffer
+    }
+
+    fn begin(jobs: &Arc<Self>) -> Job {
+        jobs.lock().running += 1;
+        Job { jobs: Arc::clone(jobs), ended: false }
+    }
+
+    /// Waits for all of them; how long they took together, or the first error.
+    fn wait(&self) -> Result<Duration, String> {
+        let mut state = self.lock();
+        while state.running > 0 {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        let time = std::mem::take(&mut state.time);
+        state.error.take().map_or(Ok(time), Err)
+    }
+}
+
+/// One slice at a worker. A job that panics is one that failed.
+struct Job {
+    jobs: Arc<Jobs>,
+    ended: bool,
+}
+
+impl Job {
+    fn done(mut self, result: Result<(), String>, time: Duration, buffer: Vec<u8>) {
+        let mut state = self.jobs.lock();
+        state.time += time;
+        if let Err(error) = result {
+            state.error.get_or_insert(error);
+        }
+        if state.buffers.len() <= QUEUE {
+            state.buffers.push_back(buffer);
+        }
+        drop(state);
+        self.ended = true;
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        let mut state = self.jobs.lock();
+        state.running -= 1;
+        if !self.ended {
+            state.error.get_or_insert("a worker failed".into());
+        }
+        drop(state);
+        self.jobs.changed.notify_all();
+    }
+}
+
+/// Takes the encoder's packets to the session.
+pub(super) struct Packets {
+    session: Arc<Shared>,
+    side_data: bool,
+}
+
+impl Packets {
+    pub(super) fn new(session: Arc<Shared>, side_data: bool) -> Self {
+        Packets { session, side_data }
+    }
+}
+
+impl PacketSink for Packets {
+    fn packet(&self, packet: EncodedPacket) {
+        let EncodedPacket { pts, dts, duration, keyframe, data, side_data } = packet;
+        let side_data: Vec<(u32, &[u8])> = match self.side_data {
+            true => side_data.iter().map(|record| (record.kind, &record.data[..])).collect(),
+            false => Vec::new(),
+        };
+        let Ok(len) = u32::try_from(data.len()) else {
+            return self.session.fail(error_code::INTERNAL, "a packet of over 4 GiB");
+        };
+        let flags = if keyframe { PACKET_KEY } else { 0 };
+        let head = PacketHead { pts, dts, duration, flags, len };
+        let (before, after) = match packet_message(&head, &side_data) {
+            Ok(parts) => parts,
+            Err(error) => return self.session.fail(error_code::INTERNAL, &error.to_string()),
+        };
+        let mut message = Message::default();
+        message.push(before);
+        message.push(data);
+        message.push(after);
+        let mut state = self.session.lock();
+        state.latency.end(pts);
+        let now = self.session.began.elapsed();
+        // A breach has ended the session with an ERROR that says what was wrong.
+        let _ = state.server.packet(now, &head, message);
+        self.session.settle(&mut state);
+    }
+
+    fn drained(&self) {
+        let _ = self.session.with(|server, now| server.drained(now));
+    }
+
+    fn failed(&self, error: Error) {
+        self.session.backend_failed(&error);
+    }
+}

@@ -1,0 +1,128 @@
+//! Who the client is, and whether it may stay.
+
+use super::Shared;
+use crate::daemon::Registration;
+use std::thread;
+use std::time::Duration;
+use tracing::{debug, info};
+use vtremote_backend::{Backend, Codec};
+use vtremote_proto::{Hello, HelloAck, HelloStatus};
+
+/// A wrong token is answered after this: guessing is slow, and only the guesser waits.
+const WRONG_TOKEN_DELAY: Duration = Duration::from_secs(1);
+
+/// What every server lists: clients require it, and it needs nothing (docs/protocol.md section 3).
+const ALWAYS: [&str; 6] = [
+    "h264",
+    "hevc",
+    "pixfmt.nv12",
+    "pixfmt.p010",
+    "hwframes.videotoolbox.input",
+    "hwframes.videotoolbox.output",
+];
+
+/// Answers HELLO. Gives the codec if the client is taken.
+pub(super) fn answer(
+    session: &Shared,
+    registration: &Registration,
+    hello: &Hello<'_>,
+) -> Option<Codec> {
+    let daemon = &registration.shared;
+    let name = printable(&format!("{} {}", hello.client_name, hello.client_build));
+    session.lock().report.client.push_str(&format!(" ({})", name.trim()));
+
+    let token = daemon.settings.token.as_ref();
+    if token.is_some_and(|(token, _)| !token.matches(hello.token)) {
+        info!(empty = hello.token.is_empty(), "a client sent a wrong token");
+        // On the session's own thread; the state machine's deadlines go on meanwhile.
+        thread::sleep(WRONG_TOKEN_DELAY);
+        refuse(session, registration, HelloStatus::AuthenticationFailed);
+        return None;
+    }
+    let codec = match hello.codec {
+        "h264" => Codec::H264,
+        "hevc" => Codec::H265,
+        other => {
+            info!(codec = printable(other), "a client asked for a codec that does not exist here");
+            refuse(session, registration, HelloStatus::Unsupported);
+            return None;
+        }
+    };
+    let Some(slot) = daemon.slots.take() else {
+        refuse(session, registration, HelloStatus::Busy);
+        return None;
+    };
+    registration.known();
+    let mut capabilities = ALWAYS.to_vec();
+    let offers = Offers::of(&daemon.backends);
+    capabilities.extend(offers.formats);
+    if offers.side_data {
+        capabilities.push("side_data.v2");
+    }
+    capabilities.extend(["x.ack.v1", "x.slices.v1"]);
+    debug!(capabilities = capabilities.join(" "), "offered");
+    let mut state = session.lock();
+    state.slot = Some(slot);
+    state.report.codec = hello.codec.to_owned();
+    state.report.accepted = true;
+    drop(state);
+    reply(session, registration, HelloStatus::Ok, capabilities);
+    Some(codec)
+}
+
+fn refuse(session: &Shared, registration: &Registration, status: HelloStatus) {
+    reply(session, registration, status, ALWAYS.to_vec());
+}
+
+fn reply(
+    session: &Shared,
+    registration: &Registration,
+    status: HelloStatus,
+    capabilities: Vec<&str>,
+) {
+    let slots = &registration.shared.slots;
+    let count = |sessions: usize| u16::try_from(sessions).unwrap_or(u16::MAX);
+    let ack = HelloAck {
+        status,
+        server_name: "vtremoted",
+        server_version: env!("CARGO_PKG_VERSION"),
+        capabilities,
+        max_sessions: count(slots.max()),
+        active_sessions: count(slots.taken()),
+    };
+    session.with(|server, now| match status {
+        HelloStatus::Ok => server.accept(now, &ack),
+        _ => server.refuse(now, &ack),
+    });
+}
+
+/// What the backends add to what every server lists.
+struct Offers {
+    formats: Vec<&'static str>,
+    side_data: bool,
+}
+
+impl Offers {
+    fn of(backends: &[std::sync::Arc<dyn Backend>]) -> Self {
+        use vtremote_backend::PixelFormat::{Ayuv, Bgra, P210};
+        let all = || {
+            backends.iter().flat_map(|backend| {
+                let capabilities = backend.capabilities();
+                capabilities.encoders.iter().chain(&capabilities.decoders)
+            })
+        };
+        let optional = [(Bgra, "pixfmt.bgra"), (Ayuv, "pixfmt.ayuv"), (P210, "pixfmt.p210")];
+        let offered = optional
+            .into_iter()
+            .filter(|(format, _)| all().any(|support| support.formats.contains(format)));
+        Offers {
+            formats: offered.map(|(_, capability)| capability).collect(),
+            side_data: backends.iter().any(|backend| backend.capabilities().side_data),
+        }
+    }
+}
+
+/// Text of a peer's, for a log: short and without control characters.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().filter(|char| !char.is_control()).take(80).collect()
+}

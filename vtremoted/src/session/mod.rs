@@ -1,0 +1,223 @@
+//! One connection: threads and bytes around `vtremote_proto::Server`.
+//!
+//! ```text
+//!   reader ─▶ Server ─▶ encoder or decoder        (this thread; slice workers decompress)
+//!   codec's threads ─▶ sink ─▶ Server ─▶ writer   (a thread of its own)
+//! ```
+
+mod config;
+mod decode;
+mod encode;
+mod hello;
+mod latency;
+mod message;
+mod reader;
+mod rows;
+mod writer;
+
+use crate::daemon::Registration;
+use crate::settings::Settings;
+use crate::slots::Slot;
+use latency::Latency;
+use message::Message;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+use tracing::{error, info, warn};
+use vtremote_backend::Error as BackendError;
+use vtremote_link::{Closer, Link};
+use vtremote_proto::{End, Server, ServerSettings, error_code};
+
+/// What the threads of one session share.
+pub(crate) struct Shared {
+    began: Instant,
+    closer: Arc<dyn Closer>,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    server: Server<Message>,
+    slot: Option<Slot>,
+    report: Report,
+    latency: Latency,
+}
+
+/// What the session's line in the log says, beyond what the state machine counts.
+#[derive(Default)]
+struct Report {
+    client: String,
+    codec: String,
+    mode: &'static str,
+    width: u32,
+    height: u32,
+    /// When CONFIGURE_ACK went out.
+    began: Option<Duration>,
+    /// Of the pictures, without compression.
+    raw_bytes: u64,
+    /// That had a slot.
+    accepted: bool,
+}
+
+impl Shared {
+    pub(crate) fn new(settings: &Settings, link: &Link) -> Self {
+        let server = Server::new(ServerSettings {
+            handshake_timeout: settings.handshake_timeout,
+            idle_timeout: settings.idle_timeout,
+            ..ServerSettings::default()
+        });
+        let state =
+            State { server, slot: None, report: Report::default(), latency: Latency::default() };
+        Shared {
+            began: Instant::now(),
+            closer: Arc::clone(&link.closer),
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A thread that panics ends the session; what is left to do is to say so and close.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something with the state machine and wakes the writer.
+    fn with<T>(&self, act: impl FnOnce(&mut Server<Message>, Duration) -> T) -> T {
+        let mut state = self.lock();
+        let done = act(&mut state.server, self.began.elapsed());
+        self.settle(&mut state);
+        done
+    }
+
+    /// The slot is free as soon as the session's end is known.
+    fn settle(&self, state: &mut State) {
+        if state.server.end().is_some() {
+            state.slot = None;
+        }
+        self.changed.notify_all();
+    }
+
+    /// The session is over, or is only waiting for its last words to arrive.
+    fn has_ended(&self) -> bool {
+        self.lock().server.end().is_some()
+    }
+
+    fn fail(&self, code: u32, message: &str) {
+        self.with(|server, now| server.fail(now, code, message));
+    }
+
+    fn backend_failed(&self, error: &BackendError) {
+        self.fail(code_of(error), &error.to_string());
+    }
+
+    /// The daemon ends: the client is told.
+    pub(crate) fn shut_down(&self) {
+        self.fail(error_code::BUSY_OR_CODEC, "the server is shutting down");
+    }
+
+    /// Ends the connection at once.
+    pub(crate) fn close(&self) {
+        self.closer.close();
+    }
+}
+
+/// The ERROR code for a backend's error (docs/protocol.md section 8).
+fn code_of(error: &BackendError) -> u32 {
+    match error {
+        BackendError::Unsupported(_) => error_code::UNSUPPORTED,
+        BackendError::Option { .. } => error_code::AUTH_OR_CONFIG,
+        BackendError::Codec(_) => error_code::BUSY_OR_CODEC,
+        BackendError::Internal(_) => error_code::INTERNAL,
+    }
+}
+
+/// Serves one connection to its end. Runs on a thread of its own.
+pub(crate) fn serve(link: Link, session: &Arc<Shared>, registration: &Registration) {
+    let Link { reader, writer, peer, .. } = link;
+    session.lock().report.client = peer.clone();
+    let writing = Arc::clone(session);
+    let name = thread::current().name().unwrap_or("session").to_owned() + "-writer";
+    let writer = thread::Builder::new().name(name).spawn(move || writer::write(&writing, writer));
+    let writer = match writer {
+        Ok(writer) => writer,
+        Err(error) => {
+            error!(client = peer, %error, "a connection could not be served");
+            return session.close();
+        }
+    };
+    let read =
+        catch_unwind(AssertUnwindSafe(|| reader::read(session, reader, registration, &peer)));
+    if read.is_err() {
+        error!(client = peer, "a session panicked; the others go on");
+        session.fail(error_code::INTERNAL, "internal error: this is a defect of the server");
+    }
+    // The writer ends when the session is over, for which there is always a deadline.
+    let _ = writer.join();
+    session.close();
+    let mut state = session.lock();
+    session.settle(&mut state);
+    let end = state.server.over().cloned();
+    report(&state, session.began.elapsed());
+    let accepted = state.report.accepted;
+    drop(state);
+    if accepted {
+        registration.served(end == Some(End::Done));
+    }
+}
+
+/// The one line about a session that ended.
+fn report(state: &State, now: Duration) {
+    let Report { client, codec, mode, width, height, began, raw_bytes, accepted } = &state.report;
+    let end = state.server.end().map_or("closed".into(), ToString::to_string);
+    if !accepted {
+        match state.server.end() {
+            // Health checks and port scans come and go.
+            Some(End::NotVtr1) | Some(End::ClientLeft { .. }) | None => {
+                tracing::debug!(client, end, "connection without a session")
+            }
+            Some(_) => warn!(client, end, "connection refused"),
+        }
+        return;
+    }
+    let counts = state.server.counts();
+    let decode = *mode == "decode";
+    let (frames, packets, wire) = if decode {
+        (counts.frames_out, counts.packets_in, counts.bytes_out)
+    } else {
+        (counts.frames_in, counts.packets_out, counts.bytes_in)
+    };
+    let seconds = began.map_or(0.0, |began| now.saturating_sub(began).as_secs_f64());
+    let rate = |count: u64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
+    let fps = (rate(frames) * 100.0).round() / 100.0;
+    let ratio = if wire > 0 { *raw_bytes as f64 / wire as f64 } else { 0.0 };
+    let ratio = (ratio * 1000.0).round() / 1000.0;
+    let (p50_ms, p99_ms) = (state.latency.percentile(0.50), state.latency.percentile(0.99));
+    macro_rules! line {
+        ($level:ident) => {
+            $level!(
+                client,
+                codec,
+                mode,
+                width,
+                height,
+                frames,
+                packets,
+                bytes_in = counts.bytes_in,
+                bytes_out = counts.bytes_out,
+                raw_bytes,
+                fps,
+                ratio,
+                p50_ms,
+                p99_ms,
+                end,
+                "session ended"
+            )
+        };
+    }
+    match state.server.end() {
+        Some(End::Done) => line!(info),
+        Some(End::ClientLeft { .. }) => line!(warn),
+        _ => line!(error),
+    }
+}
