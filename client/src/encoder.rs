@@ -96,6 +96,7 @@ impl Encoder {
     ) -> Result<Self, Error> {
         let server = settings.server()?;
         let token = settings.token()?;
+        let settings = &Settings { slices: settings.slices()?, ..settings.clone() };
         // What no session can have is refused before anybody is troubled.
         check(settings, video)?;
         Client::new(client_settings(settings, video, &token, Compression::None)?)

@@ -32,8 +32,8 @@ pub struct Settings {
     pub inflight: u32,
     /// `wire_compression`: `auto` (none given here) is none on one machine and zstd over a network.
     pub compression: Option<Compression>,
-    /// Whether frames travel slice by slice: `auto` (none given here) is where the server can; 1 is an
-    /// error where it cannot.
+    /// Whether frames travel slice by slice; 1 is an error where the server cannot. `auto` (none given
+    /// here): the environment's VTREMOTE_SLICES, 0 or 1, else where the server can.
     pub slices: Option<bool>,
     /// The least important lines that the log gets.
     pub log_level: Level,
@@ -151,6 +151,20 @@ impl Settings {
             return Err(Error::SeveralHosts { text });
         }
         Address::parse(&text, DEFAULT_PORT).map_err(|error| Error::Host { text, error })
+    }
+
+    /// Whether frames travel slice by slice, from the option or the environment.
+    pub(crate) fn slices(&self) -> Result<Option<bool>, Error> {
+        let environment = env::var("VTREMOTE_SLICES").ok().as_deref().and_then(given);
+        match (self.slices, environment.as_deref()) {
+            (None, Some("0")) => Ok(Some(false)),
+            (None, Some("1")) => Ok(Some(true)),
+            (None, Some(_)) => {
+                let problem = "it is neither 0 nor 1".to_owned();
+                Err(Error::Option { key: "VTREMOTE_SLICES".to_owned(), problem })
+            }
+            (slices, _) => Ok(slices),
+        }
     }
 
     /// The token, from the option or the environment; empty if there is none.

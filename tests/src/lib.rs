@@ -1,1 +1,16 @@
 //! What runs across processes: the daemon, the library and ffmpeg together.
+//!
+//! These tests use the programs that `make build` puts under `target/`: `target/release/vtremoted`,
+//! `target/release/vtremote` and `target/ffmpeg/bin/ffmpeg`. Where one is missing the test fails and
+//! says which. A limit on how long a process may run is a bound on hanging, never a measurement.
+#![forbid(unsafe_code)]
+
+mod daemon;
+mod ffmpeg;
+mod picture;
+mod process;
+
+pub use daemon::{Daemon, SessionReport};
+pub use ffmpeg::{Ffmpeg, Packet, packets, stock};
+pub use picture::{RawVideo, Shape};
+pub use process::{Finished, Running, program, run, scratch, skip};

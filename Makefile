@@ -1,0 +1,38 @@
+# vtremote. `make demo` shows the main job, `make test` runs every test; `make help` lists the rest.
+# Set-up is part of every target: missing system packages are installed with apt or Homebrew, said
+# aloud. SETUP=0 leaves the system alone.
+
+SETUP ?= 1
+CARGO ?= cargo
+export CARGO
+
+.PHONY: help demo test lint fast build ffmpeg setup fuzz clean
+
+help:
+	@echo 'make demo   encode the bundled clip through a daemon on this machine, and verify the result'
+	@echo 'make test   lint, and every test'
+	@echo 'make build  the daemon, the library, the vtremote command and an ffmpeg with the remote encoders'
+	@echo 'make fast   lint, and the tests that need no ffmpeg'
+	@echo 'make fuzz   every fuzz target for a minute (FUZZ_SECONDS=60)'
+	@echo 'SETUP=0     install no system packages'
+
+demo: build
+	@scripts/demo
+
+test: setup
+	@scripts/test all
+
+fast lint: setup
+	@scripts/test $@
+
+build: setup
+	@scripts/build
+
+fuzz: setup
+	@scripts/fuzz
+
+setup:
+	@scripts/setup $(SETUP)
+
+clean:
+	rm -rf target fuzz/target

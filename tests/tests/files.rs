@@ -1,0 +1,73 @@
+//! What is written plays in an ffmpeg that knows nothing of us.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use vtremote_tests::{Daemon, Ffmpeg, Shape, run, scratch, skip, stock};
+
+/// Decodes with the distribution's ffmpeg: without a word on standard error, and so many frames.
+#[track_caller]
+fn plays(ffmpeg: &Path, file: &Path, frames: usize) {
+    let mut command = Command::new(ffmpeg);
+    command.args(["-nostdin", "-v", "warning", "-i"]).arg(file);
+    let decoded =
+        run(command.args(["-map", "0:v", "-fps_mode", "passthrough", "-f", "framemd5", "-"]));
+    assert_eq!(decoded.stderr, "", "{}", file.display());
+    let text = String::from_utf8(decoded.ok()).expect("framemd5 writes text");
+    let count = text.lines().filter(|line| !line.starts_with('#')).count();
+    assert_eq!(count, frames, "{}", file.display());
+}
+
+#[test]
+fn every_container_plays_in_stock_ffmpeg() {
+    let Some(ffmpeg) = stock("ffmpeg") else {
+        skip("every_container_plays_in_stock_ffmpeg", "no ffmpeg is installed");
+        return;
+    };
+    let dir = scratch("files");
+    let daemon = Daemon::libavcodec(&[]);
+    for (codec, format) in [("h264", "nv12"), ("hevc", "nv12"), ("hevc", "p010le")] {
+        let video = Shape { width: 320, height: 180, format }.video(50, &dir.join("in.raw"));
+        let encode = |output: &str| {
+            let encoder = Ffmpeg::new().input(&video).encoder(codec, daemon.address());
+            encoder.args(&format!("-b:v 500k -bf 2 -g 25 {output}"))
+        };
+        for name in ["out.mp4", "out.mkv", "out.ts", &format!("out.{codec}")] {
+            let file = dir.join(name);
+            encode("").arg(&file).run().ok();
+            plays(&ffmpeg, &file, 50);
+        }
+        for (index, muxer) in ["mpegts", "matroska"].iter().enumerate() {
+            let pattern = dir.join(format!("{codec}-{format}-{index}-%d"));
+            let segments = format!("-f segment -segment_time 1 -segment_format {muxer}");
+            encode(&segments).arg(&pattern).run().ok();
+            for segment in 0..2 {
+                let name = format!("{codec}-{format}-{index}-{segment}");
+                plays(&ffmpeg, &dir.join(name), 25);
+            }
+        }
+        let _ = fs::remove_file(dir.join("in.raw"));
+    }
+}
+
+#[test]
+fn audio_and_subtitles_stay_where_they_are() {
+    let dir = scratch("files-audio");
+    let daemon = Daemon::synthetic("", &[]);
+    let clip = Path::new(env!("CARGO_MANIFEST_DIR")).join("../media/bbb-1080p24-8s.mp4");
+    let out = dir.join("out.mkv");
+    let input = Ffmpeg::new().arg("-i").arg(&clip).args("-map 0 -c:a copy -t 1 -vf scale=320:180");
+    input.encoder("hevc", daemon.address()).arg(&out).run().ok();
+    let audio = |file: &Path, limit: &str| {
+        let hash = Ffmpeg::new().arg("-i").arg(file).args("-map 0:a -c copy").args(limit);
+        hash.args("-f framemd5 -").run().ok()
+    };
+    let digests = |text: Vec<u8>| {
+        let text = String::from_utf8(text).expect("framemd5 writes text");
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        lines.filter_map(|line| line.rsplit(',').next().map(str::to_owned)).collect::<Vec<_>>()
+    };
+    let (copied, original) = (digests(audio(&out, "")), digests(audio(&clip, "")));
+    assert!(copied.len() > 40, "{} packets of audio", copied.len());
+    assert_eq!(copied[..], original[..copied.len()]);
+}
