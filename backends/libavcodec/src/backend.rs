@@ -18,7 +18,8 @@ pub struct Settings {
     pub h264: Option<String>,
     /// The H.265 encoder, by FFmpeg's name; libx265 where there is one if `None`.
     pub hevc: Option<String>,
-    /// Of libx264 and libx265, by their common names: `ultrafast` to `placebo`; `superfast` if `None`.
+    /// Of libx264 and libx265, by their common names, `ultrafast` to `placebo`; `superfast` if
+    /// `None`.
     pub preset: Option<String>,
     /// Threads of one session's software encoder; as many as there are processors if `None`.
     pub threads: Option<NonZero<usize>>,
@@ -50,12 +51,12 @@ impl Choice {
 const MOST_THREADS: usize = 128;
 
 impl Libavcodec {
-    /// Finds out which encoders work here, by opening each of them once: an FFmpeg lists many that need
-    /// hardware which is not there.
+    /// Finds out which encoders work here, by opening each of them once: an FFmpeg lists many that
+    /// need hardware which is not there.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for an encoder that was chosen by name and is not in this FFmpeg or does
-    /// not work, or if there is none at all.
+    /// [`Error::Unsupported`] for an encoder that was chosen by name and is not in this FFmpeg or
+    /// does not work, or if there is none at all.
     pub fn new(settings: Settings) -> Result<Self, Error> {
         let threads = settings.threads.or_else(|| thread::available_parallelism().ok());
         let threads = threads.map_or(1, NonZero::get).min(MOST_THREADS);

@@ -33,6 +33,8 @@ pub(crate) struct Session {
 /// The user's end.
 pub(crate) struct Encoder {
     pool: Arc<Pool>,
+    /// Where the codec's thread may wait; closed with the other, so that nothing outlasts us.
+    converted: Option<Arc<Pool>>,
     shared: Arc<Shared>,
     /// `None` once no more frames come.
     jobs: Option<SyncSender<Job>>,
@@ -73,14 +75,15 @@ impl Encoder {
         let EncoderConfig { width, height, .. } = *config;
         let pool = Arc::new(Pool::new(config.format.planes(width, height), pictures));
         let converted = session.conversion.map(|conversion| {
-            // One more than there are inputs: the codec may hold as many as that, and one is written.
-            Pool::new(conversion.planes(width, height), pictures + 1)
+            // One more than there are inputs: the codec may hold all of those, and one is written.
+            Arc::new(Pool::new(conversion.planes(width, height), pictures + 1))
         });
         let shared =
             Arc::new(Shared { failure: OnceLock::new(), abandoned: AtomicBool::new(false) });
         // Every frame in it has a picture of the pool; and there is one Drain.
         let (jobs, queue) = sync_channel(pictures + 1);
-        let worker = Worker { session, converted, in_flight: InFlight::default() };
+        let worker =
+            Worker { session, converted: converted.clone(), in_flight: InFlight::default() };
         let (pool_of_thread, shared_of_thread) = (Arc::clone(&pool), Arc::clone(&shared));
         let thread = thread::Builder::new()
             .name("lavc-encoder".into())
@@ -88,6 +91,7 @@ impl Encoder {
             .map_err(|error| Error::Codec(format!("no thread for the encoder: {error}")))?;
         Ok(Encoder {
             pool,
+            converted,
             shared,
             jobs: Some(jobs),
             clock: Clock::default(),
@@ -150,6 +154,7 @@ impl Drop for Encoder {
         self.shared.abandoned.store(true, Ordering::Relaxed);
         self.jobs = None;
         self.pool.close();
+        self.converted.iter().for_each(|pool| pool.close());
         if let Some(thread) = self.thread.take() {
             // It catches its panics itself.
             let _ = thread.join();
@@ -159,7 +164,7 @@ impl Drop for Encoder {
 
 struct Worker {
     session: Session,
-    converted: Option<Pool>,
+    converted: Option<Arc<Pool>>,
     in_flight: InFlight,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Every field of [`EncoderConfig`] ends here in one of three ways: it becomes an option, it is
 //! refused by its wire name because the stream would not be what was asked for, or it is named in a
-//! warning. Hints that every client sends (`realtime=0`, `allow_sw=1`, …) are no reason for a warning.
+//! warning. Hints that every client sends (`realtime=0`, `allow_sw=1`, …) are no reason for one.
 
 use crate::ffi::{Layout, Parameters};
 use vtremote_backend::{Codec, EncoderConfig, Entropy, Error, PixelFormat, Quality, Ratio};
@@ -148,8 +148,9 @@ impl Draft<'_> {
         fits.ok_or_else(|| Error::Unsupported(format!("timebase {num}/{den}")))
     }
 
-    /// What rate control reckons with. x265 knows no timestamps, and x264 derives the level from it: so
-    /// a rate that nobody has told must be a likely one. A timebase can be one, 1/25, or not, 1/90000.
+    /// What rate control reckons with. x265 knows no timestamps, and x264 derives the level from
+    /// it: so a rate that nobody has told must be a likely one. A timebase can be one (1/25) or not
+    /// (1/90000).
     fn frame_rate(&self) -> Option<(i32, i32)> {
         let told =
             self.config.frame_rate.and_then(fraction).filter(|(num, den)| *num > 0 && *den > 0);
@@ -217,8 +218,8 @@ impl Draft<'_> {
     }
 
     fn named_profile(&mut self, number: i32, name: &str) {
-        // The software encoders' own option is a name; the others' options differ, but they all read
-        // the number in the codec context.
+        // The software encoders' own option is a name; the others' options differ, but they all
+        // read the number in the codec context.
         if self.family.is_software() {
             self.set("profile", name)
         } else {
@@ -327,27 +328,30 @@ impl Draft<'_> {
 
     /// B-frames, lookahead and threads: all that holds frames back.
     fn delay(&mut self) {
-        let asked = self.b_frames;
-        if self.config.low_delay {
-            self.reduce_b_frames(0, "for low delay");
-        } else if let Some(most) = self.config.max_delay {
-            let room = match self.family {
-                // One more is held back because each frame's duration is that to the next one.
-                Family::X264 => most.saturating_sub(1),
-                // Its lookahead is longer than a run of B-frames and comes before it; one frame thread.
-                Family::X265 => most.saturating_sub(X265_PIPELINE + 2) / 2,
-                _ => most.saturating_sub(1),
-            };
-            let reason = format!("since at most {most} frames may be held back");
-            self.reduce_b_frames(room, &reason);
-            if !self.family.is_software() && self.family != Family::Nvenc {
-                let what =
-                    format!("the delay of {} is not known to be within {most}", self.encoder);
-                self.warnings.push(what);
+        let (mut room, mut reason) = match self.config.max_delay {
+            _ if self.config.low_delay => (0, "for low delay".into()),
+            None => (u32::MAX, String::new()),
+            Some(most) => {
+                let room = match self.family {
+                    // Its lookahead is longer than a run of B-frames and comes before it; and there
+                    // is one frame thread at least.
+                    Family::X265 => most.saturating_sub(X265_PIPELINE + 2) / 2,
+                    // One more is held back because a frame's duration is the time to the next one.
+                    _ => most.saturating_sub(1),
+                };
+                if !self.family.is_software() && self.family != Family::Nvenc {
+                    let encoder = self.encoder;
+                    self.warnings.push(format!("{encoder} may hold back more than {most} frames"));
+                }
+                (room, format!("since at most {most} frames may be held back"))
             }
+        };
+        if room > MOST_B_FRAMES {
+            (room, reason) = (MOST_B_FRAMES, "which is the most there is".into());
         }
-        if self.b_frames == asked {
-            self.reduce_b_frames(MOST_B_FRAMES, "which is the most there is");
+        if self.b_frames > room {
+            self.b_frames = room;
+            self.warn("max_b_frames", format_args!("{room}, {reason}"));
         }
         self.set("bf", self.b_frames);
         match self.family {
@@ -356,13 +360,6 @@ impl Draft<'_> {
             Family::Nvenc => self.set("delay", 0),
             Family::Qsv => self.set("async_depth", 1),
             Family::Other => {}
-        }
-    }
-
-    fn reduce_b_frames(&mut self, most: u32, reason: &str) {
-        if self.b_frames > most {
-            self.b_frames = most;
-            self.warn("max_b_frames", format_args!("{most}, {reason}"));
         }
     }
 
@@ -394,27 +391,31 @@ impl Draft<'_> {
     }
 
     /// Held back, as measured with x265 3.5: lookahead, B-frames, frame threads and two frames; one
-    /// more now and then with several frame threads. The lookahead is longer than a run of B-frames.
+    /// more now and then with several frame threads. x265 wants a lookahead longer than a run of
+    /// B-frames.
     fn x265_delay(&mut self) {
         let threads = self.tuning.threads;
         self.native("pools", threads);
         self.native("log-level", "error");
         self.native("info", 0);
+        if self.config.low_delay {
+            return self.x265_holds_nothing();
+        }
         let frame_threads = x265_frame_threads(threads);
-        let Some(most) = self.config.max_delay.filter(|_| !self.config.low_delay) else {
-            if self.config.low_delay {
-                self.x265_holds_nothing();
-            } else {
-                self.native("frame-threads", frame_threads);
+        let shortest = self.b_frames + 1;
+        let Some(most) = self.config.max_delay else {
+            self.native("frame-threads", frame_threads);
+            if shortest > X265_SHORTEST_PRESET {
+                self.native("rc-lookahead", shortest.max(X265_LOOKAHEAD));
             }
             return;
         };
-        let shortest = self.b_frames + 1;
         match most.checked_sub(self.b_frames + X265_PIPELINE).filter(|room| *room > shortest) {
             Some(room) => {
                 let frame_threads = frame_threads.min(room - shortest);
+                let lookahead = (room - frame_threads).min(X265_LOOKAHEAD.max(shortest));
                 self.native("frame-threads", frame_threads);
-                self.native("rc-lookahead", (room - frame_threads).min(10));
+                self.native("rc-lookahead", lookahead);
                 self.native("b-adapt", 0);
             }
             None => self.x265_holds_nothing(),
@@ -594,8 +595,14 @@ impl Draft<'_> {
 /// What x265 holds back beside lookahead, B-frames and frame threads, and one to be sure.
 const X265_PIPELINE: u32 = 3;
 
-/// Frames that x265 works on at the same time. Its threads mostly work within a frame; a second frame
-/// fills the gaps at the frame's beginning and end.
+/// The lookahead of x265's fastest preset, in frames.
+const X265_SHORTEST_PRESET: u32 = 5;
+
+/// The lookahead of its preset superfast; more is of little use to it.
+const X265_LOOKAHEAD: u32 = 10;
+
+/// Frames that x265 works on at the same time. Its threads mostly work within a frame; a second
+/// frame fills the gaps at the frame's beginning and end.
 fn x265_frame_threads(threads: usize) -> u32 {
     match threads {
         0..4 => 1,
@@ -622,7 +629,8 @@ mod tests {
     use std::sync::Arc;
     use vtremote_backend::PlaneMemory;
 
-    /// The most frames that an encoder holds back while frames come, as it is and not as it is said.
+    /// The most frames that an encoder holds back while frames come, as it is and not as it is
+    /// said.
     fn held_back(encoder: &str, parameters: &Parameters, frames: i64) -> i64 {
         let (mut codec, _) = ffi::Encoder::open(encoder, parameters, false).unwrap();
         let (width, height) = parameters.size;
@@ -687,15 +695,35 @@ mod tests {
                 .into_iter()
                 .flat_map(|b| [1, 2, 3, 4].into_iter().map(move |threads| (b, threads)))
                 .flat_map(|(b, threads)| [0, 7, 12].into_iter().map(move |most| (b, threads, most)))
+                .chain([(4, 4, 16), (16, 3, 64), (99, 8, 255)])
             {
                 let config = EncoderConfig { b_frames, max_delay: Some(most), ..config(codec) };
                 let plan = plan(&config, encoder, layout, &tuning(threads)).unwrap();
-                let held = held_back(encoder, &plan.parameters, 40);
+                let held = held_back(encoder, &plan.parameters, 40.max(i64::from(most)));
                 let case = format!("{encoder}: {b_frames} B-frames, {threads} threads");
                 assert!(held <= i64::from(most), "{case}: {held} held back, {most} allowed");
                 let reduced = option(&plan, "bf") != Some(b_frames.to_string());
                 let said = plan.warnings.iter().any(|line| line.starts_with("max_b_frames: "));
                 assert_eq!(reduced, said, "{case}: {:?}", plan.warnings);
+            }
+        }
+    }
+
+    #[test]
+    fn any_number_of_b_frames_opens_an_encoder() {
+        for (codec, encoder, layout) in
+            [(Codec::H264, "libx264", Layout::Nv12), (Codec::H265, "libx265", Layout::Yuv420p)]
+        {
+            for preset in ["ultrafast", "superfast", "slow"] {
+                for b_frames in (0..=16).chain([17, u32::MAX]) {
+                    let tuning = Tuning { preset: Some(preset.into()), threads: 2 };
+                    let config = EncoderConfig { b_frames, ..config(codec) };
+                    let plan = plan(&config, encoder, layout, &tuning).unwrap();
+                    let opened = ffi::Encoder::open(encoder, &plan.parameters, false);
+                    let refused = opened.err().map(|error| error.to_string());
+                    assert_eq!(refused, None, "{encoder} {preset}: {b_frames} B-frames");
+                    assert_eq!(option(&plan, "bf"), Some(b_frames.min(16).to_string()));
+                }
             }
         }
     }

@@ -1,8 +1,8 @@
 //! Pictures whose memory is used again and again.
 //!
-//! A picture's memory is its pool's again when everybody has let go of it, in whatever order: the one
-//! who fills it, the one who holds a reference, and libavcodec, which may keep a frame for as long as
-//! it reorders.
+//! A picture's memory is its pool's again when everybody has let go of it, in whatever order: the
+//! one who fills it, the one who holds a reference, and libavcodec, which may keep a frame for as
+//! long as it reorders.
 
 use crate::ffi::Block;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

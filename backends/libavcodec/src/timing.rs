@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-/// Farther from the first frame than this (in ticks) no frame may be: codecs multiply times by rates.
+/// Farther from the first frame than this (in ticks) no frame may be: codecs multiply times by
+/// rates.
 const SPAN: i64 = 1 << 53;
 
 /// Takes times as they come from outside; gives times as encoders like them.

@@ -30,8 +30,8 @@ impl Block {
         Block { lines, first }
     }
 
-    /// The planes of a picture in this block, whose memory `give_back` gets when the last of them, and
-    /// all that was lent of it, is gone.
+    /// The planes of a picture in this block, whose memory `give_back` gets when the last of them,
+    /// and all that was lent of it, is gone.
     ///
     /// # Panics
     /// If the block was made for other shapes.
@@ -46,11 +46,12 @@ impl Block {
             let (offset, stride) = (start, stride(*shape));
             start += stride * shape.rows;
             assert!(start <= len, "a plane outside its block");
-            // SAFETY: the plane's first byte is within the block, or right behind it if there is none.
+            // SAFETY: the plane's first byte is within the block, or right behind it if there is
+            // none.
             let first = unsafe { first.add(offset) };
-            // SAFETY: the bytes are initialised and the block's, whose allocation the loan keeps and
-            // nobody moves; the planes begin behind each other, so that they do not overlap; and
-            // nobody else can reach the block before the last plane is gone.
+            // SAFETY: the bytes are initialised and the block's, whose allocation the loan keeps
+            // and nobody moves; the planes begin behind each other, so that they do not overlap;
+            // and nobody else can reach the block before the last plane is gone.
             unsafe { PlaneMemory::from_raw(first, stride, *shape, Box::new(Arc::clone(&loan))) }
         };
         shapes.iter().map(plane).collect()

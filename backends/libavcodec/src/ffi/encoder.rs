@@ -118,7 +118,8 @@ impl Encoder {
     /// Hands a frame over; `None`: no more come. `false` if output must be taken first.
     pub(crate) fn send(&mut self, frame: Option<&Frame>) -> Result<bool, AvError> {
         let frame = frame.map_or(ptr::null(), Frame::as_ptr);
-        // SAFETY: the context is open, the frame valid or null; libavcodec takes references of its own.
+        // SAFETY: the context is open, the frame valid or null; libavcodec takes references of its
+        // own.
         let (code, line) =
             log::capture(false, || unsafe { av::avcodec_send_frame(self.context.as_ptr(), frame) });
         match code {
@@ -163,8 +164,8 @@ impl Drop for Encoder {
 impl Packet<'_> {
     /// Annex B.
     pub(crate) fn data(&self) -> &[u8] {
-        // SAFETY: a received packet has as many bytes as it says, until the next call of the encoder,
-        // which this borrow excludes.
+        // SAFETY: a received packet has as many bytes as it says, until the next call of the
+        // encoder, which this borrow excludes.
         unsafe {
             let packet = self.packet.as_ref();
             match usize::try_from(packet.size) {

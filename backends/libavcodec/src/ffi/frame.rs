@@ -14,8 +14,8 @@ pub(crate) enum Layout {
 
 impl Layout {
     pub(super) fn av(self) -> av::AVPixelFormat {
-        // The names without endianness are macros, which are not in the bindings; samples of the wire
-        // are little-endian, and so is every machine that this runs on.
+        // The names without endianness are macros, which are not in the bindings; samples of the
+        // wire are little-endian, and so is every machine that this runs on.
         match self {
             Layout::Nv12 => av::AVPixelFormat::NV12,
             Layout::P010 => av::AVPixelFormat::P010LE,
@@ -28,7 +28,8 @@ impl Layout {
 /// A frame for the encoder, whose planes are memory of ours.
 pub(crate) struct Frame(NonNull<av::AVFrame>);
 
-// SAFETY: a frame is reached through one owner at a time, and its buffers are `Rows`, which are Send.
+// SAFETY: a frame is reached through one owner at a time, and its buffers are `Rows`, which are
+// Send.
 unsafe impl Send for Frame {}
 
 impl Frame {

@@ -54,8 +54,9 @@ fn install() {
     INSTALL.call_once(|| unsafe { av_log_set_callback(Some(on_line)) });
 }
 
-/// A `va_list` parameter. It is passed as one pointer-sized value on every platform that there is: an
-/// array decays to a pointer (x86-64), a structure goes by reference (AArch64), or it is a pointer.
+/// A `va_list` parameter. It is passed as one pointer-sized value on every platform that there is:
+/// an array decays to a pointer (x86-64), a structure goes by reference (AArch64), or it is a
+/// pointer.
 type VaList = *mut c_void;
 
 type Callback = unsafe extern "C" fn(*mut c_void, c_int, *const c_char, VaList);
@@ -91,8 +92,8 @@ unsafe extern "C" fn on_line(
     };
     let mut line = [0; 1024];
     let mut prefix = 0;
-    // SAFETY: libavutil's own arguments are handed on once, and the buffer has the length that is said;
-    // a cut line is terminated.
+    // SAFETY: libavutil's own arguments are handed on once, and the buffer has the length that is
+    // said; a cut line is terminated.
     let line = unsafe {
         let size = line.len() as c_int;
         if av_log_format_line2(class, code, format, args, line.as_mut_ptr(), size, &mut prefix) < 0

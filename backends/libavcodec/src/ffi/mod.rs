@@ -1,7 +1,7 @@
 //! Everything of libavcodec that is used here, as safe types. The only unsafe code of this crate.
 //!
-//! Nothing above this module sees a raw pointer. Options go by name (`b`, `bf`, `color_primaries`, …),
-//! which is the one part of libavcodec's interface that has stayed the same from FFmpeg 5.1 on.
+//! Nothing above this module sees a raw pointer. Options go by name (`b`, `bf`, `color_primaries`,
+//! …), which is the one part of libavcodec's interface that has stayed the same from FFmpeg 5.1 on.
 #![allow(unsafe_code)]
 
 mod block;
@@ -20,7 +20,8 @@ use ffmpeg_sys_the_third as av;
 use std::ffi::{CStr, c_int};
 use std::fmt;
 
-/// What libavcodec answered: the text of its error code, and its last error line where it wrote one.
+/// What libavcodec answered: the text of its error code, and its last error line where it wrote
+/// one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AvError {
     text: String,
