@@ -116,7 +116,7 @@ fn a_port_that_is_something_else_is_named() {
         [&b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"[..], b"SSH-2.0-OpenSSH\r\n"]
     {
         let finished = encode(&video, &something_else(answer), "").run();
-        finished.failed_with("not a vtremoted");
+        finished.failed_with("not vtremoted");
     }
     let silent = something_else(b"");
     let finished = encode(&video, &silent, "-vt_remote_timeout_ms 500").run();
@@ -187,8 +187,8 @@ fn probe_says_what_a_server_can_do() {
 #[test]
 fn probe_names_a_remedy_for_every_failure() {
     let daemon = Daemon::synthetic("", &["--token", "right"]);
-    probe(&[daemon.address()]).failed_with("--token");
+    probe(&[daemon.address()]).failed_with("VTREMOTE_TOKEN");
     probe(&["127.0.0.1:1"]).failed_with("vtremoted");
     probe(&["no-such-host.invalid"]).failed_with("no-such-host.invalid");
-    probe(&[&something_else(b"HTTP/1.1 400 Bad Request\r\n\r\n")]).failed_with("not a vtremoted");
+    probe(&[&something_else(b"HTTP/1.1 400 Bad Request\r\n\r\n")]).failed_with("not vtremoted");
 }

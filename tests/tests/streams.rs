@@ -6,8 +6,6 @@ use vtremote_tests::{Daemon, Ffmpeg, RawVideo, Shape, scratch};
 
 mod in_process;
 
-const COLOR: &str = "-color_range tv -colorspace bt709 -color_primaries bt709 -color_trc bt709";
-
 /// Encodes over a daemon and gives the elementary stream.
 fn remote(
     video: &RawVideo,
@@ -21,7 +19,7 @@ fn remote(
         .input(video)
         .env("VTREMOTE_SLICES", slices)
         .encoder(codec, host)
-        .args(&format!("-b:v 600k -bf 2 -g 24 {COLOR} {options} -f {codec}"))
+        .args(&format!("-b:v 600k -bf 2 -g 24 {options} -f {codec}"))
         .arg(&to)
         .run()
         .ok();

@@ -3,8 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 use vtremote_backend::{
-    Backend, Codec, Color, EncodedPacket, EncoderConfig, Error, FrameInfo, PacketSink, PixelFormat,
-    Ratio,
+    Backend, Codec, EncodedPacket, EncoderConfig, Error, FrameInfo, PacketSink, PixelFormat, Ratio,
 };
 use vtremote_backend_libavcodec::{Libavcodec, Settings};
 use vtremote_tests::Shape;
@@ -51,10 +50,6 @@ pub(crate) fn encode(codec: &str, shape: Shape, frames: usize) -> Vec<u8> {
     config.rate.bitrate = Some(600_000);
     config.b_frames = 2;
     config.gop = Some(24);
-    let bt709 = Some(1);
-    let full_range = Some(false);
-    config.color =
-        Color { full_range, matrix: bt709, primaries: bt709, transfer: bt709, ..Color::default() };
 
     let stream = Arc::new(Stream::default());
     let backend = Libavcodec::new(Settings::default()).expect("libavcodec has its encoders");
