@@ -2,7 +2,7 @@
 
 use crate::choice::built_in;
 use crate::daemon::Daemon;
-use crate::settings::Source;
+use crate::settings::{LogFormat, Source};
 use std::net::SocketAddr;
 use std::path::Path;
 use tracing::{info, warn};
@@ -53,8 +53,12 @@ pub(crate) fn print(daemon: &Daemon) {
             "anyone on the network may use these encoders: set --token-file, or listen on 127.0.0.1 only"
         );
     }
+    // Scripts read the port of these lines.
     for address in addresses {
-        info!(%address, "listening");
+        match settings.log_format {
+            LogFormat::Text => info!("listening on {address}"),
+            LogFormat::Json => info!(%address, "listening"),
+        }
     }
     if let Some(first) = addresses.first() {
         let token = if settings.token.is_some() { " -vt_remote_token TOKEN" } else { "" };

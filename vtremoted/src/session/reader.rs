@@ -8,7 +8,7 @@ use std::io::{self, IoSliceMut};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::{debug, info, warn};
-use vtremote_backend::{Backend, Codec, Error, PixelFormat, SideData};
+use vtremote_backend::{Backend, Capabilities, Codec, Error, PixelFormat, SideData};
 use vtremote_link::{LinkReader, Moved, TICK};
 use vtremote_planes::Compression;
 use vtremote_proto::{
@@ -419,7 +419,7 @@ impl Reader<'_> {
         let codec = self.codec.ok_or_else(|| Error::Internal("no codec".into()))?;
         let client = self.session.lock().server.traits_of_client();
         let (config, mut warnings) = config::encoder(codec, configure, options, client)?;
-        let backend = self.backend(codec, config.format, |capabilities| &capabilities.encoders)?;
+        let backend = self.backend(Mode::Encode, codec, config.format)?;
         debug!(?config, backend = backend.name(), "opening the encoder");
         let side_data = backend.capabilities().side_data;
         let sink = Arc::new(Packets::new(Arc::clone(self.session), side_data));
@@ -441,7 +441,7 @@ impl Reader<'_> {
         let codec = self.codec.ok_or_else(|| Error::Internal("no codec".into()))?;
         let client = self.session.lock().server.traits_of_client();
         let config = config::decoder(codec, configure, client)?;
-        let backend = self.backend(codec, config.format, |capabilities| &capabilities.decoders)?;
+        let backend = self.backend(Mode::Decode, codec, config.format)?;
         let compression = Compression::from_wire(options.wire_compression).unwrap_or_default();
         let side_data = backend.capabilities().side_data;
         let frames = Frames::new(Arc::clone(self.session), &config, compression, side_data);
@@ -456,22 +456,23 @@ impl Reader<'_> {
         })
     }
 
-    /// The first backend that has the codec in this format.
+    /// The first backend that encodes or decodes the codec in this format.
     fn backend(
         &self,
+        mode: Mode,
         codec: Codec,
         format: PixelFormat,
-        of: impl Fn(&vtremote_backend::Capabilities) -> &Vec<vtremote_backend::Support>,
     ) -> Result<&Arc<dyn Backend>, Error> {
         let backends = &self.registration.shared.backends;
         let able = backends.iter().find(|backend| {
-            let mut support = of(backend.capabilities()).iter();
-            support.any(|support| support.codec == codec && support.formats.contains(&format))
+            let Capabilities { encoders, decoders, .. } = backend.capabilities();
+            let mut all = if mode == Mode::Encode { encoders } else { decoders }.iter();
+            all.any(|support| support.codec == codec && support.formats.contains(&format))
         });
         able.ok_or_else(|| {
             let all = backends.iter().map(|backend| backend.name()).collect::<Vec<_>>().join(", ");
-            let name = if codec == Codec::H264 { "h264" } else { "hevc" };
-            Error::Unsupported(format!("{name} with {} in this mode by {all}", format.name()))
+            let what = if mode == Mode::Encode { "encodes" } else { "decodes" };
+            Error::Unsupported(format!("none of {all} {what} {codec} as {}", format.name()))
         })
     }
 }

@@ -1,0 +1,13 @@
+//! The daemon as its clients meet it: over TCP, with the synthetic backend behind it.
+
+mod peer;
+mod process;
+mod service;
+mod video;
+
+mod decode;
+mod encode;
+mod endings;
+mod failures;
+mod programme;
+mod refusals;
