@@ -5,17 +5,16 @@ use std::path::Path;
 use std::process::Command;
 use vtremote_tests::{Daemon, Ffmpeg, Shape, run, scratch, skip, stock};
 
-/// Decodes with the distribution's ffmpeg: without a word on standard error, and so many frames.
+/// Decodes with the distribution's ffmpeg, without a word on standard error; how many frames it saw.
 #[track_caller]
-fn plays(ffmpeg: &Path, file: &Path, frames: usize) {
+fn frames_played(ffmpeg: &Path, file: &Path) -> usize {
     let mut command = Command::new(ffmpeg);
     command.args(["-nostdin", "-v", "warning", "-i"]).arg(file);
     let decoded =
         run(command.args(["-map", "0:v", "-fps_mode", "passthrough", "-f", "framemd5", "-"]));
     assert_eq!(decoded.stderr, "", "{}", file.display());
     let text = String::from_utf8(decoded.ok()).expect("framemd5 writes text");
-    let count = text.lines().filter(|line| !line.starts_with('#')).count();
-    assert_eq!(count, frames, "{}", file.display());
+    text.lines().filter(|line| !line.starts_with('#')).count()
 }
 
 #[test]
@@ -35,16 +34,19 @@ fn every_container_plays_in_stock_ffmpeg() {
         for name in ["out.mp4", "out.mkv", "out.ts", &format!("out.{codec}")] {
             let file = dir.join(name);
             encode("").arg(&file).run().ok();
-            plays(&ffmpeg, &file, 50);
+            assert_eq!(frames_played(&ffmpeg, &file), 50, "{}", file.display());
         }
         for (index, muxer) in ["mpegts", "matroska"].iter().enumerate() {
             let pattern = dir.join(format!("{codec}-{format}-{index}-%d"));
-            let segments = format!("-f segment -segment_time 1 -segment_format {muxer}");
+            let segments = format!("-map 0:v -f segment -segment_time 1 -segment_format {muxer}");
             encode(&segments).arg(&pattern).run().ok();
-            for segment in 0..2 {
-                let name = format!("{codec}-{format}-{index}-{segment}");
-                plays(&ffmpeg, &dir.join(name), 25);
-            }
+            let segment = |number: usize| {
+                let file = dir.join(format!("{codec}-{format}-{index}-{number}"));
+                file.exists().then(|| frames_played(&ffmpeg, &file))
+            };
+            let played: Vec<_> = (0..).map_while(segment).collect();
+            assert!(played.len() > 1, "{codec} {muxer}: {} segment", played.len());
+            assert_eq!(played.iter().sum::<usize>(), 50, "{codec} {muxer}: {played:?}");
         }
         let _ = fs::remove_file(dir.join("in.raw"));
     }
@@ -65,7 +67,8 @@ fn audio_and_subtitles_stay_where_they_are() {
     let digests = |text: Vec<u8>| {
         let text = String::from_utf8(text).expect("framemd5 writes text");
         let lines = text.lines().filter(|line| !line.starts_with('#'));
-        lines.filter_map(|line| line.rsplit(',').next().map(str::to_owned)).collect::<Vec<_>>()
+        // After the digest may come those of side data, which containers keep in their own ways.
+        lines.filter_map(|line| line.split(',').nth(5).map(str::to_owned)).collect::<Vec<_>>()
     };
     let (copied, original) = (digests(audio(&out, "")), digests(audio(&clip, "")));
     assert!(copied.len() > 40, "{} packets of audio", copied.len());

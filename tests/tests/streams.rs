@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use vtremote_tests::{Daemon, Ffmpeg, RawVideo, Shape, scratch};
+use vtremote_tests::{Daemon, Ffmpeg, RawVideo, Shape, packets, scratch};
 
 mod in_process;
 
@@ -113,8 +113,11 @@ fn parameter_sets_stand_before_every_keyframe_or_only_in_the_header() {
             encoder.args("-b:v 200k -g 6").arg(&out).run().ok();
             out
         };
-        // Without a global header every one of the four keyframes has them.
-        assert_eq!(parameter_sets(&encode(&format!("out.{codec}"))), 4, "{codec} in-band");
+        // Without a global header every keyframe has them, and the demuxer makes extradata of the first.
+        let in_band = encode(&format!("out.{codec}"));
+        let keyframes = packets(&in_band).iter().filter(|packet| packet.keyframe).count();
+        assert!(keyframes >= 4, "{codec}: {keyframes} keyframes");
+        assert_eq!(parameter_sets(&in_band), keyframes + 1, "{codec} in-band");
         // Matroska asks for a global header: once, in the extradata.
         assert_eq!(parameter_sets(&encode(&format!("{codec}.mkv"))), 1, "{codec} in the header");
     }
