@@ -3,7 +3,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use vtremote_bitstream as bitstream;
-use vtremote_link::{Link, TcpSettings, connect};
+use vtremote_link::{Address, ConnectError, Link, TcpSettings, connect};
 use vtremote_planes::{Compression, Workers};
 use vtremote_proto::limits::DEFAULT_CAP;
 use vtremote_proto::message::{MAX_SIDE_DATA_BYTES, MAX_SIDE_DATA_RECORDS};
@@ -66,6 +66,12 @@ pub struct Info {
     pub server_name: String,
     /// Its version.
     pub server_version: String,
+    /// What it can do (docs/protocol.md section 3).
+    pub capabilities: Vec<String>,
+    /// Sessions that it had when this one began, this one included.
+    pub active_sessions: u16,
+    /// Sessions that it can have; 0 if it did not say.
+    pub max_sessions: u16,
     /// What the planes are compressed with.
     pub compression: Compression,
     /// Whether frames travel slice by slice.
@@ -94,27 +100,19 @@ impl Encoder {
         video: &Video,
         log: Option<Arc<LogSink>>,
     ) -> Result<Self, Error> {
-        let server = settings.server()?;
-        let token = settings.token()?;
+        let server = settings.server_address()?;
+        let token = settings.server_token()?;
         let settings = &Settings { slices: settings.slices()?, ..settings.clone() };
         // What no session can have is refused before anybody is troubled.
         check(settings, video)?;
         Client::new(client_settings(settings, video, &token, Compression::None)?)
             .map_err(|error| Error::Settings(error.to_string()))?;
-        let patience = settings.timeout;
-        let link =
-            connect(&server, patience, &TcpSettings::default()).map_err(|error| match error {
-                vtremote_link::ConnectError::Resolve(error) => {
-                    Error::Resolve { server: server.clone(), error }
-                }
-                vtremote_link::ConnectError::Connect { address, error } => {
-                    Error::Connect { server: server.clone(), address, error, patience }
-                }
-            })?;
+        let link = dial(&server, settings.timeout)?;
         Self::shake_hands(link, server.to_string(), &token, settings, video, log)
     }
 
-    /// As [`open`](Self::open), over a link that is there. Host and environment are not looked at.
+    /// As [`open`](Self::open), over a link that is there, whose peer is the server's name in messages.
+    /// Host and environment are not looked at.
     pub fn open_over(
         link: Link,
         settings: &Settings,
@@ -357,6 +355,9 @@ impl Encoder {
             server: self.shared.server.clone(),
             server_name: traits.name.clone(),
             server_version: traits.version.clone(),
+            capabilities: state.greeting.capabilities.clone(),
+            active_sessions: state.greeting.active_sessions,
+            max_sessions: state.greeting.max_sessions,
             compression: self.compression,
             slices: traits.slices,
             frames_sent: state.frames_sent,
@@ -392,6 +393,19 @@ impl Drop for Encoder {
         drop(state);
         drop((held, queue));
     }
+}
+
+/// Connects to a server, within `patience`.
+///
+/// # Errors
+/// [`Error::Resolve`], [`Error::Connect`].
+pub fn dial(server: &Address, patience: Duration) -> Result<Link, Error> {
+    connect(server, patience, &TcpSettings::default()).map_err(|error| match error {
+        ConnectError::Resolve(error) => Error::Resolve { server: server.clone(), error },
+        ConnectError::Connect { address, error } => {
+            Error::Connect { server: server.clone(), address, error, patience }
+        }
+    })
 }
 
 fn no_thread(error: std::io::Error) -> Error {

@@ -29,7 +29,7 @@ mod reader;
 mod shared;
 mod writer;
 
-pub use encoder::{Encoder, Info, Received, Sent};
+pub use encoder::{Encoder, Info, Received, Sent, dial};
 pub use error::{Error, ErrorKind, Stranger};
 pub use log::{Level, LogSink};
 pub use packet::Packet;

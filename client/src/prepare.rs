@@ -242,3 +242,129 @@ impl Prepared {
 fn wire_len(len: usize) -> u32 {
     u32::try_from(len).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{InputFormat, OwnedPicture};
+    use vtremote_proto::{PixelFormat, Rational};
+
+    fn video() -> Video {
+        let unit = Rational { num: 1, den: 25 };
+        let format = InputFormat::Wire(PixelFormat::Nv12);
+        Video { width: 64, height: 512, format, time_base: unit, frame_rate: unit }
+    }
+
+    /// Luma is noise, chroma is flat.
+    fn frame() -> Frame {
+        let mut state = 1u32;
+        let mut noise = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        };
+        let luma = (0..64 * 512).map(|_| noise()).collect();
+        let planes = vec![(luma, 64), (vec![128; 64 * 256], 64)];
+        let source = Arc::new(OwnedPicture::new(video().format, planes).unwrap());
+        Frame { pts: 7, duration: 1, keyframe: true, side_data: Vec::new(), source }
+    }
+
+    /// What the workers would report, part by part.
+    fn made(plan: &Plan) -> (Prepared, Vec<Made>) {
+        let (report, reports) = std::sync::mpsc::channel();
+        let mut scratch = Scratch::default();
+        let buffers = Buffers::new(8);
+        let prepared = Prepared::new(
+            plan,
+            0,
+            frame(),
+            || {
+                let report = report.clone();
+                move |made| report.send(made).unwrap()
+            },
+            |job| job.run(&mut scratch, &buffers),
+        );
+        drop(report);
+        (prepared, reports.iter().collect())
+    }
+
+    #[test]
+    fn rows_that_compression_would_make_longer_stay_raw() {
+        for compression in [Compression::Lz4, Compression::Zstd] {
+            let plan = Plan::new(&video(), compression, true, false);
+            let (_, made) = made(&plan);
+            assert_eq!(made.len(), 5);
+            for Made { part, body, .. } in made {
+                let (mode, body) = body.unwrap();
+                let (plane, rows) = &plan.cuts[part];
+                let expected = if *plane == 0 { MODE_RAW } else { MODE_COMPRESSED };
+                assert_eq!(mode, expected, "{compression} {part}");
+                assert!(body.len() <= 64 * rows.len());
+            }
+        }
+    }
+
+    #[test]
+    fn slices_go_out_as_they_finish_behind_the_head_of_their_frame() {
+        let plan = Plan::new(&video(), Compression::Zstd, true, false);
+        let (mut prepared, made) = made(&plan);
+        let next = |prepared: &mut Prepared| prepared.next(&plan).unwrap();
+        assert!(next(&mut prepared).is_some_and(|(_, last)| !last));
+        assert!(next(&mut prepared).is_none());
+        let parts = made.len();
+        for (count, Made { part, body, .. }) in made.into_iter().rev().enumerate() {
+            let (mode, body) = body.unwrap();
+            prepared.take(part, mode, body);
+            let (_, last) = next(&mut prepared).unwrap();
+            assert_eq!(last, count + 1 == parts);
+        }
+        assert!(next(&mut prepared).is_none());
+    }
+
+    #[test]
+    fn a_frame_in_one_message_waits_for_all_of_its_planes() {
+        let plan = Plan::new(&video(), Compression::Lz4, false, false);
+        let (mut prepared, made) = made(&plan);
+        for Made { part, body, .. } in made {
+            assert!(prepared.next(&plan).unwrap().is_none());
+            let (mode, body) = body.unwrap();
+            prepared.take(part, mode, body);
+        }
+        assert!(prepared.next(&plan).unwrap().is_some_and(|(_, last)| last));
+        assert!(prepared.next(&plan).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_needs_no_work_is_ready_at_once_and_makes_no_jobs() {
+        for slices in [false, true] {
+            let plan = Plan::new(&video(), Compression::None, slices, false);
+            let (mut prepared, made) = made(&plan);
+            assert!(made.is_empty());
+            let mut bytes = 0;
+            while let Some((message, last)) = prepared.next(&plan).unwrap() {
+                bytes += message.len();
+                if last {
+                    break;
+                }
+            }
+            assert!(bytes > 64 * 512 * 3 / 2, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn a_job_that_is_dropped_undone_reports_that_there_is_no_result() {
+        let plan = Plan::new(&video(), Compression::Zstd, false, false);
+        let (report, reports) = std::sync::mpsc::channel();
+        let reporter = || {
+            let report = report.clone();
+            move |made| report.send(made).unwrap()
+        };
+        let frame = frame();
+        let source = frame.source.clone();
+        let prepared = Prepared::new(&plan, 3, frame, reporter, drop);
+        drop((prepared, report));
+        let made: Vec<_> = reports.iter().collect();
+        assert_eq!(made.len(), 2);
+        assert!(made.iter().all(|made| made.frame == 3 && made.body.is_none()));
+        assert_eq!(Arc::strong_count(&source), 1);
+    }
+}

@@ -10,7 +10,7 @@ use vtremote_proto::{Incoming, Item, Limits, PACKET_KEY, SideData};
 use crate::buffers::Buffers;
 use crate::log::Level;
 use crate::packet::{Finisher, Packet};
-use crate::shared::{Configured, Shared, Trouble, Watch};
+use crate::shared::{Configured, Greeting, Shared, Trouble, Watch};
 
 /// Bytes that one call takes in. Packets are small beside frames; many of them arrive at once.
 const READ: usize = 64 << 10;
@@ -104,7 +104,11 @@ impl Reader {
             let step = {
                 let mut state = self.shared.lock();
                 if let Item::HelloAck(ack) = &item {
-                    state.sessions = (ack.active_sessions, ack.max_sessions);
+                    state.greeting = Greeting {
+                        capabilities: ack.capabilities.iter().map(|&name| name.into()).collect(),
+                        active_sessions: ack.active_sessions,
+                        max_sessions: ack.max_sessions,
+                    };
                 }
                 state.session.receive(now, item)
             };

@@ -144,7 +144,10 @@ impl Settings {
     }
 
     /// The server, from the option or the environment.
-    pub(crate) fn server(&self) -> Result<Address, Error> {
+    ///
+    /// # Errors
+    /// [`Error::NoHost`], [`Error::SeveralHosts`], [`Error::Host`].
+    pub fn server_address(&self) -> Result<Address, Error> {
         let environment = || env::var("VTREMOTE_HOST").ok().as_deref().and_then(given);
         let text = self.host.clone().or_else(environment).ok_or(Error::NoHost)?;
         if text.contains(',') {
@@ -168,7 +171,10 @@ impl Settings {
     }
 
     /// The token, from the option or the environment; empty if there is none.
-    pub(crate) fn token(&self) -> Result<String, Error> {
+    ///
+    /// # Errors
+    /// [`Error::TokenFile`].
+    pub fn server_token(&self) -> Result<String, Error> {
         let environment = || env::var("VTREMOTE_TOKEN").ok().as_deref().and_then(given);
         if let Some(token) = self.token.clone().or_else(environment) {
             return Ok(token);
@@ -280,14 +286,14 @@ mod tests {
 
     #[test]
     fn a_list_of_servers_is_refused_until_failover_is_there() {
-        let error = set("host", "a,b:80").unwrap().server().unwrap_err().to_string();
+        let error = set("host", "a,b:80").unwrap().server_address().unwrap_err().to_string();
         assert!(error.contains("failover") && !error.contains('\n'), "{error}");
     }
 
     #[test]
     fn a_server_has_the_default_port() {
-        assert_eq!(set("host", "::1").unwrap().server().unwrap().to_string(), "[::1]:5555");
-        let error = set("host", "a b").unwrap().server().unwrap_err().to_string();
+        assert_eq!(set("host", "::1").unwrap().server_address().unwrap().to_string(), "[::1]:5555");
+        let error = set("host", "a b").unwrap().server_address().unwrap_err().to_string();
         assert!(error.starts_with("host \"a b\": "), "{error}");
     }
 

@@ -49,12 +49,19 @@ pub(crate) struct State {
     /// The caller is leaving.
     pub(crate) closing: bool,
     pub(crate) trouble: Option<Trouble>,
-    /// From HELLO_ACK: sessions that there are and that there can be.
-    pub(crate) sessions: (u16, u16),
+    pub(crate) greeting: Greeting,
     /// The first bytes that the server sent.
     pub(crate) first_words: Vec<u8>,
     /// Frames whose last byte was written.
     pub(crate) frames_sent: u64,
+}
+
+/// What the server said of itself in HELLO_ACK.
+#[derive(Default)]
+pub(crate) struct Greeting {
+    pub(crate) capabilities: Vec<String>,
+    pub(crate) active_sessions: u16,
+    pub(crate) max_sessions: u16,
 }
 
 /// What CONFIGURE_ACK settled.
@@ -89,7 +96,7 @@ impl Shared {
             held: HashMap::new(),
             closing: false,
             trouble: None,
-            sessions: (0, 0),
+            greeting: Greeting::default(),
             first_words: Vec::new(),
             frames_sent: 0,
         };
@@ -180,8 +187,8 @@ impl Shared {
                 Error::Stranger { server, what: Stranger::by_its_words(&state.first_words) }
             }
             ClientError::Refused(HelloStatus::Busy) => {
-                let (active, max) = state.sessions;
-                Error::Full { server, active, max }
+                let Greeting { active_sessions, max_sessions, .. } = state.greeting;
+                Error::Full { server, active: active_sessions, max: max_sessions }
             }
             ClientError::Refused(HelloStatus::AuthenticationFailed) => {
                 Error::Token { server, given: self.token_given }

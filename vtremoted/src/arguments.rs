@@ -86,6 +86,9 @@ pub struct Arguments {
     log_format: Option<LogFormat>,
 
     /// Serve one session, then exit
+    ///
+    /// Other clients are told that the server is full. One that connects and leaves without sending a
+    /// frame was not a session.
     #[arg(long)]
     once: bool,
 
@@ -181,7 +184,8 @@ fn token(
         let text = std::fs::read_to_string(path)
             .map_err(|error| Error::Usage(format!("{name}: {error}")))?;
         let text = text.strip_suffix('\n').unwrap_or(&text);
-        (text.strip_suffix('\r').unwrap_or(text).to_owned(), Source::File, name)
+        let text = text.strip_suffix('\r').unwrap_or(text).to_owned();
+        (text, Source::File(path.to_owned()), name)
     } else if let Some(text) = environment {
         (text, Source::Environment, "VTREMOTED_TOKEN".to_owned())
     } else {
@@ -299,7 +303,7 @@ mod tests {
         let all = source(Some("flag"), Some(&file), Some("environment"));
         assert_eq!(all, (Token::new("flag").unwrap(), Source::Flag));
         let two = source(None, Some(&file), Some("environment"));
-        assert_eq!(two, (Token::new("from the file").unwrap(), Source::File));
+        assert_eq!(two, (Token::new("from the file").unwrap(), Source::File(file.clone())));
         assert_eq!(source(None, None, Some("environment")).1, Source::Environment);
         std::fs::remove_file(file).unwrap();
     }

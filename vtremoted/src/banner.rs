@@ -1,20 +1,19 @@
 //! What the daemon says at its start.
 
-use crate::choice::BUILT_IN;
+use crate::choice::built_in;
 use crate::daemon::Daemon;
 use crate::settings::Source;
 use std::net::SocketAddr;
+use std::path::Path;
 use tracing::{info, warn};
 use vtremote_backend::{Backend, Codec};
 use vtremote_proto::DEFAULT_PORT;
 
 /// What `--version` prints.
 pub(crate) fn version() -> String {
-    format!(
-        "vtremoted {}\nprotocol VTR1 version 1\nbackends {}\n",
-        env!("CARGO_PKG_VERSION"),
-        BUILT_IN.join(", ")
-    )
+    let version = env!("CARGO_PKG_VERSION");
+    let backends = built_in().join(", ");
+    format!("vtremoted {version}\nprotocol VTR1 version 1\nbackends {backends}\n")
 }
 
 /// Addresses, encoders, who may use them, and the command line to paste.
@@ -36,11 +35,17 @@ pub(crate) fn print(daemon: &Daemon) {
         }
     }
     match &settings.token {
-        Some(_) => info!("a token is set: clients must send it"),
+        Some((_, source)) => info!("a token is set ({source}): clients must send it"),
         None => info!("no token is set"),
     }
-    if let Some((_, Source::Flag)) = settings.token {
-        warn!("other users of this machine can read --token; --token-file is not seen");
+    match &settings.token {
+        Some((_, Source::Flag)) => {
+            warn!("other users of this machine can read --token; --token-file is not seen");
+        }
+        Some((_, Source::File(path))) if others_can_read(path) => {
+            warn!("other users of this machine can read {}: chmod 600 it", path.display());
+        }
+        _ => {}
     }
     let addresses = daemon.addresses();
     if settings.token.is_none() && addresses.iter().any(|address| !address.ip().is_loopback()) {
@@ -76,6 +81,17 @@ fn host_to_paste(address: SocketAddr) -> String {
     };
     let host = if address.ip().is_unspecified() { "THIS_MACHINE".to_owned() } else { host };
     if address.port() == DEFAULT_PORT { host } else { format!("{host}:{}", address.port()) }
+}
+
+#[cfg(unix)]
+fn others_can_read(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata().is_ok_and(|file| file.permissions().mode() & 0o077 != 0)
+}
+
+#[cfg(not(unix))]
+fn others_can_read(_: &Path) -> bool {
+    false
 }
 
 /// Whether some backend can encode anything at all.

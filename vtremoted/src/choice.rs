@@ -6,12 +6,15 @@ use std::sync::Arc;
 use vtremote_backend::Backend;
 use vtremote_backend_synthetic::{Script, Synthetic};
 
-/// The backends that are built in, by name.
-pub(crate) const BUILT_IN: &[&str] = &[
-    #[cfg(feature = "libavcodec")]
-    "libavcodec",
-    "synthetic",
-];
+/// The backends that are built in, with their versions where those are not ours.
+pub(crate) fn built_in() -> Vec<String> {
+    [
+        #[cfg(feature = "libavcodec")]
+        format!("libavcodec {}", vtremote_backend_libavcodec::version()),
+        "synthetic".into(),
+    ]
+    .into()
+}
 
 /// The backends that `--backend` asks for.
 ///
@@ -24,6 +27,9 @@ pub fn backends(settings: &Settings) -> Result<Vec<Arc<dyn Backend>>, Error> {
     };
     if script.is_some() && name != "synthetic" {
         return Err(Error::Usage(format!("--backend {name} takes no script")));
+    }
+    if name == "synthetic" && !settings.encoders.is_empty() {
+        return Err(Error::Usage("--encoder is for the libavcodec backend".into()));
     }
     match name {
         // On a Mac this will be VideoToolbox.

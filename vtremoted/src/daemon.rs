@@ -15,7 +15,7 @@ use tracing::{debug, error, info, warn};
 use vtremote_backend::Backend;
 use vtremote_link::{Listener, TICK, TcpSettings, tcp_link};
 
-/// Connections that have not said who they are, beyond which the oldest of them goes.
+/// Connections without a slot, beyond which the oldest of them goes.
 const MAX_STRANGERS: usize = 64;
 
 /// How long sessions may take to tell their clients that the daemon ends.
@@ -46,15 +46,9 @@ pub(crate) struct Shared {
 struct State {
     stopping: bool,
     /// Every connection, oldest first.
-    connections: BTreeMap<u64, Connection>,
+    connections: BTreeMap<u64, Arc<session::Shared>>,
     /// `--once`: how the session ended.
     served: Option<bool>,
-}
-
-struct Connection {
-    session: Arc<session::Shared>,
-    /// It has no slot yet.
-    stranger: bool,
 }
 
 impl Daemon {
@@ -80,7 +74,7 @@ impl Daemon {
         let shared = Arc::new(Shared {
             settings: settings.clone(),
             backends: backends.to_vec(),
-            slots: Slots::new(settings.max_sessions),
+            slots: Slots::new(if settings.once { 1 } else { settings.max_sessions }),
             next_id: AtomicU64::new(0),
             state: Mutex::default(),
             changed: Condvar::new(),
@@ -139,20 +133,20 @@ impl Daemon {
             }
         });
         // Nothing new comes from here on: the listeners are closed.
+        let each = |act: fn(&session::Shared)| {
+            shared.lock().connections.values().for_each(|session| act(session));
+        };
+        each(session::Shared::turn_away);
         let left = shared.lock().connections.len();
         if left > 0 {
             let patience = shared.settings.drain_timeout;
-            info!("stopping: waiting up to {patience:?} for {left} connections");
+            info!(connections = left, "stopping within {patience:?}");
         }
         let finished = shared.wait_until_empty(shared.settings.drain_timeout);
         if !finished {
-            for connection in shared.lock().connections.values() {
-                connection.session.shut_down();
-            }
+            each(session::Shared::shut_down);
             if !shared.wait_until_empty(LAST_WORDS) {
-                for connection in shared.lock().connections.values() {
-                    connection.session.close();
-                }
+                each(session::Shared::close);
             }
         }
         let served = shared.lock().served;
@@ -206,14 +200,13 @@ fn begin(stream: TcpStream, shared: &Arc<Shared>) -> std::io::Result<()> {
     let id = shared.next_id.fetch_add(1, Ordering::Relaxed);
     let session = Arc::new(session::Shared::new(&shared.settings, &link));
     let mut state = shared.lock();
-    let connection = Connection { session: Arc::clone(&session), stranger: true };
-    state.connections.insert(id, connection);
-    let strangers = || state.connections.values().filter(|connection| connection.stranger);
+    state.connections.insert(id, Arc::clone(&session));
+    let strangers = || state.connections.values().filter(|session| session.is_stranger());
     if strangers().count() > MAX_STRANGERS
         && let Some(oldest) = strangers().next()
     {
-        debug!("too many connections that say nothing: closing the oldest");
-        oldest.session.close();
+        debug!("too many connections without a session: closing the oldest");
+        oldest.close();
     }
     drop(state);
     let registration = Registration { id, shared: Arc::clone(shared) };
@@ -228,13 +221,6 @@ pub(crate) struct Registration {
 }
 
 impl Registration {
-    /// The client has said who it is and has a slot.
-    pub(crate) fn known(&self) {
-        if let Some(connection) = self.shared.lock().connections.get_mut(&self.id) {
-            connection.stranger = false;
-        }
-    }
-
     /// A session that had a slot has ended.
     pub(crate) fn served(&self, well: bool) {
         if self.shared.settings.once {

@@ -38,7 +38,8 @@ use vtremote_backend::Backend;
 pub fn run(settings: &Settings, backends: &[Arc<dyn Backend>]) -> Result<Exit, Error> {
     log::begin(settings);
     let daemon = Daemon::bind(settings, backends)?;
-    banner::print(&daemon);
+    // Before anyone can read the address and send one.
     daemon.stop_on_signals()?;
+    banner::print(&daemon);
     Ok(daemon.serve())
 }

@@ -2,6 +2,8 @@
 
 use crate::settings::{LogFormat, LogLevel, Settings};
 use std::io::IsTerminal;
+use std::panic::PanicHookInfo;
+use tracing::error;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt;
 
@@ -15,9 +17,40 @@ pub(crate) fn begin(settings: &Settings) {
         LogLevel::Trace => LevelFilter::TRACE,
     };
     let log = fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false);
-    // Fails only if a log is there already: tests run several daemons in one process.
-    let _ = match settings.log_format {
+    // Whoever reads the log may go: a line that cannot be written must not end a session, which a
+    // complaint on the same standard error would.
+    let log = log.log_internal_errors(false);
+    let begun = match settings.log_format {
         LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).try_init(),
         LogFormat::Json => log.json().flatten_event(true).with_current_span(false).try_init(),
     };
+    // There is a log already where tests run several daemons in one process.
+    if begun.is_ok() {
+        std::panic::set_hook(Box::new(panicked));
+        #[cfg(feature = "libavcodec")]
+        follow_libavcodec();
+    }
+}
+
+/// A panic is a line of the log like any other.
+fn panicked(panic: &PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    let thread = thread.name().unwrap_or("unnamed");
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let payload = panic.payload();
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    error!(thread, place, "panic: {}", text.unwrap_or("no message"));
+}
+
+#[cfg(feature = "libavcodec")]
+fn follow_libavcodec() {
+    use tracing::{debug, warn};
+    use vtremote_backend_libavcodec::{LogLevel, set_log};
+    set_log(|level, line| match level {
+        LogLevel::Error => error!("libavcodec: {line}"),
+        LogLevel::Warning => warn!("libavcodec: {line}"),
+        // A dozen lines a session, of statistics for the most part.
+        LogLevel::Info => debug!("libavcodec: {line}"),
+    });
 }

@@ -1,18 +1,28 @@
 use crate::Token;
+use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 use vtremote_link::Address;
 
-/// Where a setting came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Where the token came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// A flag.
+    /// `--token`.
     Flag,
-    /// A file that a flag names.
-    File,
-    /// An environment variable.
+    /// The file that `--token-file` names.
+    File(PathBuf),
+    /// `VTREMOTED_TOKEN`.
     Environment,
-    /// Nobody said anything.
-    Default,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::Flag => f.write_str("--token"),
+            Source::File(path) => write!(f, "{}", path.display()),
+            Source::Environment => f.write_str("VTREMOTED_TOKEN"),
+        }
+    }
 }
 
 /// Everything that a daemon is told, resolved.

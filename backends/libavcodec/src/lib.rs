@@ -14,4 +14,4 @@ mod timing;
 mod ffi;
 
 pub use backend::{Libavcodec, Settings};
-pub use ffi::{LogLevel, set_log};
+pub use ffi::{LogLevel, set_log, version};

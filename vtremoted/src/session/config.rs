@@ -4,7 +4,7 @@ use vtremote_backend::{
     Codec, Color, DecoderConfig, EncoderConfig, Entropy, Error, PixelFormat, Quality, RateControl,
     Ratio,
 };
-use vtremote_proto::{ClientTraits, CodecFlags, Configure, Options, Rational};
+use vtremote_proto::{ClientTraits, CodecFlags, Configure, Options, Rational, ScaleMode};
 
 /// How many frames an encoder may hold back for a client whose window it does not know
 /// (docs/protocol.md section 7).
@@ -62,9 +62,14 @@ pub(super) fn encoder(
     };
     let flags = options.flags;
     let quality = u32::try_from(options.global_quality).ok().filter(|quality| *quality > 0);
-    config.quality = match flags.contains(CodecFlags::QSCALE) {
-        true => quality.map(Quality::Lambda),
-        false => quality.map(|quality| Quality::Percent(quality.min(100))),
+    config.quality = match (flags.contains(CodecFlags::QSCALE), quality) {
+        (_, None) => None,
+        (true, Some(lambda)) => Some(Quality::Lambda(lambda)),
+        (false, Some(percent @ ..=100)) => Some(Quality::Percent(percent)),
+        (false, Some(beyond)) => {
+            let reason = format!("{beyond} is above 100, the best quality there is");
+            return Err(Error::Option { key: "global_quality", reason });
+        }
     };
     config.qmin = (options.qmin >= 0).then_some(options.qmin);
     config.qmax = (options.qmax >= 0).then_some(options.qmax);
@@ -98,6 +103,17 @@ pub(super) fn encoder(
             if set {
                 warnings.push(format!("{key} is for H.264 only: ignored"));
             }
+        }
+    }
+    for (key, set) in [
+        ("out_codec", options.out_codec.is_some()),
+        ("out_width", options.out_width > 0),
+        ("out_height", options.out_height > 0),
+        ("scale_mode", options.scale_mode != ScaleMode::Stretch),
+        ("packet_ack.v1", options.packet_ack),
+    ] {
+        if set {
+            warnings.push(format!("{key} is for transcoding only: ignored"));
         }
     }
     config.max_ref_frames = positive(options.max_ref_frames);
@@ -221,6 +237,8 @@ mod tests {
     fn quality_is_read_as_the_qscale_flag_says() {
         let (config, _) = encoder_for(Codec::H264, &[("global_quality", "65")]).unwrap();
         assert_eq!(config.quality, Some(Quality::Percent(65)));
+        let refused = encoder_for(Codec::H264, &[("global_quality", "101")]).unwrap_err();
+        assert!(matches!(refused, Error::Option { key: "global_quality", .. }));
         let lambda = [("global_quality", "2360"), ("flags", "2")];
         assert_eq!(
             encoder_for(Codec::H264, &lambda).unwrap().0.quality,
@@ -242,6 +260,12 @@ mod tests {
         assert!(warnings[0].contains("entropy"));
         let (_, warnings) = encoder_for(Codec::H265, &[("max_slice_bytes", "0")]).unwrap();
         assert!(warnings.is_empty());
+    }
+
+    #[test]
+    fn options_of_transcoding_are_a_warning_by_name() {
+        let (_, warnings) = encoder_for(Codec::H264, &[("out_width", "1280")]).unwrap();
+        assert!(warnings[0].starts_with("out_width"));
     }
 
     #[test]

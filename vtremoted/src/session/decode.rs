@@ -3,17 +3,21 @@
 use super::Shared;
 use super::message::Message;
 use std::io::IoSliceMut;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tracing::warn;
 use vtremote_backend::{
     CodedPacket, DecodedFrame, Decoder, DecoderConfig, Error, FrameSink, PixelFormat, SideData,
 };
+use vtremote_link::TICK;
 use vtremote_planes::{Compression, Layout, Scratch, Source, Workers};
 use vtremote_proto::{FrameHead, NO_PTS, PACKET_KEY, PacketHead, error_code, frame_message};
 
 /// Decoded pictures that may wait to be compressed; decoders bound themselves well below.
 const QUEUE: usize = 256;
+
+/// Pictures that wait to be written: a client that does not read must not fill our memory.
+const FRAMES_AHEAD: usize = 4;
 
 /// A session that decodes, from the reader's side.
 pub(super) struct Decode {
@@ -97,7 +101,8 @@ pub(super) struct Frames {
     compression: Compression,
     width: u32,
     height: u32,
-    format: PixelFormat,
+    /// The backend's: the client's is a wish.
+    format: OnceLock<PixelFormat>,
     side_data: bool,
 }
 
@@ -109,16 +114,23 @@ impl Frames {
         side_data: bool,
     ) -> std::io::Result<Self> {
         let worker = Workers::new("pictures", 1, QUEUE)?;
-        let DecoderConfig { width, height, format, .. } = *config;
+        let DecoderConfig { width, height, .. } = *config;
+        let format = OnceLock::new();
         Ok(Frames { session, worker, compression, width, height, format, side_data })
+    }
+
+    /// The format of the pictures to come, known before the first of them.
+    pub(super) fn format_is(&self, format: PixelFormat) {
+        self.format.get_or_init(|| format);
     }
 }
 
 impl FrameSink for Frames {
     fn frame(&self, frame: DecodedFrame) {
         // Existing clients copy what they are told without a bound: every frame is as configured.
-        let same_shape = (frame.width, frame.height) == (self.width, self.height);
-        if !same_shape || frame.format != self.format {
+        let format = self.format.get().copied().unwrap_or(frame.format);
+        let configured = (self.width, self.height, format);
+        if (frame.width, frame.height, frame.format) != configured {
             return self.session.fail(
                 error_code::BUSY_OR_CODEC,
                 &format!(
@@ -128,7 +140,7 @@ impl FrameSink for Frames {
                     frame.format.name(),
                     self.width,
                     self.height,
-                    self.format.name()
+                    format.name()
                 ),
             );
         }
@@ -136,13 +148,16 @@ impl FrameSink for Frames {
         let side_data = self.side_data;
         self.worker.run(move |scratch| match message(&frame, compression, side_data, scratch) {
             Ok((message, raw)) => {
-                let mut state = session.lock();
-                state.report.raw_bytes += raw;
-                state.latency.end(frame.pts.unwrap_or(NO_PTS));
-                let now = session.began.elapsed();
-                // Closed: the client has gone, or the session has failed and said so.
-                let _ = state.server.frame(now, message);
-                session.settle(&mut state);
+                // The decoder stops for want of pictures while this one waits.
+                while !session.has_ended()
+                    && !session.wait_until(TICK, |state| state.queued < FRAMES_AHEAD)
+                {
+                }
+                session.output(|state, now| {
+                    state.report.raw_bytes += raw;
+                    state.latency.end(frame.pts.unwrap_or(NO_PTS));
+                    state.server.frame(now, message)
+                });
             }
             Err(error) => session.fail(error_code::INTERNAL, &error),
         });

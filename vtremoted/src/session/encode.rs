@@ -376,12 +376,10 @@ impl PacketSink for Packets {
         message.push(before);
         message.push(data);
         message.push(after);
-        let mut state = self.session.lock();
-        state.latency.end(pts);
-        let now = self.session.began.elapsed();
-        // A breach has ended the session with an ERROR that says what was wrong.
-        let _ = state.server.packet(now, &head, message);
-        self.session.settle(&mut state);
+        self.session.output(|state, now| {
+            state.latency.end(pts);
+            state.server.packet(now, &head, message)
+        });
     }
 
     fn drained(&self) {

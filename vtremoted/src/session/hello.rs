@@ -2,7 +2,6 @@
 
 use super::Shared;
 use crate::daemon::Registration;
-use std::thread;
 use std::time::Duration;
 use tracing::{debug, info};
 use vtremote_backend::{Backend, Codec};
@@ -26,6 +25,7 @@ pub(super) fn answer(
     session: &Shared,
     registration: &Registration,
     hello: &Hello<'_>,
+    peer: &str,
 ) -> Option<Codec> {
     let daemon = &registration.shared;
     let name = printable(&format!("{} {}", hello.client_name, hello.client_build));
@@ -33,9 +33,9 @@ pub(super) fn answer(
 
     let token = daemon.settings.token.as_ref();
     if token.is_some_and(|(token, _)| !token.matches(hello.token)) {
-        info!(empty = hello.token.is_empty(), "a client sent a wrong token");
+        info!(client = peer, empty = hello.token.is_empty(), "a client sent a wrong token");
         // On the session's own thread; the state machine's deadlines go on meanwhile.
-        thread::sleep(WRONG_TOKEN_DELAY);
+        session.wait_until(WRONG_TOKEN_DELAY, |_| false);
         refuse(session, registration, HelloStatus::AuthenticationFailed);
         return None;
     }
@@ -43,7 +43,8 @@ pub(super) fn answer(
         "h264" => Codec::H264,
         "hevc" => Codec::H265,
         other => {
-            info!(codec = printable(other), "a client asked for a codec that does not exist here");
+            let codec = printable(other);
+            info!(client = peer, codec, "a client asked for a codec that does not exist here");
             refuse(session, registration, HelloStatus::Unsupported);
             return None;
         }
@@ -52,7 +53,6 @@ pub(super) fn answer(
         refuse(session, registration, HelloStatus::Busy);
         return None;
     };
-    registration.known();
     let mut capabilities = ALWAYS.to_vec();
     let offers = Offers::of(&daemon.backends);
     capabilities.extend(offers.formats);

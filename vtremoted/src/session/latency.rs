@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 const STEPS: usize = 8;
 /// From a microsecond up to over an hour.
 const BUCKETS: usize = 32 * STEPS;
+/// Frames that are timed at once. A decoder may never give what a peer's packets announce.
+const MAX_WAITING: usize = 1024;
 
 /// How long the backend had each frame, in a histogram of fixed size.
 pub(super) struct Latency {
@@ -22,7 +24,9 @@ impl Default for Latency {
 impl Latency {
     /// The backend has the frame of this pts.
     pub(super) fn begin(&mut self, pts: i64) {
-        self.waiting.insert(pts, Instant::now());
+        if self.waiting.len() < MAX_WAITING {
+            self.waiting.insert(pts, Instant::now());
+        }
     }
 
     /// And has given its output.

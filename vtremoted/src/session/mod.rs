@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 use tracing::{error, info, warn};
 use vtremote_backend::Error as BackendError;
 use vtremote_link::{Closer, Link};
-use vtremote_proto::{End, Server, ServerSettings, error_code};
+use vtremote_proto::{End, OutputError, Server, ServerSettings, error_code};
 
 /// What the threads of one session share.
 pub(crate) struct Shared {
@@ -40,6 +40,10 @@ pub(crate) struct Shared {
 struct State {
     server: Server<Message>,
     slot: Option<Slot>,
+    /// Packets or pictures that the writer has not begun with.
+    queued: usize,
+    /// Since FLUSH: when the backend last gave something, or FLUSH itself.
+    draining: Option<Duration>,
     report: Report,
     latency: Latency,
 }
@@ -67,8 +71,14 @@ impl Shared {
             idle_timeout: settings.idle_timeout,
             ..ServerSettings::default()
         });
-        let state =
-            State { server, slot: None, report: Report::default(), latency: Latency::default() };
+        let state = State {
+            server,
+            slot: None,
+            queued: 0,
+            draining: None,
+            report: Report::default(),
+            latency: Latency::default(),
+        };
         Shared {
             began: Instant::now(),
             closer: Arc::clone(&link.closer),
@@ -90,9 +100,11 @@ impl Shared {
         done
     }
 
-    /// The slot is free as soon as the session's end is known.
+    /// The slot is free as soon as the session's end is known and its output no longer takes memory:
+    /// before the client reads its last words, so that it finds the slot free when it comes back.
     fn settle(&self, state: &mut State) {
-        if state.server.end().is_some() {
+        let server = &state.server;
+        if server.over().is_some() || (server.end().is_some() && state.queued == 0) {
             state.slot = None;
         }
         self.changed.notify_all();
@@ -101,6 +113,25 @@ impl Shared {
     /// The session is over, or is only waiting for its last words to arrive.
     fn has_ended(&self) -> bool {
         self.lock().server.end().is_some()
+    }
+
+    /// Queues a packet or picture, if `give` gets it past the state machine.
+    fn output(&self, give: impl FnOnce(&mut State, Duration) -> Result<(), OutputError>) {
+        let mut state = self.lock();
+        let now = self.began.elapsed();
+        // Otherwise the client has gone, or a breach has ended the session with an ERROR.
+        if give(&mut state, now).is_ok() {
+            state.queued += 1;
+            state.draining = state.draining.map(|_| now);
+        }
+        self.settle(&mut state);
+    }
+
+    /// Waits until this holds, the session has ended or the time has passed. Says whether it holds.
+    fn wait_until(&self, wait: Duration, holds: impl Fn(&State) -> bool) -> bool {
+        let waits = |state: &mut State| state.server.end().is_none() && !holds(state);
+        let waited = self.changed.wait_timeout_while(self.lock(), wait, waits);
+        holds(&waited.unwrap_or_else(PoisonError::into_inner).0)
     }
 
     fn fail(&self, code: u32, message: &str) {
@@ -118,7 +149,21 @@ impl Shared {
 
     /// Ends the connection at once.
     pub(crate) fn close(&self) {
+        self.with(|server, now| server.transport_failed(now, "closed by the server".into()));
         self.closer.close();
+    }
+
+    /// Has no slot: not yet, not ever, or no longer.
+    pub(crate) fn is_stranger(&self) -> bool {
+        let state = self.lock();
+        state.slot.is_none() && state.server.over().is_none()
+    }
+
+    /// Ends the connection unless it is a session, or one whose last words are on their way.
+    pub(crate) fn turn_away(&self) {
+        if self.is_stranger() && !self.has_ended() {
+            self.close();
+        }
     }
 }
 
@@ -134,11 +179,15 @@ fn code_of(error: &BackendError) -> u32 {
 
 /// Serves one connection to its end. Runs on a thread of its own.
 pub(crate) fn serve(link: Link, session: &Arc<Shared>, registration: &Registration) {
-    let Link { reader, writer, peer, .. } = link;
+    let Link { mut reader, writer, peer, .. } = link;
     session.lock().report.client = peer.clone();
     let writing = Arc::clone(session);
     let name = thread::current().name().unwrap_or("session").to_owned() + "-writer";
-    let writer = thread::Builder::new().name(name).spawn(move || writer::write(&writing, writer));
+    let writer = thread::Builder::new().name(name).spawn(move || {
+        let _ = catch_unwind(AssertUnwindSafe(|| writer::write(&writing, writer)));
+        // The session is over, and the reader is to notice.
+        writing.close();
+    });
     let writer = match writer {
         Ok(writer) => writer,
         Err(error) => {
@@ -147,22 +196,26 @@ pub(crate) fn serve(link: Link, session: &Arc<Shared>, registration: &Registrati
         }
     };
     let read =
-        catch_unwind(AssertUnwindSafe(|| reader::read(session, reader, registration, &peer)));
+        catch_unwind(AssertUnwindSafe(|| reader::read(session, &mut *reader, registration, &peer)));
     if read.is_err() {
         error!(client = peer, "a session panicked; the others go on");
-        session.fail(error_code::INTERNAL, "internal error: this is a defect of the server");
     }
+    reader::discard(session, &mut *reader);
     // The writer ends when the session is over, for which there is always a deadline.
     let _ = writer.join();
-    session.close();
-    let mut state = session.lock();
-    session.settle(&mut state);
-    let end = state.server.over().cloned();
+    let state = session.lock();
     report(&state, session.began.elapsed());
-    let accepted = state.report.accepted;
+    let counts = state.server.counts();
+    let served = match state.server.end() {
+        _ if !state.report.accepted => None,
+        Some(End::Done) => Some(true),
+        // It only looked what there is.
+        Some(End::ClientLeft { .. }) if counts.frames_in + counts.packets_in == 0 => None,
+        _ => Some(false),
+    };
     drop(state);
-    if accepted {
-        registration.served(end == Some(End::Done));
+    if let Some(well) = served {
+        registration.served(well);
     }
 }
 

@@ -19,37 +19,54 @@ use vtremote_proto::{
 const BUFFER: usize = 64 << 10;
 /// Behind a body that is read to its place: enough for the heads that follow.
 const BEHIND_BODY: usize = 512;
-/// While the encoder has no room, so much is still read, a little at a time.
-const BACKLOG: usize = 1 << 20;
-/// A server never stops reading for 4 s (docs/protocol.md section 8).
-const READ_AT_LEAST_EVERY: Duration = Duration::from_secs(3);
-/// An encoder that takes nothing for this long has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// A server never stops reading for 4 s (docs/protocol.md section 8): while the backend has no room, so
+/// much is read …
+const TRICKLE: usize = 512 << 10;
+/// … so often …
+const TRICKLE_EVERY: Duration = Duration::from_secs(3);
+/// … and at most this much kept. TCP tells the sender of room only when a good part of the kernel's
+/// buffer, some megabytes, is free, so that less would not show.
+const BACKLOG: usize = 16 << 20;
 
-/// Reads until the connection ends.
+/// Reads and serves until the session's end is known. Its backend is gone then.
 pub(super) fn read(
     session: &Arc<Shared>,
-    mut link: Box<dyn LinkReader>,
+    link: &mut dyn LinkReader,
     registration: &Registration,
     peer: &str,
 ) {
-    let mut reader = Reader { session, registration, peer, stream: Stream::None, codec: None };
+    let patience = registration.shared.settings.idle_timeout;
+    let stream = Stream::None;
+    let mut reader = Reader { session, registration, peer, patience, stream, codec: None };
     let mut incoming = Incoming::new(Limits::DEFAULT);
     let mut buffer = Buffer::default();
-    loop {
-        if !session.has_ended() && !reader.parse(&mut incoming, &mut buffer, &mut *link) {
-            // The backend is no longer needed, and may be in the way of others.
-            reader.stream = Stream::None;
+    while reader.goes_on() && !buffer.ended {
+        if reader.parse(&mut incoming, &mut buffer, link) {
+            reader.receive(&mut incoming, &mut buffer, link);
         }
-        match reader.receive(&mut incoming, &mut buffer, &mut *link) {
-            Ok(Moved::Bytes(_) | Moved::Nothing) => {}
-            Ok(Moved::End) => session.with(|server, now| server.end_of_input(now)),
+    }
+    if !session.has_ended() {
+        // What came with the end was not parsed yet.
+        reader.parse(&mut incoming, &mut buffer, link);
+        session.with(|server, now| server.end_of_input(now));
+    }
+    // After FLUSH the backend still has output to give.
+    while reader.goes_on() {
+        session.wait_until(TICK, |_| false);
+    }
+}
+
+/// Reads and drops what still comes, so that our last words are not lost to a reset.
+pub(super) fn discard(session: &Shared, link: &mut dyn LinkReader) {
+    let mut dropped = vec![0; BUFFER];
+    while session.lock().server.over().is_none() {
+        match link.read(&mut dropped) {
+            Ok(Moved::Bytes(bytes)) => session.with(|server, now| server.moved(now, bytes, false)),
+            Ok(Moved::Nothing) => {}
+            Ok(Moved::End) => return session.with(|server, now| server.end_of_input(now)),
             Err(error) => {
-                session.with(|server, now| server.transport_failed(now, error.to_string()))
+                session.with(|server, now| server.transport_failed(now, error.to_string()));
             }
-        }
-        if buffer.ended || session.lock().server.over().is_some() {
-            return;
         }
     }
 }
@@ -69,6 +86,9 @@ impl Buffer {
         self.start += bytes;
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
+            if self.bytes.len() > TRICKLE {
+                self.bytes = Vec::new();
+            }
         }
     }
 
@@ -91,11 +111,35 @@ struct Reader<'s> {
     session: &'s Arc<Shared>,
     registration: &'s Registration,
     peer: &'s str,
+    /// How long the backend may take and give nothing.
+    patience: Duration,
     stream: Stream,
     codec: Option<Codec>,
 }
 
+impl Drop for Reader<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // Before the backend goes: it may wait for the session.
+            self.session.fail(error_code::INTERNAL, "internal error: a defect of the server");
+        }
+    }
+}
+
 impl Reader<'_> {
+    /// Whether the session has not ended. A backend that does not come to an end after FLUSH ends it.
+    fn goes_on(&self) -> bool {
+        let state = self.session.lock();
+        let late = |since| self.session.began.elapsed().saturating_sub(since) > self.patience;
+        let (ended, late) = (state.server.end().is_some(), state.draining.is_some_and(late));
+        drop(state);
+        if late && !ended {
+            let what = format!("no output for {:?}", self.patience);
+            self.session.backend_failed(&Error::Codec(what));
+        }
+        !ended && !late
+    }
+
     /// Parses what is in the buffer. False once the session takes nothing more.
     fn parse(
         &mut self,
@@ -120,6 +164,10 @@ impl Reader<'_> {
             };
             let Some(item) = item else {
                 buffer.parsed(taken);
+                if taken > 0 && incoming.in_message() {
+                    // Its deadline runs from its first byte.
+                    self.session.with(|server, now| server.moved(now, 0, true));
+                }
                 return true;
             };
             let limits = self.step(item);
@@ -133,22 +181,11 @@ impl Reader<'_> {
     }
 
     /// Reads: what belongs in a picture goes there, what follows it to the buffer.
-    fn receive(
-        &mut self,
-        incoming: &mut Incoming,
-        buffer: &mut Buffer,
-        link: &mut dyn LinkReader,
-    ) -> io::Result<Moved> {
-        if self.session.has_ended() {
-            // Read and dropped, so that our last words are not lost to a reset.
-            let moved = read_into(buffer, link, BUFFER)?;
-            (buffer.start, buffer.end) = (0, 0);
-            return Ok(self.moved(moved, incoming.in_message()));
-        }
+    fn receive(&mut self, incoming: &mut Incoming, buffer: &mut Buffer, link: &mut dyn LinkReader) {
         let body = incoming.body_left();
         let mut into = Vec::new();
         match &mut self.stream {
-            _ if body == 0 || buffer.start < buffer.end => {}
+            _ if body == 0 => {}
             Stream::Encode(encode) => encode.direct(body, &mut into),
             Stream::Decode(decode) => decode.direct(body, &mut into),
             Stream::None => {}
@@ -156,43 +193,51 @@ impl Reader<'_> {
         let direct: usize = into.iter().map(|slice| slice.len()).sum();
         if direct == 0 {
             drop(into);
-            let moved = read_into(buffer, link, BUFFER)?;
-            return Ok(self.moved(moved, incoming.in_message()));
+            return self.read_into(buffer, link, BUFFER, incoming.in_message());
         }
         if direct == body {
             into.push(IoSliceMut::new(buffer.room(BEHIND_BODY)));
         }
-        let moved = match link.read_vectored(&mut into) {
-            Ok(moved) => moved,
-            Err(error) => {
-                buffer.ended = true;
-                return Err(error);
-            }
-        };
+        let moved = link.read_vectored(&mut into);
         drop(into);
-        match moved {
-            Moved::Bytes(bytes) => {
-                let of_body = bytes.min(direct);
-                buffer.end += bytes - of_body;
-                incoming.body_taken(of_body);
-                match &mut self.stream {
-                    Stream::Encode(encode) => encode.filled(of_body),
-                    Stream::Decode(decode) => decode.filled(of_body),
-                    Stream::None => {}
-                }
-            }
-            Moved::End => buffer.ended = true,
-            Moved::Nothing => {}
+        let bytes = self.moved(moved, buffer, incoming.in_message());
+        let of_body = bytes.min(direct);
+        buffer.end += bytes - of_body;
+        incoming.body_taken(of_body);
+        match &mut self.stream {
+            Stream::Encode(encode) => encode.filled(of_body),
+            Stream::Decode(decode) => decode.filled(of_body),
+            Stream::None => {}
         }
-        Ok(self.moved(moved, incoming.in_message()))
     }
 
-    /// Tells the session's deadlines what came.
-    fn moved(&self, moved: Moved, in_message: bool) -> Moved {
-        if let Moved::Bytes(bytes) = moved {
-            self.session.with(|server, now| server.moved(now, bytes, in_message));
+    /// Reads into the buffer.
+    fn read_into(
+        &self,
+        buffer: &mut Buffer,
+        link: &mut dyn LinkReader,
+        bytes: usize,
+        in_message: bool,
+    ) {
+        let moved = link.read(buffer.room(bytes));
+        buffer.end += self.moved(moved, buffer, in_message);
+    }
+
+    /// Tells the session what came of reading. Gives the bytes.
+    fn moved(&self, moved: io::Result<Moved>, buffer: &mut Buffer, in_message: bool) -> usize {
+        match moved {
+            Ok(Moved::Bytes(bytes)) => {
+                self.session.with(|server, now| server.moved(now, bytes, in_message));
+                return bytes;
+            }
+            Ok(Moved::Nothing) => {}
+            Ok(Moved::End) => buffer.ended = true,
+            Err(error) => {
+                buffer.ended = true;
+                self.session.with(|server, now| server.transport_failed(now, error.to_string()));
+            }
         }
-        moved
+        0
     }
 
     /// Waits until the backend has room for what comes next, reading on a little meanwhile.
@@ -202,10 +247,18 @@ impl Reader<'_> {
         buffer: &mut Buffer,
         link: &mut dyn LinkReader,
     ) -> Result<(), Error> {
-        let began = Instant::now();
+        let mut began = Instant::now();
         let mut last_read = began;
         loop {
             let ready = match &mut self.stream {
+                // A client that does not take its packets gets no more of them.
+                Stream::Encode(encode)
+                    if encode.needs_picture()
+                        && !self.session.wait_until(TICK, |state| state.server.wants_input()) =>
+                {
+                    began = Instant::now();
+                    false
+                }
                 Stream::Encode(encode) if encode.needs_picture() => {
                     encode.make_room(TICK)?;
                     !encode.needs_picture()
@@ -222,21 +275,12 @@ impl Reader<'_> {
             if ready || self.session.has_ended() {
                 return Ok(());
             }
-            if began.elapsed() > PATIENCE {
-                return Err(Error::Codec(format!("it has taken nothing for {PATIENCE:?}")));
+            if began.elapsed() > self.patience {
+                return Err(Error::Codec(format!("it took nothing for {:?}", self.patience)));
             }
-            let waiting = buffer.end - buffer.start;
-            if last_read.elapsed() >= READ_AT_LEAST_EVERY && waiting < BACKLOG && !buffer.ended {
+            if last_read.elapsed() >= TRICKLE_EVERY && buffer.end < BACKLOG && !buffer.ended {
                 last_read = Instant::now();
-                match read_into(buffer, link, 4096) {
-                    Ok(moved) => {
-                        self.moved(moved, in_message);
-                    }
-                    Err(error) => {
-                        let reason = error.to_string();
-                        self.session.with(|server, now| server.transport_failed(now, reason));
-                    }
-                }
+                self.read_into(buffer, link, TRICKLE, in_message);
             }
         }
     }
@@ -246,7 +290,7 @@ impl Reader<'_> {
         let step = self.session.with(|server, now| server.receive(now, item));
         match (step, &mut self.stream) {
             (ServerStep::Hello(hello), _) => {
-                self.codec = hello::answer(self.session, self.registration, &hello);
+                self.codec = hello::answer(self.session, self.registration, &hello, self.peer);
             }
             (ServerStep::Configure(configure, options, unknown), _) => {
                 return self.configure(&configure, &options, &unknown);
@@ -274,8 +318,14 @@ impl Reader<'_> {
                 self.session.lock().latency.begin(decode.pts());
                 decode.end(owned(side_data));
             }
-            (ServerStep::Drain, Stream::Encode(encode)) => encode.drain()?,
-            (ServerStep::Drain, Stream::Decode(decode)) => decode.drain()?,
+            (ServerStep::Drain, stream) => {
+                self.session.lock().draining = Some(self.session.began.elapsed());
+                match stream {
+                    Stream::Encode(encode) => encode.drain()?,
+                    Stream::Decode(decode) => decode.drain()?,
+                    Stream::None => return Err(Error::Internal("FLUSH without a backend".into())),
+                }
+            }
             (ServerStep::Nothing | ServerStep::Closing | ServerStep::SliceEnd { .. }, _) => {}
             (step, _) => return Err(Error::Internal(format!("{step:?} without a backend"))),
         }
@@ -300,6 +350,10 @@ impl Reader<'_> {
         options: &Options,
         unknown: &[String],
     ) -> Result<Option<Limits>, Error> {
+        let mut state = self.session.lock();
+        state.report.mode = if options.mode == Mode::Encode { "encode" } else { "decode" };
+        (state.report.width, state.report.height) = (configure.width, configure.height);
+        drop(state);
         let opened = match options.mode {
             Mode::Encode => self.open_encoder(configure, options),
             Mode::Decode => self.open_decoder(configure, options),
@@ -335,10 +389,8 @@ impl Reader<'_> {
         let now = self.session.began.elapsed();
         let configured = state.server.configured(now, &ack);
         let client = state.server.traits_of_client();
-        let report = &mut state.report;
-        report.mode = if options.mode == Mode::Encode { "encode" } else { "decode" };
-        (report.width, report.height) = (configure.width, configure.height);
-        report.began = Some(now);
+        state.report.began = Some(now);
+        let report = &state.report;
         let compression = Compression::from_wire(options.wire_compression).unwrap_or_default();
         if configured.is_ok() {
             info!(
@@ -394,7 +446,8 @@ impl Reader<'_> {
         let side_data = backend.capabilities().side_data;
         let frames = Frames::new(Arc::clone(self.session), &config, compression, side_data);
         let sink = Arc::new(frames.map_err(thread)?);
-        let opened = backend.open_decoder(&config, sink)?;
+        let opened = backend.open_decoder(&config, Arc::clone(&sink) as _)?;
+        sink.format_is(opened.format);
         Ok(Opened {
             stream: Stream::Decode(Box::new(Decode::new(opened.codec))),
             parameter_sets: opened.parameter_sets,
@@ -429,16 +482,6 @@ struct Opened {
     parameter_sets: Vec<u8>,
     format: PixelFormat,
     warnings: Vec<String>,
-}
-
-fn read_into(buffer: &mut Buffer, link: &mut dyn LinkReader, bytes: usize) -> io::Result<Moved> {
-    let moved = link.read(buffer.room(bytes));
-    match moved {
-        Ok(Moved::Bytes(read)) => buffer.end += read,
-        Ok(Moved::Nothing) => {}
-        Ok(Moved::End) | Err(_) => buffer.ended = true,
-    }
-    moved
 }
 
 fn owned(side_data: vtremote_proto::SideData<'_>) -> Vec<SideData> {

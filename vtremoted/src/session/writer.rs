@@ -5,7 +5,7 @@ use std::time::Duration;
 use vtremote_link::{LinkWriter, Moved};
 use vtremote_proto::Outgoing;
 
-/// Writes what the session gives, keeps its deadlines, and closes the connection when it is over.
+/// Writes what the session gives and keeps its deadlines, until it is over.
 pub(super) fn write(session: &Shared, mut link: Box<dyn LinkWriter>) {
     let mut finished = false;
     let mut state = session.lock();
@@ -17,6 +17,10 @@ pub(super) fn write(session: &Shared, mut link: Box<dyn LinkWriter>) {
             session.settle(&mut state);
         }
         if let Some(message) = state.server.next(now) {
+            if matches!(message, Outgoing::Data(_)) {
+                state.queued = state.queued.saturating_sub(1);
+                session.settle(&mut state);
+            }
             drop(state);
             match message {
                 Outgoing::Control(bytes) => all(session, &mut *link, &mut [IoSlice::new(&bytes)]),
@@ -31,8 +35,7 @@ pub(super) fn write(session: &Shared, mut link: Box<dyn LinkWriter>) {
             let _ = link.finish();
         }
         if state.server.over().is_some() {
-            drop(state);
-            return session.close();
+            return;
         }
         let wait = state.server.deadline().map(|deadline| deadline.saturating_sub(now));
         // A deadline always exists until the session is over; the bound is for a defect.

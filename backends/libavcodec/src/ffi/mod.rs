@@ -20,6 +20,15 @@ use ffmpeg_sys_the_third as av;
 use std::ffi::{CStr, c_int};
 use std::fmt;
 
+/// The version of the libavcodec that is loaded, and of the FFmpeg that it is of.
+pub fn version() -> String {
+    // SAFETY: both only read constants; the second is a string that is never freed.
+    let (number, release) =
+        unsafe { (av::avcodec_version(), CStr::from_ptr(av::av_version_info())) };
+    let (major, minor, micro) = (number >> 16, number >> 8 & 0xff, number & 0xff);
+    format!("{major}.{minor}.{micro} (FFmpeg {})", release.to_string_lossy())
+}
+
 /// What libavcodec answered: the text of its error code, and its last error line where it wrote
 /// one.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,1 +1,0 @@
-//! The vtremote command: looks at a server from the client's side.
