@@ -215,8 +215,9 @@ static av_cold int vtremote_encode_init(AVCodecContext *avctx)
         return ff_vtremote_error(status);
     }
 
-    /* What VideoToolbox does with B-frames: a pyramid as soon as there is more than one. */
-    avctx->has_b_frames = av_clip(avctx->max_b_frames, 0, 2);
+    /* Of HEVC VideoToolbox makes a pyramid whatever the number; of H.264 libx264 does, from two. */
+    avctx->has_b_frames = avctx->codec_id == AV_CODEC_ID_HEVC ? 2 * (avctx->max_b_frames > 0)
+                                                             : av_clip(avctx->max_b_frames, 0, 2);
 
     return avctx->flags & AV_CODEC_FLAG_GLOBAL_HEADER ? copy_extradata(avctx) : 0;
 }

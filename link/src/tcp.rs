@@ -212,14 +212,28 @@ pub struct Listener {
 
 impl Listener {
     /// Listens on every address of `address`: one listener each. Port 0 picks a free one.
+    ///
+    /// An address that this machine does not have is passed over if it has another: `localhost` is
+    /// also `::1` where there is no IPv6.
     pub fn bind(address: &Address, patience: Duration) -> Result<Vec<Self>, ConnectError> {
-        resolve(address, patience)
-            .map_err(ConnectError::Resolve)?
-            .into_iter()
-            .map(|address| {
-                Self::bind_to(address).map_err(|error| ConnectError::Connect { address, error })
-            })
-            .collect()
+        Self::bind_to_each(resolve(address, patience).map_err(ConnectError::Resolve)?)
+    }
+
+    fn bind_to_each(addresses: Vec<SocketAddr>) -> Result<Vec<Self>, ConnectError> {
+        let (mut listeners, mut missing) = (Vec::new(), None);
+        for address in addresses {
+            match Self::bind_to(address) {
+                Ok(listener) => listeners.push(listener),
+                Err(error) if is_missing(&error) => missing = Some((address, error)),
+                Err(error) => return Err(ConnectError::Connect { address, error }),
+            }
+        }
+        match missing {
+            Some((address, error)) if listeners.is_empty() => {
+                Err(ConnectError::Connect { address, error })
+            }
+            _ => Ok(listeners),
+        }
     }
 
     /// Listens on exactly this address.
@@ -260,6 +274,15 @@ impl Listener {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Whether the machine lacks the address, or its whole family.
+fn is_missing(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    if error.raw_os_error() == Some(libc::EAFNOSUPPORT) {
+        return true;
+    }
+    error.kind() == io::ErrorKind::AddrNotAvailable
 }
 
 impl fmt::Display for ConnectError {
@@ -376,5 +399,28 @@ mod tests {
         for listener in listeners {
             assert!(listener.local_addr().unwrap().ip().is_loopback());
         }
+    }
+
+    #[test]
+    fn an_address_that_the_machine_lacks_is_passed_over_if_there_is_another() {
+        // RFC 5737: nobody has it.
+        let missing: SocketAddr = "192.0.2.1:0".parse().unwrap();
+        let loopback: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        for addresses in [[missing, loopback], [loopback, missing]] {
+            let listeners = Listener::bind_to_each(addresses.into()).unwrap();
+            assert_eq!(listeners.len(), 1);
+            assert_eq!(listeners[0].local_addr().unwrap().ip(), loopback.ip());
+        }
+        let error = Listener::bind_to_each(vec![missing]).unwrap_err();
+        assert!(matches!(error, ConnectError::Connect { address, .. } if address == missing));
+    }
+
+    #[test]
+    fn an_address_that_is_taken_is_an_error_whatever_else_there_is() {
+        let (holder, _) = listener();
+        let taken = holder.local_addr().unwrap();
+        let free = "127.0.0.1:0".parse().unwrap();
+        let error = Listener::bind_to_each(vec![free, taken]).unwrap_err();
+        assert!(matches!(error, ConnectError::Connect { address, .. } if address == taken));
     }
 }

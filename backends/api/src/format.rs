@@ -23,6 +23,9 @@ pub struct PlaneShape {
 }
 
 impl PixelFormat {
+    /// Every format.
+    pub const ALL: [Self; 5] = [Self::Nv12, Self::P010, Self::Bgra, Self::Ayuv, Self::P210];
+
     /// The format's name, as FFmpeg writes it.
     pub fn name(self) -> &'static str {
         match self {

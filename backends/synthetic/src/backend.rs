@@ -19,13 +19,7 @@ impl Synthetic {
         let support = |codec| Support {
             codec,
             implementation: "synthetic".into(),
-            formats: vec![
-                PixelFormat::Nv12,
-                PixelFormat::P010,
-                PixelFormat::Bgra,
-                PixelFormat::Ayuv,
-                PixelFormat::P210,
-            ],
+            formats: PixelFormat::ALL.into(),
         };
         let codecs = vec![support(Codec::H264), support(Codec::H265)];
         let capabilities =

@@ -10,14 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use vtremote_bitstream::{ParameterSets, annexb};
 
-const FORMATS: [PixelFormat; 5] =
-    [PixelFormat::Nv12, PixelFormat::P010, PixelFormat::Bgra, PixelFormat::Ayuv, PixelFormat::P210];
-
 /// A codec or format that the capabilities lack is [`Error::Unsupported`].
 pub fn what_is_not_listed_is_refused(case: &DecoderCase) {
     let listed = &case.backend.capabilities().decoders;
     for codec in [Codec::H264, Codec::H265] {
-        for format in FORMATS {
+        for format in PixelFormat::ALL {
             let mut known = listed.iter().filter(|support| support.codec == codec);
             if known.any(|support| support.formats.contains(&format)) {
                 continue;
