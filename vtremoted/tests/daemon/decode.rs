@@ -182,10 +182,10 @@ fn a_decoder_without_room_for_a_while_loses_nothing() {
 
 #[test]
 fn a_client_that_does_not_read_is_not_read_from_without_bound() {
-    // 3 MiB a frame and 256 KiB a packet: what is beyond the kernel's buffers is in ours.
+    // A third of a MiB a frame and a quarter a packet: what is beyond the kernel's buffers is in ours.
     let packets = stream("h264", "size=262144", 200);
     let service = Service::start("");
-    let video = Video { format: PixelFormat::Nv12, width: 1920, height: 1080 };
+    let video = Video { format: PixelFormat::Nv12, width: 640, height: 360 };
     let mut peer = decoder(&service, "h264", video, &[ASYNC]);
     peer.stream.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
     let bytes: Vec<u8> = packets

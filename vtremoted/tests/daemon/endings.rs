@@ -1,10 +1,10 @@
 //! How a daemon stops.
 
 use crate::peer::{Message, Peer, assert_complete};
-use crate::service::{Service, settings};
+use crate::service::{GUARD, Service, settings};
 use crate::video::{Form, SMALL};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use vtremote_proto::error_code;
 use vtremoted::{Daemon, Exit, Settings};
 
@@ -18,7 +18,11 @@ fn a_stop_lets_sessions_finish_and_takes_no_new_ones() {
     peer.send(&SMALL.message(0, Form::default()));
     service.stop();
     // The listener closes within a tick.
-    while TcpStream::connect(service.address).is_ok() {}
+    let began = Instant::now();
+    while TcpStream::connect(service.address).is_ok() {
+        assert!(began.elapsed() < GUARD, "it still accepts");
+        std::thread::sleep(Duration::from_millis(10));
+    }
     let packets = peer.encode(SMALL, 1..30, 8, false, Form::default());
     assert_complete(&packets, SMALL, 0..30);
     drop(peer);

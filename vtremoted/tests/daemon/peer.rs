@@ -5,6 +5,7 @@ use crate::video::{Form, Video};
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Instant;
 use vtremote_backend_synthetic::read_payload;
 use vtremote_proto::{
     Configure, Flush, Hello, HelloStatus, Incoming, Item, Limits, PacketHead, PlaneHead, Rational,
@@ -13,6 +14,7 @@ use vtremote_proto::{
 
 pub(crate) struct Peer {
     pub(crate) stream: TcpStream,
+    began: Instant,
     incoming: Incoming,
     items: VecDeque<Message>,
     /// What the message that comes in has so far.
@@ -62,6 +64,7 @@ impl Peer {
         stream.set_nodelay(true).unwrap();
         Peer {
             stream,
+            began: Instant::now(),
             incoming: Incoming::new(Limits::DEFAULT),
             items: VecDeque::new(),
             head: None,
@@ -175,6 +178,8 @@ impl Peer {
             if let Some(message) = self.items.pop_front() {
                 return message;
             }
+            // A server that only sends PING would never let a read time out.
+            assert!(self.began.elapsed() < 2 * GUARD, "the session does not end");
             let mut bytes = [0; 65536];
             match self.stream.read(&mut bytes) {
                 Ok(0) => return End,
