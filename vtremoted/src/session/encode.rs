@@ -204,7 +204,7 @@ impl Encode {
                 Target { data: rows.bytes(), stride: row_stride, row_bytes, rows: range.len() };
             let result = scratch.decompressor.decompress(compression, &data, stride, into);
             drop(rows);
-            job.done(result.map_err(|error| error.to_string()), began.elapsed(), data);
+            job.done(result, began.elapsed(), data);
         });
     }
 
@@ -217,7 +217,11 @@ impl Encode {
         let picture = frame.picture.take().ok_or_else(out_of_order)?;
         let micros = match decompressed {
             Ok(time) => u32::try_from(time.as_micros()).unwrap_or(u32::MAX),
-            Err(error) => return Ok(Submitted::Undecodable(error)),
+            Err(Failure::Slice(error)) if error.is_peer_fault() => {
+                return Ok(Submitted::Undecodable(error.to_string()));
+            }
+            Err(Failure::Slice(error)) => return Err(Error::Internal(error.to_string())),
+            Err(Failure::Worker) => return Err(Error::Internal("a slice worker failed".into())),
         };
         for plane in frame.short {
             repeat_last_row(&picture, plane, &self.planes)?;
@@ -278,7 +282,7 @@ struct Jobs {
 #[derive(Default)]
 struct JobsState {
     running: usize,
-    error: Option<String>,
+    error: Option<Failure>,
     time: Duration,
     buffers: VecDeque<Vec<u8>>,
 }
@@ -301,7 +305,7 @@ impl Jobs {
     }
 
     /// Waits for all of them; how long they took together, or the first error.
-    fn wait(&self) -> Result<Duration, String> {
+    fn wait(&self) -> Result<Duration, Failure> {
         let mut state = self.lock();
         while state.running > 0 {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -311,6 +315,14 @@ impl Jobs {
     }
 }
 
+/// Why the rows of a frame are not all there.
+enum Failure {
+    /// A slice does not unpack.
+    Slice(vtremote_planes::Error),
+    /// The worker panicked.
+    Worker,
+}
+
 /// One slice at a worker. A job that panics is one that failed.
 struct Job {
     jobs: Arc<Jobs>,
@@ -318,11 +330,11 @@ struct Job {
 }
 
 impl Job {
-    fn done(mut self, result: Result<(), String>, time: Duration, buffer: Vec<u8>) {
+    fn done(mut self, result: Result<(), vtremote_planes::Error>, time: Duration, buffer: Vec<u8>) {
         let mut state = self.jobs.lock();
         state.time += time;
         if let Err(error) = result {
-            state.error.get_or_insert(error);
+            state.error.get_or_insert(Failure::Slice(error));
         }
         if state.buffers.len() <= QUEUE {
             state.buffers.push_back(buffer);
@@ -337,7 +349,7 @@ impl Drop for Job {
         let mut state = self.jobs.lock();
         state.running -= 1;
         if !self.ended {
-            state.error.get_or_insert("a worker failed".into());
+            state.error.get_or_insert(Failure::Worker);
         }
         drop(state);
         self.jobs.changed.notify_all();

@@ -10,6 +10,9 @@ use vtremote_proto::{Hello, HelloAck, HelloStatus};
 /// A wrong token is answered after this: guessing is slow, and only the guesser waits.
 const WRONG_TOKEN_DELAY: Duration = Duration::from_secs(1);
 
+/// What the server calls itself.
+const NAME: &str = "vtremoted";
+
 /// What every server lists: clients require it, and it needs nothing (docs/protocol.md section 3).
 const ALWAYS: [&str; 6] = [
     "h264",
@@ -66,25 +69,34 @@ pub(super) fn answer(
     state.report.codec = hello.codec.to_owned();
     state.report.accepted = true;
     drop(state);
-    reply(session, registration, HelloStatus::Ok, capabilities);
+    // Which backend it will be: what a person at the client's end wants to know.
+    let serves = |backend: &&std::sync::Arc<dyn Backend>| {
+        let capabilities = backend.capabilities();
+        let mut all = capabilities.encoders.iter().chain(&capabilities.decoders);
+        all.any(|support| support.codec == codec)
+    };
+    let backend = daemon.backends.iter().find(serves).map_or("", |backend| backend.name());
+    let name = format!("{NAME} ({backend})");
+    reply(session, registration, HelloStatus::Ok, &name, capabilities);
     Some(codec)
 }
 
 fn refuse(session: &Shared, registration: &Registration, status: HelloStatus) {
-    reply(session, registration, status, ALWAYS.to_vec());
+    reply(session, registration, status, NAME, ALWAYS.to_vec());
 }
 
 fn reply(
     session: &Shared,
     registration: &Registration,
     status: HelloStatus,
+    name: &str,
     capabilities: Vec<&str>,
 ) {
     let slots = &registration.shared.slots;
     let count = |sessions: usize| u16::try_from(sessions).unwrap_or(u16::MAX);
     let ack = HelloAck {
         status,
-        server_name: "vtremoted",
+        server_name: name,
         server_version: env!("CARGO_PKG_VERSION"),
         capabilities,
         max_sessions: count(slots.max()),
