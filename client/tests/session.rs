@@ -217,6 +217,48 @@ fn polling_never_waits_and_nothing_outstanding_gives_nothing() {
 }
 
 #[test]
+fn a_packet_that_has_arrived_is_waited_for_until_it_is_put_together() {
+    // Large, so that putting it together takes as long as a caller needs to look.
+    let script = Script { padding: 1_900_000, ..Script::default() };
+    let (address, served) = serve_tcp(script);
+    let settings = Settings { host: Some(address), ..settings() };
+    let mut encoder = Encoder::open(&settings, &video(64, 64), None).unwrap();
+    let released = Released::default();
+    for pts in 0..20 {
+        encoder.send_frame(frame(&video(64, 64), pts, &released)).unwrap();
+        let received = encoder.receive_packet(None).unwrap();
+        assert!(matches!(received, Received::Packet(packet) if packet.pts == pts), "{pts}");
+    }
+    drop(encoder);
+    served.join().unwrap();
+}
+
+#[test]
+fn a_caller_that_never_receives_is_stopped() {
+    let (mut encoder, served) = open(Script::default(), &settings(), &video(64, 64), 4096);
+    let released = Released::default();
+    let mut sent = 0;
+    loop {
+        // Then the window has room.
+        let all_answered = encoder.info().packets_received == sent as u64;
+        match encoder.send_frame(frame(&video(64, 64), sent, &released)).unwrap() {
+            Sent::Taken => sent += 1,
+            Sent::Full(_) if all_answered => break,
+            Sent::Full(_) => thread::yield_now(),
+        }
+        assert!(sent < 1000, "every frame is taken and no packet fetched");
+    }
+    assert!(sent >= 128, "{sent}");
+    // Receiving makes room, and nothing is lost.
+    let (packets, outcome) = encode(&mut encoder, sent..sent + 5, &released);
+    assert!(outcome.is_ok(), "{}", outcome.unwrap_err());
+    let pts: Vec<_> = packets.iter().map(|packet| packet.pts).collect();
+    assert_eq!(pts, Vec::from_iter(0..sent + 5));
+    drop(encoder);
+    served.join().unwrap();
+}
+
+#[test]
 fn no_frames_at_all_end_well() {
     let (mut encoder, served) = open(Script::default(), &settings(), &video(64, 64), 4096);
     let (packets, outcome) = encode(&mut encoder, 0..0, &Released::default());
