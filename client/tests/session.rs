@@ -406,6 +406,32 @@ fn one_info_line_says_what_the_session_is_and_warnings_are_passed_on() {
 }
 
 #[test]
+fn what_a_server_says_neither_breaks_a_line_nor_steers_a_terminal() {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let sink = lines.clone();
+    let (client, link, ..) = memory_pair(4096);
+    let script = Script {
+        name: "a\u{1b}[2J",
+        version: "1\n2",
+        capabilities: &["h264", "pixfmt.nv12", "x.\u{7}"],
+        warning: Some("gop: \r\nnone"),
+        ..Script::default()
+    };
+    let served = serve(link, script);
+    let log = move |_: Level, line: &str| sink.lock().unwrap().push(line.to_owned());
+    let encoder =
+        Encoder::open_over(client, &settings(), &video(64, 32), Some(Arc::new(log))).unwrap();
+    let info = encoder.info();
+    assert_eq!((info.server_name.as_str(), info.server_version.as_str()), ("a [2J", "1 2"));
+    assert_eq!(info.capabilities, ["h264", "pixfmt.nv12", "x. "]);
+    drop(encoder);
+    served.join().unwrap();
+    let lines = lines.lock().unwrap();
+    assert_eq!(lines[0], "server: gop:   none");
+    assert!(lines[1].starts_with("memory:second: a [2J 1 2, h264 "), "{}", lines[1]);
+}
+
+#[test]
 fn over_sockets_everything_is_the_same_and_loopback_is_not_compressed() {
     let (address, served) = serve_tcp(Script { token: "secret", ..Script::default() });
     let mut settings = settings();
