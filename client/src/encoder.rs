@@ -22,6 +22,10 @@ use crate::{Error, Frame, InputFormat, Level, LogSink, Settings, Video};
 /// More workers than this find nothing to do for one stream.
 const MAX_WORKERS: usize = 8;
 
+/// With so many packets that the caller has not fetched no frame is taken: the window counts what the
+/// server has answered, so that one who only sends would fill the memory.
+const MAX_UNFETCHED: usize = 128;
+
 /// A session with one server that encodes one stream.
 ///
 /// Dropping it ends the session at once: every thread is joined and every frame dropped when that
@@ -43,7 +47,8 @@ pub struct Encoder {
 pub enum Sent {
     /// It is on its way. Its picture is held until its packet has been handed over.
     Taken,
-    /// There is no room in the window: here it is again. Receive, then try again.
+    /// There is no room in the window, or too many packets wait to be received: here it is again.
+    /// Receive, then try again.
     Full(Frame),
 }
 
@@ -267,6 +272,10 @@ impl Encoder {
         if let Some(error) = self.shared.error(&state) {
             return Err(error);
         }
+        if state.packets.len() >= MAX_UNFETCHED {
+            self.refused = true;
+            return Ok(Sent::Full(frame));
+        }
         let number = match state.session.admit(self.shared.now(), frame.pts, frame.duration) {
             Ok(number) => number,
             Err(AdmitError::NoRoom) => {
@@ -331,7 +340,8 @@ impl Encoder {
             }
             let now = self.shared.now();
             let has_room = self.refused && state.session.room(now);
-            let idle = !self.flushed && state.session.outstanding() == 0;
+            // Not the session's count: a packet that it has counted may still be on its way to us.
+            let idle = !self.flushed && state.held.is_empty();
             if has_room || idle || until.is_some_and(|until| until <= now) {
                 return Ok(Received::Nothing);
             }

@@ -7,6 +7,8 @@ use vtremote_link::{Address, AddressError, ResolveError};
 use vtremote_proto::HelloStatus;
 use vtremote_proto::session::ClientError;
 
+use crate::log::printable;
+
 /// Why there is no session, or no session any more. Displayed, it is one line that names the server,
 /// the cause and, where there is one, the remedy.
 #[derive(Debug)]
@@ -212,8 +214,9 @@ fn is_timeout(error: &io::Error) -> bool {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut line = OneLine(f);
-        self.write(&mut line)
+        let mut line = String::new();
+        self.write(&mut line)?;
+        f.write_str(&printable(&line))
     }
 }
 
@@ -364,24 +367,6 @@ impl Error {
             }
             Self::Internal(problem) => write!(f, "a defect in vtremote: {problem}"),
         }
-    }
-}
-
-/// Keeps what servers and systems say from breaking the line, or a terminal.
-struct OneLine<'a, 'b>(&'a mut fmt::Formatter<'b>);
-
-impl fmt::Write for OneLine<'_, '_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        for piece in text.split_inclusive(char::is_control) {
-            match piece.strip_suffix(char::is_control) {
-                Some(before) => {
-                    self.0.write_str(before)?;
-                    self.0.write_str(" ")?;
-                }
-                None => self.0.write_str(piece)?,
-            }
-        }
-        Ok(())
     }
 }
 

@@ -51,9 +51,15 @@ impl Log {
     /// Gives the sink a line of this level if anybody wants it; it is not even written otherwise.
     pub(crate) fn line(&self, level: Level, line: fmt::Arguments<'_>) {
         if let Some(sink) = self.sink.as_ref().filter(|_| level <= self.level) {
-            sink(level, &line.to_string());
+            sink(level, &printable(&line.to_string()));
         }
     }
+}
+
+/// Text that has what a server or a system says in it, without what would break the line or steer a
+/// terminal.
+pub(crate) fn printable(text: &str) -> String {
+    text.replace(char::is_control, " ")
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use vtremote_proto::session::{ClientStep, PacketOut};
 use vtremote_proto::{Incoming, Item, Limits, PACKET_KEY, SideData};
 
 use crate::buffers::Buffers;
-use crate::log::Level;
+use crate::log::{Level, printable};
 use crate::packet::{Finisher, Packet};
 use crate::shared::{Configured, Greeting, Shared, Trouble, Watch};
 
@@ -105,7 +105,7 @@ impl Reader {
                 let mut state = self.shared.lock();
                 if let Item::HelloAck(ack) = &item {
                     state.greeting = Greeting {
-                        capabilities: ack.capabilities.iter().map(|&name| name.into()).collect(),
+                        capabilities: ack.capabilities.iter().map(|name| printable(name)).collect(),
                         active_sessions: ack.active_sessions,
                         max_sessions: ack.max_sessions,
                     };
@@ -118,10 +118,10 @@ impl Reader {
                         self.shared.log.line(Level::Warn, format_args!("server: {warning}"));
                     }
                     let sets = self.parameter_sets(extradata);
-                    let configured = Configured {
-                        server: self.shared.lock().session.server().clone(),
-                        extradata: sets.to_annexb(),
-                    };
+                    let mut server = self.shared.lock().session.server().clone();
+                    server.name = printable(&server.name);
+                    server.version = printable(&server.version);
+                    let configured = Configured { server, extradata: sets.to_annexb() };
                     stream.finisher = Finisher::new(sets, self.in_band, self.buffers.clone());
                     self.shared.lock().configured = Some(configured);
                     incoming.set_limits(self.limits);

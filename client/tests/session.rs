@@ -217,6 +217,48 @@ fn polling_never_waits_and_nothing_outstanding_gives_nothing() {
 }
 
 #[test]
+fn a_packet_that_has_arrived_is_waited_for_until_it_is_put_together() {
+    // Large, so that putting it together takes as long as a caller needs to look.
+    let script = Script { padding: 1_900_000, ..Script::default() };
+    let (address, served) = serve_tcp(script);
+    let settings = Settings { host: Some(address), ..settings() };
+    let mut encoder = Encoder::open(&settings, &video(64, 64), None).unwrap();
+    let released = Released::default();
+    for pts in 0..20 {
+        encoder.send_frame(frame(&video(64, 64), pts, &released)).unwrap();
+        let received = encoder.receive_packet(None).unwrap();
+        assert!(matches!(received, Received::Packet(packet) if packet.pts == pts), "{pts}");
+    }
+    drop(encoder);
+    served.join().unwrap();
+}
+
+#[test]
+fn a_caller_that_never_receives_is_stopped() {
+    let (mut encoder, served) = open(Script::default(), &settings(), &video(64, 64), 4096);
+    let released = Released::default();
+    let mut sent = 0;
+    loop {
+        // Then the window has room.
+        let all_answered = encoder.info().packets_received == sent as u64;
+        match encoder.send_frame(frame(&video(64, 64), sent, &released)).unwrap() {
+            Sent::Taken => sent += 1,
+            Sent::Full(_) if all_answered => break,
+            Sent::Full(_) => thread::yield_now(),
+        }
+        assert!(sent < 1000, "every frame is taken and no packet fetched");
+    }
+    assert!(sent >= 128, "{sent}");
+    // Receiving makes room, and nothing is lost.
+    let (packets, outcome) = encode(&mut encoder, sent..sent + 5, &released);
+    assert!(outcome.is_ok(), "{}", outcome.unwrap_err());
+    let pts: Vec<_> = packets.iter().map(|packet| packet.pts).collect();
+    assert_eq!(pts, Vec::from_iter(0..sent + 5));
+    drop(encoder);
+    served.join().unwrap();
+}
+
+#[test]
 fn no_frames_at_all_end_well() {
     let (mut encoder, served) = open(Script::default(), &settings(), &video(64, 64), 4096);
     let (packets, outcome) = encode(&mut encoder, 0..0, &Released::default());
@@ -361,6 +403,32 @@ fn one_info_line_says_what_the_session_is_and_warnings_are_passed_on() {
     let expected =
         [(Level::Warn, "server: no B-frames".to_owned()), (Level::Info, info.to_owned())];
     assert_eq!(*lines.lock().unwrap(), expected);
+}
+
+#[test]
+fn what_a_server_says_neither_breaks_a_line_nor_steers_a_terminal() {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let sink = lines.clone();
+    let (client, link, ..) = memory_pair(4096);
+    let script = Script {
+        name: "a\u{1b}[2J",
+        version: "1\n2",
+        capabilities: &["h264", "pixfmt.nv12", "x.\u{7}"],
+        warning: Some("gop: \r\nnone"),
+        ..Script::default()
+    };
+    let served = serve(link, script);
+    let log = move |_: Level, line: &str| sink.lock().unwrap().push(line.to_owned());
+    let encoder =
+        Encoder::open_over(client, &settings(), &video(64, 32), Some(Arc::new(log))).unwrap();
+    let info = encoder.info();
+    assert_eq!((info.server_name.as_str(), info.server_version.as_str()), ("a [2J", "1 2"));
+    assert_eq!(info.capabilities, ["h264", "pixfmt.nv12", "x. "]);
+    drop(encoder);
+    served.join().unwrap();
+    let lines = lines.lock().unwrap();
+    assert_eq!(lines[0], "server: gop:   none");
+    assert!(lines[1].starts_with("memory:second: a [2J 1 2, h264 "), "{}", lines[1]);
 }
 
 #[test]

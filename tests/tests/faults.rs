@@ -19,7 +19,7 @@ fn encode(video: &RawVideo, host: &str, options: &str) -> Ffmpeg {
     ffmpeg.args(options).args("-f null -")
 }
 
-/// Waits until the daemon has this many frames' packets on their way to a running ffmpeg.
+/// Waits until a session has begun.
 fn under_way(daemon: &Daemon) {
     daemon.says("session started");
 }
@@ -157,6 +157,9 @@ fn an_interrupted_ffmpeg_frees_its_slot() {
     under_way(&daemon);
     ffmpeg.signal("KILL");
     assert_ne!(daemon.session(0).end(), "done");
+    let shape = Shape { width: 64, height: 48, format: "nv12" };
+    let short = shape.video(3, &scratch("faults-vanish-after").join("in.raw"));
+    encode(&short, daemon.address(), "").run().ok();
 }
 
 #[test]
@@ -168,7 +171,7 @@ fn a_terminated_daemon_lets_its_sessions_finish() {
     daemon.signal("TERM");
     ffmpeg.finish(LIMIT).ok();
     assert_eq!(daemon.session(0).end(), "done");
-    daemon.finish();
+    daemon.finish().ok();
 }
 
 fn probe(arguments: &[&str]) -> vtremote_tests::Finished {

@@ -1,4 +1,4 @@
-//! What other software reads in the streams.
+//! What other software reads in the streams. Needs the command ffprobe.
 
 mod session;
 
@@ -8,8 +8,8 @@ use std::process::Command;
 use vtremote_backend::{Codec, EncoderConfig, FrameInfo, PixelFormat};
 use vtremote_bitstream::{AccessUnits, ParameterSets};
 
-/// ffprobe's answer; `None`, with a line that says so, where there is no ffprobe.
-fn probe(name: &str, codec: Codec, stream: &[u8], entries: &str) -> Option<String> {
+/// What ffprobe reads from a stream.
+fn probe(name: &str, codec: Codec, stream: &[u8], entries: &str) -> String {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::write(&path, stream).unwrap();
     let demuxer = match codec {
@@ -18,13 +18,9 @@ fn probe(name: &str, codec: Codec, stream: &[u8], entries: &str) -> Option<Strin
     };
     let mut ffprobe = Command::new("ffprobe");
     ffprobe.args(["-v", "quiet", "-of", "csv=p=0", "-f", demuxer, "-show_entries", entries]);
-    match ffprobe.arg(&path).output() {
-        Ok(output) => Some(String::from_utf8(output.stdout).unwrap()),
-        Err(error) => {
-            eprintln!("skipped: ffprobe does not run here: {error}");
-            None
-        }
-    }
+    let output = ffprobe.arg(&path).output();
+    let output = output.unwrap_or_else(|error| panic!("ffprobe is needed for this test: {error}"));
+    String::from_utf8(output.stdout).unwrap()
 }
 
 fn stream(name: &str, codec: Codec, config: &EncoderConfig) -> (String, Vec<u8>) {
@@ -51,9 +47,8 @@ fn ffprobe_reads_size_depth_profile_and_reordering_from_the_parameter_sets() {
     for (codec, format, expected) in cases {
         let (name, data) = stream(format.name(), codec, &config(codec, format));
         let entries = "stream=profile,width,height,has_b_frames,pix_fmt,level";
-        if let Some(found) = probe(&name, codec, &data, entries) {
-            assert_eq!(found.trim(), expected, "{codec} from {format:?}");
-        }
+        let found = probe(&name, codec, &data, entries);
+        assert_eq!(found.trim(), expected, "{codec} from {format:?}");
     }
 }
 
@@ -62,11 +57,10 @@ fn ffprobe_finds_every_packet_and_every_keyframe() {
     for codec in [Codec::H264, Codec::H265] {
         let config = EncoderConfig { gop: Some(5), ..config(codec, PixelFormat::Nv12) };
         let (name, data) = stream("packets", codec, &config);
-        if let Some(found) = probe(&name, codec, &data, "packet=flags") {
-            let keys: Vec<_> = found.lines().map(|flags| flags.starts_with('K')).collect();
-            let expected: Vec<_> = (0..13).map(|packet| [0, 5, 10].contains(&packet)).collect();
-            assert_eq!(keys, expected, "{codec}");
-        }
+        let found = probe(&name, codec, &data, "packet=flags");
+        let keys: Vec<_> = found.lines().map(|flags| flags.starts_with('K')).collect();
+        let expected: Vec<_> = (0..13).map(|packet| [0, 5, 10].contains(&packet)).collect();
+        assert_eq!(keys, expected, "{codec}");
     }
 }
 
@@ -75,9 +69,8 @@ fn a_size_that_chroma_cannot_halve_is_rounded_up_in_the_stream() {
     for codec in [Codec::H264, Codec::H265] {
         let config = EncoderConfig { width: 35, height: 19, ..config(codec, PixelFormat::Nv12) };
         let (name, data) = stream("odd", codec, &config);
-        if let Some(found) = probe(&name, codec, &data, "stream=width,height") {
-            assert_eq!(found.trim(), "36,20", "{codec}");
-        }
+        let found = probe(&name, codec, &data, "stream=width,height");
+        assert_eq!(found.trim(), "36,20", "{codec}");
     }
 }
 
@@ -92,10 +85,9 @@ fn large_sizes_are_written_as_they_are() {
             let name = format!("large{}", if codec == Codec::H264 { ".264" } else { ".265" });
             (name, session.finish().remove(0).data)
         };
-        if let Some(found) = probe(&name, codec, &data, "stream=width,height,level") {
-            let level = if codec == Codec::H264 { 51 } else { 150 };
-            assert_eq!(found.trim(), format!("3840,2160,{level}"));
-        }
+        let found = probe(&name, codec, &data, "stream=width,height,level");
+        let level = if codec == Codec::H264 { 51 } else { 150 };
+        assert_eq!(found.trim(), format!("3840,2160,{level}"));
     }
 }
 

@@ -60,6 +60,8 @@ pub struct Script {
     pub in_band: bool,
     /// Holds back this many frames.
     pub delay: usize,
+    /// Makes every packet this many bytes longer.
+    pub padding: usize,
     /// What befalls it when the frame of this number has come.
     pub fate: Option<(usize, Fate)>,
 }
@@ -95,6 +97,7 @@ impl Default for Script {
             extradata: avcc(),
             in_band: true,
             delay: 0,
+            padding: 0,
             fate: None,
         }
     }
@@ -434,7 +437,7 @@ impl Session {
             nal(SPS);
             nal(PPS);
         }
-        nal(&slice(pts, keyframe));
+        nal(&[slice(pts, keyframe), vec![0xaa; self.script.padding]].concat());
         if self.fate == Some(Fate::Broken) {
             data = b"no start code".to_vec();
         }

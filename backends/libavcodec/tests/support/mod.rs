@@ -244,7 +244,7 @@ impl Stream {
         let raw = self.tool(
             "ffmpeg",
             &[],
-            &["-f", "rawvideo", "-pix_fmt", "yuv420p10le", "-vsync", "passthrough", "-"],
+            &["-f", "rawvideo", "-pix_fmt", "yuv420p10le", "-fps_mode", "passthrough", "-"],
         );
         raw.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect()
     }
