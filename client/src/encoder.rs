@@ -245,6 +245,8 @@ impl Encoder {
 
     /// Gives the encoder a frame, or gets it back where there is no room. Never waits.
     ///
+    /// After a failure there is no room until every packet that came before it has been received.
+    ///
     /// # Errors
     /// [`Error::Usage`]: no pts, a pts that was there before, planes that are too small, more side data
     /// than a frame may have, or a frame after [`flush`](Self::flush). Else, why the session failed.
@@ -269,12 +271,15 @@ impl Encoder {
             self.shared.log.line(Level::Warn, line);
         }
         let mut state = self.shared.lock();
-        if let Some(error) = self.shared.error(&state) {
-            return Err(error);
-        }
-        if state.packets.len() >= MAX_UNFETCHED {
+        let failed = self.shared.error(&state);
+        // What arrived before a failure is handed over before the caller hears of it.
+        let fetch_first = failed.is_some() && !state.packets.is_empty();
+        if fetch_first || state.packets.len() >= MAX_UNFETCHED {
             self.refused = true;
             return Ok(Sent::Full(frame));
+        }
+        if let Some(error) = failed {
+            return Err(error);
         }
         let number = match state.session.admit(self.shared.now(), frame.pts, frame.duration) {
             Ok(number) => number,
@@ -299,10 +304,10 @@ impl Encoder {
     /// Says that there are no more frames. Saying it again changes nothing.
     ///
     /// # Errors
-    /// Why the session failed.
+    /// Why the session failed, unless there are packets to receive before that.
     pub fn flush(&mut self) -> Result<(), Error> {
         let mut state = self.shared.lock();
-        if let Some(error) = self.shared.error(&state) {
+        if let Some(error) = self.shared.error(&state).filter(|_| state.packets.is_empty()) {
             return Err(error);
         }
         state.session.flush(self.shared.now());

@@ -359,6 +359,31 @@ fn what_came_before_a_failure_is_handed_over_first() {
 }
 
 #[test]
+fn a_caller_that_only_sends_receives_what_came_before_it_hears_of_a_failure() {
+    let script = Script { fate: Some((5, Fate::Fail)), ..Script::default() };
+    let settings = Settings { inflight: 128, ..settings() };
+    let (mut encoder, served) = open(script, &settings, &video(64, 64), 1 << 20);
+    let released = Released::default();
+    // The window is never full: a frame is refused only once the failure has arrived.
+    let refused = (0..120).find(|&pts| {
+        thread::sleep(Duration::from_millis(5));
+        let sent = encoder.send_frame(frame(&video(64, 64), pts, &released));
+        matches!(sent.expect("packets wait to be received"), Sent::Full(_))
+    });
+    assert!(refused.is_some(), "the failure did not arrive");
+    encoder.flush().expect("packets wait to be received");
+    for expected in 0..5 {
+        let received = encoder.receive_packet(None).unwrap();
+        let Received::Packet(packet) = received else { panic!("packet {expected} is missing") };
+        assert_eq!(packet.pts, expected);
+    }
+    assert_eq!(encoder.receive_packet(None).err().unwrap().kind(), ErrorKind::Remote);
+    assert!(encoder.send_frame(frame(&video(64, 64), 200, &released)).is_err());
+    drop(encoder);
+    served.join().unwrap();
+}
+
+#[test]
 fn a_server_that_falls_silent_is_given_up() {
     let settings = Settings { timeout: Duration::from_millis(100), ..settings() };
     let script = Script { fate: Some((1, Fate::Mute)), ..Script::default() };
