@@ -222,7 +222,7 @@ static void *call_from_elsewhere(void *encoder)
 {
     /* The other thread is in a call or it is not: either is an answer, never a race. */
     vtremote_info info = { .size = sizeof(info) };
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < 20000; i++) {
         vtremote_status status = vtremote_encoder_info(encoder, &info);
         CHECK(status == VTREMOTE_OK || status == VTREMOTE_ERROR_INVALID);
     }
@@ -244,6 +244,7 @@ static void session(const char *host)
 
     pthread_t other;
     CHECK(pthread_create(&other, NULL, call_from_elsewhere, encoder) == 0);
+    call_from_elsewhere(encoder);
     pthread_join(other, NULL);
 
     int packets = 0;

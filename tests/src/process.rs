@@ -200,10 +200,11 @@ impl Running {
             thread::sleep(Duration::from_millis(5));
         };
         let (lines, changed) = &*self.lines;
-        let mut state = lines.lock().unwrap();
-        while !state.ended {
-            state = changed.wait(state).unwrap();
-        }
+        // What is still to be read of it is read at once, unless a child of the process holds it open.
+        let state = lines.lock().unwrap();
+        let waited = changed.wait_timeout_while(state, limit, |state| !state.ended).unwrap();
+        assert!(!waited.1.timed_out(), "standard error stays open after the process's end");
+        let state = waited.0;
         let stderr = state.lines.join("\n");
         drop(state);
         let stdout = self.stdout.take().and_then(|thread| thread.join().ok()).unwrap_or_default();

@@ -74,10 +74,10 @@ pub(crate) fn encode(codec: &str, shape: Shape, frames: usize) -> Vec<u8> {
         encoder.submit(picture, frame).expect("the frame is taken");
     }
     encoder.drain().expect("the encoder drains");
-    let mut state = stream.state.lock().unwrap();
-    while state.end.is_none() {
-        state = stream.changed.wait(state).unwrap();
-    }
-    state.end.take().expect("an end").expect("no error");
+    let state = stream.state.lock().unwrap();
+    let patience = Duration::from_secs(60);
+    let waited = stream.changed.wait_timeout_while(state, patience, |state| state.end.is_none());
+    let mut state = waited.unwrap().0;
+    state.end.take().expect("an end in time").expect("no error");
     std::mem::take(&mut state.bytes)
 }
