@@ -1,4 +1,19 @@
-use crate::{Codec, PixelFormat};
+use crate::{Codec, Error, PixelFormat};
+
+/// The most pixels each way: what H.265 level 6.2 and every encoder here can do.
+pub const MAX_SIDE: u32 = 16_384;
+
+/// Refuses what no codec takes, before memory is taken for it.
+///
+/// # Errors
+/// [`Error::Unsupported`] unless both sides are 1 to [`MAX_SIDE`] pixels.
+pub fn check_size(width: u32, height: u32) -> Result<(), Error> {
+    if [width, height].iter().all(|side| (1..=MAX_SIDE).contains(side)) {
+        return Ok(());
+    }
+    let what = format!("a size of {width}x{height}: 1 to {MAX_SIDE} each way");
+    Err(Error::Unsupported(what))
+}
 
 /// A fraction: a timebase, a frame rate, an aspect ratio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -23,7 +23,8 @@ mod memory;
 mod picture;
 
 pub use config::{
-    Color, DecoderConfig, EncoderConfig, Entropy, Quality, RateControl, Ratio, SideData,
+    Color, DecoderConfig, EncoderConfig, Entropy, MAX_SIDE, Quality, RateControl, Ratio, SideData,
+    check_size,
 };
 pub use decode::{CodedPacket, DecodedFrame, Decoder, FrameSink};
 pub use encode::{EncodedPacket, Encoder, FrameInfo, PacketSink};

@@ -5,7 +5,9 @@
 //! warning. Hints that every client sends (`realtime=0`, `allow_sw=1`, …) are no reason for one.
 
 use crate::ffi::{Layout, Parameters};
-use vtremote_backend::{Codec, EncoderConfig, Entropy, Error, PixelFormat, Quality, Ratio};
+use vtremote_backend::{
+    Codec, EncoderConfig, Entropy, Error, PixelFormat, Quality, Ratio, check_size,
+};
 
 /// What the daemon's user chose for all sessions.
 #[derive(Debug, Clone)]
@@ -131,13 +133,15 @@ impl Draft<'_> {
     }
 
     fn size(&self) -> Result<(i32, i32), Error> {
-        let side = |name: &str, pixels: u32| match i32::try_from(pixels) {
-            Ok(pixels) if pixels % 2 == 0 || !self.family.is_software() => Ok(pixels),
-            Ok(_) => Err(Error::Unsupported(format!(
-                "{name} {pixels} is odd: {} takes only even sizes in 4:2:0",
-                self.encoder
-            ))),
-            Err(_) => Err(Error::Unsupported(format!("{name} {pixels}"))),
+        check_size(self.config.width, self.config.height)?;
+        let side = |name: &str, pixels: u32| {
+            if !pixels.is_multiple_of(2) && self.family.is_software() {
+                return Err(Error::Unsupported(format!(
+                    "{name} {pixels} is odd: {} takes only even sizes in 4:2:0",
+                    self.encoder
+                )));
+            }
+            Ok(pixels as i32)
         };
         Ok((side("width", self.config.width)?, side("height", self.config.height)?))
     }

@@ -3,7 +3,7 @@ use crate::{decoder, encoder};
 use std::sync::Arc;
 use vtremote_backend::{
     Backend, Capabilities, Codec, Decoder, DecoderConfig, Encoder, EncoderConfig, Error, FrameSink,
-    Opened, PacketSink, PixelFormat, Support,
+    Opened, PacketSink, PixelFormat, Support, check_size,
 };
 
 /// The backend: both codecs, every pixel format, encoding and decoding.
@@ -60,13 +60,4 @@ impl Backend for Synthetic {
         check_size(config.width, config.height)?;
         decoder::open(&self.script, config, sink)
     }
-}
-
-/// What no codec takes is refused before memory is taken for it.
-fn check_size(width: u32, height: u32) -> Result<(), Error> {
-    let possible = 1..=16_384;
-    if possible.contains(&width) && possible.contains(&height) {
-        return Ok(());
-    }
-    Err(Error::Unsupported(format!("a size of {width}x{height}: 1 to 16384 each way")))
 }

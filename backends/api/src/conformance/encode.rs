@@ -46,7 +46,7 @@ pub fn what_is_not_listed_is_refused(case: &EncoderCase) {
 
 /// A size that no codec has is an error, before memory is taken for it.
 pub fn an_impossible_size_is_refused(case: &EncoderCase) {
-    for (width, height) in [(u32::MAX, u32::MAX), (u32::MAX, 16), (16, u32::MAX)] {
+    for (width, height) in [(u32::MAX, u32::MAX), (u32::MAX, 16), (16, u32::MAX), (0, 16)] {
         let config = EncoderConfig { width, height, ..case.config() };
         assert!(Session::try_open(case, &config).is_err(), "{width}x{height}");
     }
