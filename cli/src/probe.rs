@@ -1,5 +1,6 @@
 //! `vtremote probe`: one line a step, from the name to thirty encoded frames.
 
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -54,7 +55,7 @@ fn codec(text: &str) -> Result<Codec, String> {
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     match probe(arguments) {
         Ok(()) => {
-            println!("probe: OK");
+            say(format_args!("probe: OK"));
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -97,7 +98,7 @@ fn probe(arguments: &Arguments) -> Result<(), Error> {
         let mut encoder = match Encoder::open_over(link, &settings, &pattern::VIDEO, None) {
             Ok(encoder) => encoder,
             Err(Error::Missing { server, capability }) if capability == codec.name() => {
-                println!("{:<10}not offered by this server", codec.name());
+                say(format_args!("{:<10}not offered by this server", codec.name()));
                 missing = Some(Error::Missing { server, capability });
                 continue;
             }
@@ -116,9 +117,14 @@ fn probe(arguments: &Arguments) -> Result<(), Error> {
     }
 }
 
+/// A line on standard output. Whoever stopped reading it has what was wanted.
+fn say(line: std::fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
 /// One step that is done.
 fn step(name: &str, begin: Instant, what: &str) {
-    println!("{name:<10}{what} ({:.1} ms)", begin.elapsed().as_secs_f64() * 1000.0);
+    say(format_args!("{name:<10}{what} ({:.1} ms)", begin.elapsed().as_secs_f64() * 1000.0));
 }
 
 fn greeting(info: &Info, begin: Instant, token: Option<&str>) {
@@ -133,8 +139,8 @@ fn greeting(info: &Info, begin: Instant, token: Option<&str>) {
     step("hello", begin, &format!("{name}{sessions}"));
     let token =
         if token.is_none_or(str::is_empty) { "none given, none wanted" } else { "accepted" };
-    println!("{:<10}{token}", "token");
-    println!("{:<10}{}", "offers", info.capabilities.join(" "));
+    say(format_args!("{:<10}{token}", "token"));
+    say(format_args!("{:<10}{}", "offers", info.capabilities.join(" ")));
 }
 
 /// Has the test pattern encoded and looks at what comes back.

@@ -2,7 +2,7 @@
 
 use vtremote_backend::{
     Codec, Color, DecoderConfig, EncoderConfig, Entropy, Error, PixelFormat, Quality, RateControl,
-    Ratio,
+    Ratio, check_size,
 };
 use vtremote_proto::{ClientTraits, CodecFlags, Configure, Options, Rational, ScaleMode};
 
@@ -10,12 +10,8 @@ use vtremote_proto::{ClientTraits, CodecFlags, Configure, Options, Rational, Sca
 /// (docs/protocol.md section 7).
 const MAX_DELAY: u32 = 7;
 
-/// The largest picture that is accepted: what H.265 level 6.2 and every encoder here can do.
-const MAX_SIDE: u32 = 16_384;
-
 fn format(number: u8) -> Result<PixelFormat, Error> {
-    use PixelFormat::{Ayuv, Bgra, Nv12, P010, P210};
-    let format = [Nv12, P010, Bgra, Ayuv, P210].into_iter().find(|format| *format as u8 == number);
+    let format = PixelFormat::ALL.into_iter().find(|format| *format as u8 == number);
     format.ok_or_else(|| Error::Unsupported(format!("pixel format {number}")))
 }
 
@@ -30,15 +26,6 @@ fn time_base(time_base: Rational) -> Result<Ratio, Error> {
     }
 }
 
-fn size(configure: &Configure<'_>) -> Result<(u32, u32), Error> {
-    let (width, height) = (configure.width, configure.height);
-    if (1..=MAX_SIDE).contains(&width) && (1..=MAX_SIDE).contains(&height) {
-        Ok((width, height))
-    } else {
-        Err(Error::Unsupported(format!("a picture of {width}x{height}")))
-    }
-}
-
 /// What the encoder is told, and a warning for each option that means nothing to one.
 pub(super) fn encoder(
     codec: Codec,
@@ -46,7 +33,8 @@ pub(super) fn encoder(
     options: &Options,
     client: ClientTraits,
 ) -> Result<(EncoderConfig, Vec<String>), Error> {
-    let (width, height) = size(configure)?;
+    let (width, height) = (configure.width, configure.height);
+    check_size(width, height)?;
     let format = format(configure.pix_fmt)?;
     let mut config =
         EncoderConfig::new(codec, width, height, format, time_base(configure.time_base)?);
@@ -171,7 +159,8 @@ pub(super) fn decoder(
     configure: &Configure<'_>,
     client: ClientTraits,
 ) -> Result<DecoderConfig, Error> {
-    let (width, height) = size(configure)?;
+    let (width, height) = (configure.width, configure.height);
+    check_size(width, height)?;
     Ok(DecoderConfig {
         codec,
         width,
