@@ -89,8 +89,12 @@ fn closing_in_every_state_joins_every_thread() {
         let (address, served) = serve_tcp(Script { fate, ..Script::default() });
         let settings = Settings { host: Some(address), ..settings.clone() };
         let mut encoder = Encoder::open(&settings, &video, None).unwrap();
-        assert_eq!(threads().iter().filter(|name| name.contains("resolve")).count(), 0, "{when}");
-        assert!(threads().len() >= 3, "{when}: {:?}", threads());
+        // A thread takes its name once it runs. Without a count there would be nothing to go down.
+        let all = (0..100_000).any(|_| {
+            thread::yield_now();
+            threads().len() >= 3
+        });
+        assert!(all, "{when}: {:?}", threads());
         for pts in 0..frames {
             // After a failure there is no sending.
             let _ = encoder.send_frame(frame(pts));
