@@ -174,6 +174,23 @@ fn a_terminated_daemon_lets_its_sessions_finish() {
     daemon.finish().ok();
 }
 
+#[test]
+fn one_info_line_says_server_backend_codec_and_compression() {
+    let video = video("info", 3);
+    let daemon = Daemon::libavcodec(&[]);
+    for compression in ["none", "zstd"] {
+        let options = format!("-vt_remote_wire_compression {compression}");
+        let finished = encode(&video, daemon.address(), &options).run();
+        let lines: Vec<_> =
+            finished.stderr.lines().filter(|line| line.contains(daemon.address())).collect();
+        assert_eq!(lines.len(), 1, "{}", finished.stderr);
+        for word in ["h264_videotoolbox_remote", "vtremoted (libavcodec)", "h264", compression] {
+            assert!(lines[0].contains(word), "no {word} in: {}", lines[0]);
+        }
+        finished.ok();
+    }
+}
+
 fn probe(arguments: &[&str]) -> vtremote_tests::Finished {
     run(Command::new(program("release/vtremote")).arg("probe").args(arguments))
 }
