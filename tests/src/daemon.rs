@@ -1,4 +1,5 @@
 use crate::process::{Finished, Running, program};
+use rustix::process::Signal;
 use serde_json::Value;
 use std::process::Command;
 use std::time::Duration;
@@ -59,8 +60,8 @@ impl Daemon {
     }
 
     /// Sends a signal.
-    pub fn signal(&self, name: &str) {
-        self.process.signal(name);
+    pub fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
     }
 
     /// Waits for its end.

@@ -14,3 +14,4 @@ pub use daemon::{Daemon, SessionReport};
 pub use ffmpeg::{Ffmpeg, Packet, packets, stock};
 pub use picture::{RawVideo, Shape};
 pub use process::{Finished, Running, program, run, scratch, skip};
+pub use rustix::process::Signal;

@@ -1,3 +1,4 @@
+use rustix::process::{Pid, Signal};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -135,19 +136,12 @@ impl Running {
         Running { child, stdout: Some(stdout), lines }
     }
 
-    /// The process id.
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// Sends a signal, by name: `TERM`, `INT`, `KILL`, `STOP`.
+    /// Sends a signal.
     ///
     /// # Panics
     /// If it cannot be sent.
-    pub fn signal(&self, name: &str) {
-        let id = self.id().to_string();
-        let sent = Command::new("kill").arg(format!("-{name}")).arg(id).status();
-        assert!(sent.is_ok_and(|status| status.success()), "SIG{name} was not sent");
+    pub fn signal(&self, signal: Signal) {
+        rustix::process::kill_process(Pid::from_child(&self.child), signal).expect("a signal");
     }
 
     /// The first line of standard error, after the first `skip` matching ones, of which `find` makes

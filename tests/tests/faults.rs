@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
-use vtremote_tests::{Daemon, Ffmpeg, RawVideo, Shape, program, run, scratch};
+use vtremote_tests::{Daemon, Ffmpeg, RawVideo, Shape, Signal, program, run, scratch};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -32,7 +32,7 @@ fn a_daemon_that_is_killed_ends_ffmpeg_with_an_error() {
     under_way(&daemon);
     thread::sleep(Duration::from_millis(300));
     let address = daemon.address().to_owned();
-    daemon.signal("KILL");
+    daemon.signal(Signal::KILL);
     let finished = ffmpeg.finish(LIMIT);
     finished.failed_with(&address);
     finished.failed_with("connection");
@@ -45,9 +45,9 @@ fn a_daemon_that_stops_answering_ends_ffmpeg_with_an_error() {
     let ffmpeg = encode(&video, daemon.address(), "-vt_remote_timeout_ms 1000").start();
     under_way(&daemon);
     thread::sleep(Duration::from_millis(300));
-    daemon.signal("STOP");
+    daemon.signal(Signal::STOP);
     ffmpeg.finish(LIMIT).failed_with(daemon.address());
-    daemon.signal("CONT");
+    daemon.signal(Signal::CONT);
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn an_interrupted_ffmpeg_frees_its_slot() {
     let daemon = Daemon::synthetic("cost=20ms", &["--max-sessions", "1"]);
     let ffmpeg = encode(&video, daemon.address(), "").start();
     under_way(&daemon);
-    ffmpeg.signal("KILL");
+    ffmpeg.signal(Signal::KILL);
     assert_ne!(daemon.session(0).end(), "done");
     let shape = Shape { width: 64, height: 48, format: "nv12" };
     let short = shape.video(3, &scratch("faults-vanish-after").join("in.raw"));
@@ -168,7 +168,7 @@ fn a_terminated_daemon_lets_its_sessions_finish() {
     let daemon = Daemon::synthetic("cost=10ms", &[]);
     let ffmpeg = encode(&video, daemon.address(), "").start();
     under_way(&daemon);
-    daemon.signal("TERM");
+    daemon.signal(Signal::TERM);
     ffmpeg.finish(LIMIT).ok();
     assert_eq!(daemon.session(0).end(), "done");
     daemon.finish().ok();

@@ -3,6 +3,7 @@
 use crate::peer::{Message, Peer, assert_complete};
 use crate::process::{Process, run, vtremoted};
 use crate::video::{Form, SMALL};
+use rustix::process::Signal;
 use serde_json::Value;
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
@@ -173,7 +174,7 @@ fn log_lines_in_json_parse_and_have_the_fields() {
     peer.error();
     drop(peer);
     process.line("session ended");
-    process.signal("TERM");
+    process.signal(Signal::TERM);
     let lines: Vec<Value> =
         process.rest().iter().map(|line| serde_json::from_str(line).expect(line)).collect();
     let named = |message: &'static str| lines.iter().filter(move |line| line["message"] == message);
@@ -211,7 +212,7 @@ fn a_refusal_is_logged_with_its_reason() {
 
 #[test]
 fn a_signal_lets_the_session_finish() {
-    for signal in ["TERM", "INT"] {
+    for signal in [Signal::TERM, Signal::INT] {
         let (mut process, address) = Process::start(&[]);
         let mut peer = open_session(address);
         process.signal(signal);
@@ -219,7 +220,7 @@ fn a_signal_lets_the_session_finish() {
         assert!(TcpStream::connect(address).is_err(), "it still accepts");
         assert_eq!(peer.encode(SMALL, 1..5, 4, false, Form::default()).len(), 4);
         drop(peer);
-        assert_eq!(process.exit_code(), Some(0), "{signal}");
+        assert_eq!(process.exit_code(), Some(0), "{signal:?}");
     }
 }
 
@@ -227,10 +228,10 @@ fn a_signal_lets_the_session_finish() {
 fn a_second_signal_ends_it_at_once() {
     let (mut process, address) = Process::start(&["--drain-timeout", "1h"]);
     let peer = open_session(address);
-    process.signal("INT");
+    process.signal(Signal::INT);
     process.line("stopping");
     assert!(process.is_running());
-    process.signal("INT");
+    process.signal(Signal::INT);
     assert_eq!(process.exit_code(), Some(4));
     drop(peer);
 }
@@ -239,7 +240,7 @@ fn a_second_signal_ends_it_at_once() {
 fn a_session_that_outlasts_the_drain_is_cut_off_with_exit_code_3() {
     let (mut process, address) = Process::start(&["--drain-timeout", "100ms"]);
     let mut peer = open_session(address);
-    process.signal("TERM");
+    process.signal(Signal::TERM);
     assert!(peer.error().1.contains("shutting down"));
     drop(peer);
     assert_eq!(process.exit_code(), Some(3));
@@ -278,7 +279,7 @@ fn a_log_that_nobody_reads_any_more_ends_nothing() {
     process.stop_reading();
     // The reading thread ends with the first line that nobody wants.
     (0..8).for_each(|_| session(address));
-    process.signal("TERM");
+    process.signal(Signal::TERM);
     assert_eq!(process.exit_code(), Some(0));
 }
 
