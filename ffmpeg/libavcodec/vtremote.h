@@ -74,13 +74,13 @@ typedef struct VTRemoteLink {
 
 /** The AVOption rows of VTRemoteLink; `flags` are those of the codec's other options. */
 #define VTREMOTE_LINK_OPTIONS(flags) \
-    { "vt_remote_host", "Server, host[:port][,host[:port]...], IPv6 in brackets (default port 5555; else VTREMOTE_HOST)", \
+    { "vt_remote_host", "Server, host[:port], IPv6 in brackets (default port 5555; else VTREMOTE_HOST)", \
         VTREMOTE_LINK(host), AV_OPT_TYPE_STRING, { .str = NULL }, 0, 0, flags }, \
     { "vt_remote_token", "Token that the server asks for (else VTREMOTE_TOKEN, VTREMOTE_TOKEN_FILE)", \
         VTREMOTE_LINK(token), AV_OPT_TYPE_STRING, { .str = NULL }, 0, 0, flags }, \
     { "vt_remote_timeout_ms", "Limit for connecting, then for silence on the link, in milliseconds", \
         VTREMOTE_LINK(timeout_ms), AV_OPT_TYPE_INT, { .i64 = 5000 }, 100, 60000, flags }, \
-    { "vt_remote_inflight", "Frames on their way at a time (0: adaptive)", \
+    { "vt_remote_inflight", "Frames on their way at a time (0, adaptive, is not there yet)", \
         VTREMOTE_LINK(inflight), AV_OPT_TYPE_INT, { .i64 = 16 }, 0, 128, flags }, \
     { "vt_remote_wire_compression", "Compression of frames on the network", \
         VTREMOTE_LINK(wire_compression), AV_OPT_TYPE_INT, { .i64 = -1 }, -1, 2, flags, .unit = "vt_remote_wire_compression" }, \

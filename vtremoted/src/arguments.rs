@@ -47,7 +47,7 @@ pub struct Arguments {
 
     /// What encodes: auto, libavcodec, videotoolbox or synthetic [default: auto]
     ///
-    /// auto is VideoToolbox on a Mac, else libavcodec. synthetic encodes nothing: its packets say which
+    /// auto is libavcodec; VideoToolbox is not there yet. synthetic encodes nothing: its packets say which
     /// frame they came from, for tests and measurements; synthetic:SCRIPT makes it delay, reorder or fail.
     #[arg(long, value_name = "NAME", env = "VTREMOTED_BACKEND")]
     backend: Option<String>,
@@ -99,8 +99,8 @@ pub struct Arguments {
 
 const AFTER_HELP: &str = "\
 ENVIRONMENT
-  VTREMOTED_TOKEN is the token if neither flag is given. Every other flag but --once has a variable too,
-  named in its help; a flag wins over its variable.
+  VTREMOTED_TOKEN is the token if neither flag is given. Every other flag but
+  --once has a variable too, named in its help; a flag wins over its variable.
 
 SIGNALS
   SIGTERM, SIGINT   stop accepting and let the sessions finish, for --drain-timeout at most
@@ -157,7 +157,8 @@ impl Arguments {
 
 fn listen_address(text: &str) -> Result<Address, Error> {
     // ":5555" is every interface, as in other daemons.
-    let full = if text.starts_with(':') { format!("[::]{text}") } else { text.to_owned() };
+    let port = text.strip_prefix(':').is_some_and(|rest| !rest.contains(':'));
+    let full = if port { format!("[::]{text}") } else { text.to_owned() };
     Address::parse(&full, DEFAULT_PORT)
         .map_err(|error| Error::Usage(format!("--listen {text}: {error}")))
 }
@@ -264,6 +265,9 @@ mod tests {
         let listen = resolve(&flags).unwrap().listen;
         let listen: Vec<_> = listen.iter().map(ToString::to_string).collect();
         assert_eq!(listen, ["[::1]:7000", "localhost:5555", "[::]:0"]);
+        let bare = resolve(&["--listen", "::1", "--listen", "::"]).unwrap().listen;
+        let bare: Vec<_> = bare.iter().map(ToString::to_string).collect();
+        assert_eq!(bare, ["[::1]:5555", "[::]:5555"]);
     }
 
     #[test]

@@ -61,9 +61,9 @@ pub(crate) fn print(daemon: &Daemon) {
         }
     }
     if let Some(first) = addresses.first() {
-        let token = if settings.token.is_some() { " -vt_remote_token TOKEN" } else { "" };
+        let token = if settings.token.is_some() { "VTREMOTE_TOKEN_FILE=FILE " } else { "" };
         info!(
-            "for example: ffmpeg -i in.mkv -c:v hevc_videotoolbox_remote -vt_remote_host {}{token} \
+            "for example: {token}ffmpeg -i in.mkv -c:v hevc_videotoolbox_remote -vt_remote_host {} \
              -b:v 6M -c:a copy out.mkv",
             host_to_paste(*first)
         );

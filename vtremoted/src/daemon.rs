@@ -13,13 +13,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tracing::{debug, error, info, warn};
 use vtremote_backend::Backend;
-use vtremote_link::{Listener, TICK, TcpSettings, tcp_link};
+use vtremote_link::{ConnectError, Listener, TICK, TcpSettings, tcp_link};
 
 /// Connections without a slot, beyond which the oldest of them goes.
 const MAX_STRANGERS: usize = 64;
 
 /// How long sessions may take to tell their clients that the daemon ends.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// And at a second signal, which is to end the daemon at once: clients must not take its end for theirs.
+const PARTING: Duration = Duration::from_millis(300);
 
 /// Accepts connections and keeps account of them.
 pub struct Daemon {
@@ -63,11 +66,12 @@ impl Daemon {
         let mut listeners = Vec::new();
         for address in &settings.listen {
             let bound = Listener::bind(address, Duration::from_secs(10));
-            listeners.extend(
-                bound.map_err(|error| {
+            listeners.extend(bound.map_err(|error| match error {
+                ConnectError::Connect { address, error } => {
                     Error::Start(format!("cannot listen on {address}: {error}"))
-                })?,
-            );
+                }
+                error => Error::Start(format!("cannot listen on {address}: {error}")),
+            })?);
         }
         let addresses = listeners.iter().map(Listener::local_addr).collect::<Result<_, _>>();
         let addresses = addresses.map_err(|error| Error::Start(error.to_string()))?;
@@ -114,6 +118,7 @@ impl Daemon {
             for _ in signals.forever() {
                 if !first {
                     warn!("ending at once");
+                    stop.0.cut_off(PARTING);
                     std::process::exit(4);
                 }
                 first = false;
@@ -133,10 +138,7 @@ impl Daemon {
             }
         });
         // Nothing new comes from here on: the listeners are closed.
-        let each = |act: fn(&session::Shared)| {
-            shared.lock().connections.values().for_each(|session| act(session));
-        };
-        each(session::Shared::turn_away);
+        shared.each(session::Shared::turn_away);
         let left = shared.lock().connections.len();
         if left > 0 {
             let patience = shared.settings.drain_timeout;
@@ -144,10 +146,7 @@ impl Daemon {
         }
         let finished = shared.wait_until_empty(shared.settings.drain_timeout);
         if !finished {
-            each(session::Shared::shut_down);
-            if !shared.wait_until_empty(LAST_WORDS) {
-                each(session::Shared::close);
-            }
+            shared.cut_off(LAST_WORDS);
         }
         let served = shared.lock().served;
         if finished && served != Some(false) { Exit::Clean } else { Exit::Interrupted }
@@ -242,6 +241,19 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         // What is done under the lock cannot be left half done by a panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn each(&self, act: fn(&session::Shared)) {
+        self.lock().connections.values().for_each(|session| act(session));
+    }
+
+    /// Ends every connection: with an ERROR, which has so long to arrive, then without.
+    fn cut_off(&self, patience: Duration) {
+        self.each(session::Shared::shut_down);
+        if !self.wait_until_empty(patience) {
+            self.each(session::Shared::close);
+            self.wait_until_empty(PARTING);
+        }
     }
 
     fn wait_until_empty(&self, patience: Duration) -> bool {

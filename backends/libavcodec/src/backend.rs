@@ -173,8 +173,22 @@ impl Backend for Libavcodec {
             _ => layout,
         };
         let Plan { parameters, mut warnings } = plan(config, name, layout, &self.tuning)?;
-        let (codec, unknown) = ffi::Encoder::open(name, &parameters, false)
-            .map_err(|error| Error::Codec(format!("{name} does not open: {error}")))?;
+        let (codec, unknown) = ffi::Encoder::open(name, &parameters, false).map_err(|error| {
+            // A level that is too low for the picture is the usual cause, and libx265 does not say so.
+            let without = EncoderConfig { level: None, ..config.clone() };
+            let opens = || {
+                let plan = plan(&without, name, layout, &self.tuning).ok()?;
+                ffi::Encoder::open(name, &plan.parameters, false).ok()
+            };
+            match config.level {
+                Some(level) if opens().is_some() => {
+                    let (whole, tenth) = (level / 10, level % 10);
+                    let reason = format!("{name} does not open with {whole}.{tenth}: {error}");
+                    Error::Option { key: "level", reason }
+                }
+                _ => Error::Codec(format!("{name} does not open: {error}")),
+            }
+        })?;
         warnings.extend(unknown.iter().map(|option| format!("{option}: not known to {name}")));
 
         let sets = ParameterSets::from_annexb(config.codec, codec.extradata()).ok();

@@ -490,7 +490,11 @@ impl Draft<'_> {
             self.level(level)?;
         }
         if let Some(refs) = config.max_ref_frames.filter(|refs| *refs > 0) {
-            self.set("refs", refs.min(16));
+            if refs > 16 {
+                let reason = format!("{refs} is more than the 16 that a stream can have");
+                return Err(Error::Option { key: "max_ref_frames", reason });
+            }
+            self.set("refs", refs);
         }
         match (config.entropy, self.family, config.codec) {
             (None, ..) => {}
@@ -522,6 +526,12 @@ impl Draft<'_> {
     fn level(&mut self, level: u32) -> Result<(), Error> {
         if !matches!(level, 10..=62) {
             let reason = format!("{level} is not ten times a level");
+            return Err(Error::Option { key: "level", reason });
+        }
+        // H.265 table A.8.
+        let h265 = matches!(level, 10 | 20 | 21 | 30 | 31 | 40 | 41 | 50..=52 | 60..=62);
+        if self.config.codec == Codec::H265 && !h265 {
+            let reason = format!("H.265 has no level {}.{}", level / 10, level % 10);
             return Err(Error::Option { key: "level", reason });
         }
         match self.family {
@@ -828,6 +838,11 @@ mod tests {
             "qmin"
         );
         assert_eq!(refused(&EncoderConfig { level: Some(7), ..h265.clone() }), "level");
+        assert_eq!(refused(&EncoderConfig { level: Some(32), ..h265.clone() }), "level");
+        assert_eq!(
+            refused(&EncoderConfig { max_ref_frames: Some(17), ..h265.clone() }),
+            "max_ref_frames"
+        );
         let mut config = h264.clone();
         config.rate.bitrate = Some(u64::MAX);
         assert_eq!(refused(&config), "bitrate");

@@ -60,6 +60,13 @@ fn a_server_answers_what_only_servers_send_with_error_4() {
         assert_eq!(rig.hear(&message), ["Closing"]);
         assert_eq!(rig.said(), ["ERROR 4: a message that only servers send"]);
     }
+    // Whatever is in it.
+    for kind in [2, 4] {
+        let mut rig = ServerRig::streaming(&[]);
+        rig.hear(&speech::raw(kind, &[]));
+        let said = rig.said();
+        assert!(said.len() == 1 && said[0].starts_with("ERROR 4"), "{said:?}");
+    }
 }
 
 #[test]

@@ -33,6 +33,8 @@ use vtremote_proto::{End, OutputError, Server, ServerSettings, error_code};
 pub(crate) struct Shared {
     began: Instant,
     closer: Arc<dyn Closer>,
+    /// `--once`.
+    once: bool,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -64,6 +66,20 @@ struct Report {
     accepted: bool,
 }
 
+impl State {
+    /// How the session went; `None` if it was none, since the client only looked what there is, or asked
+    /// for what cannot be had.
+    fn served(&self) -> Option<bool> {
+        let counts = self.server.counts();
+        match self.server.end() {
+            _ if !self.report.accepted => None,
+            Some(End::Done) => Some(true),
+            _ if counts.frames_in + counts.packets_in == 0 => None,
+            _ => Some(false),
+        }
+    }
+}
+
 impl Shared {
     pub(crate) fn new(settings: &Settings, link: &Link) -> Self {
         let server = Server::new(ServerSettings {
@@ -82,6 +98,7 @@ impl Shared {
         Shared {
             began: Instant::now(),
             closer: Arc::clone(&link.closer),
+            once: settings.once,
             state: Mutex::new(state),
             changed: Condvar::new(),
         }
@@ -104,7 +121,9 @@ impl Shared {
     /// before the client reads its last words, so that it finds the slot free when it comes back.
     fn settle(&self, state: &mut State) {
         let server = &state.server;
-        if server.over().is_some() || (server.end().is_some() && state.queued == 0) {
+        let ended = server.over().is_some() || (server.end().is_some() && state.queued == 0);
+        // With --once nobody else is to have the slot of the one session.
+        if ended && !(self.once && state.served().is_some()) {
             state.slot = None;
         }
         self.changed.notify_all();
@@ -205,14 +224,7 @@ pub(crate) fn serve(link: Link, session: &Arc<Shared>, registration: &Registrati
     let _ = writer.join();
     let state = session.lock();
     report(&state, session.began.elapsed());
-    let counts = state.server.counts();
-    let served = match state.server.end() {
-        _ if !state.report.accepted => None,
-        Some(End::Done) => Some(true),
-        // It only looked what there is.
-        Some(End::ClientLeft { .. }) if counts.frames_in + counts.packets_in == 0 => None,
-        _ => Some(false),
-    };
+    let served = state.served();
     drop(state);
     if let Some(well) = served {
         registration.served(well);

@@ -2,7 +2,7 @@
 
 use crate::peer::{Message, Peer, assert_complete};
 use crate::service::{GUARD, Service, settings};
-use crate::video::{Form, SMALL};
+use crate::video::{Form, SMALL, Video};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 use vtremote_proto::error_code;
@@ -74,6 +74,22 @@ fn once_serves_one_session_and_tells_others_that_it_is_full() {
     let mut other = Peer::connect(service.address);
     assert_eq!(other.hello(""), vtremote_proto::HelloStatus::Busy);
     drop(other);
+    assert_complete(&peer.encode(SMALL, 0..5, 5, false, Form::default()), SMALL, 0..5);
+    // Nor is there room for another once the session has ended.
+    let mut other = Peer::connect(service.address);
+    assert_eq!(other.hello(""), vtremote_proto::HelloStatus::Busy);
+    drop((other, peer));
+    assert_eq!(service.exit(), Exit::Clean);
+}
+
+#[test]
+fn once_is_not_used_up_by_a_client_that_asks_for_what_cannot_be_had() {
+    let service = Service::with(&Settings { once: true, ..settings() }, "");
+    let mut refused = Peer::taken(service.address);
+    let answer = refused.configure(Video { width: 20_000, ..SMALL }, &[], &[]);
+    assert!(matches!(answer, Message::Error { .. }), "{answer:?}");
+    drop(refused);
+    let mut peer = Peer::encoder(&service, SMALL, &[]);
     assert_complete(&peer.encode(SMALL, 0..5, 5, false, Form::default()), SMALL, 0..5);
     drop(peer);
     assert_eq!(service.exit(), Exit::Clean);

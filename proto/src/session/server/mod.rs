@@ -205,7 +205,15 @@ impl<B> Server<B> {
         match error {
             ReadError::NotVtr1 if self.state == State::Hello => self.finish(End::NotVtr1),
             _ => {
-                let code = error.code().unwrap_or(error_code::PROTOCOL);
+                use crate::MessageType::{ConfigureAck, Done, HelloAck, PacketAck};
+                let code = match error {
+                    // Whatever is in it, a client has no business to send it (section 2).
+                    ReadError::Malformed {
+                        message: HelloAck | ConfigureAck | Done | PacketAck,
+                        ..
+                    } => error_code::BAD_REQUEST,
+                    _ => error.code().unwrap_or(error_code::PROTOCOL),
+                };
                 self.fail(now, code, &error.to_string());
             }
         }
