@@ -1,6 +1,7 @@
 use crate::settings::{LogFormat, LogLevel, Settings, Source};
 use crate::{Error, Token};
 use clap::{ArgAction, Parser};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use vtremote_link::Address;
@@ -57,6 +58,13 @@ pub struct Arguments {
     /// [default: h264=libx264, hevc=libx265]
     #[arg(long, value_name = "CODEC=NAME", env = "VTREMOTED_ENCODER", value_delimiter = ',')]
     encoder: Vec<String>,
+
+    /// Threads of each session's software encoder [default: one per processor]
+    ///
+    /// libx265 with four and more works on several frames at a time, and then its output can differ from
+    /// run to run.
+    #[arg(long, value_name = "N", env = "VTREMOTED_ENCODER_THREADS")]
+    encoder_threads: Option<NonZero<usize>>,
 
     /// How long a client may take to introduce itself [default: 10s]
     #[arg(long, value_name = "DURATION", env = "VTREMOTED_HANDSHAKE_TIMEOUT", value_parser = duration)]
@@ -144,6 +152,7 @@ impl Arguments {
             max_sessions: self.max_sessions.unwrap_or(4).into(),
             backend: self.backend.unwrap_or_else(|| "auto".into()),
             encoders,
+            encoder_threads: self.encoder_threads,
             handshake_timeout: self.handshake_timeout.unwrap_or(Duration::from_secs(10)),
             idle_timeout: self.idle_timeout.unwrap_or(Duration::from_secs(60)),
             drain_timeout: self.drain_timeout.unwrap_or(Duration::from_secs(30)),

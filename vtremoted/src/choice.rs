@@ -61,7 +61,8 @@ fn libavcodec(settings: &Settings) -> Result<Vec<Arc<dyn Backend>>, Error> {
         let named = settings.encoders.iter().rev().find(|(of, _)| of == codec);
         named.map(|(_, name)| name.clone())
     };
-    let encoders = Encoders { h264: named("h264"), hevc: named("hevc"), ..Encoders::default() };
+    let (h264, hevc, threads) = (named("h264"), named("hevc"), settings.encoder_threads);
+    let encoders = Encoders { h264, hevc, threads, ..Encoders::default() };
     match Libavcodec::new(encoders) {
         Ok(backend) => Ok(vec![Arc::new(backend)]),
         Err(error) => Err(Error::Start(error.to_string())),

@@ -50,6 +50,8 @@ struct State {
     stopping: bool,
     /// Every connection, oldest first.
     connections: BTreeMap<u64, Arc<session::Shared>>,
+    /// A second signal came.
+    at_once: bool,
     /// `--once`: how the session ended.
     served: Option<bool>,
 }
@@ -118,8 +120,9 @@ impl Daemon {
             for _ in signals.forever() {
                 if !first {
                     warn!("ending at once");
+                    stop.0.lock().at_once = true;
                     stop.0.cut_off(PARTING);
-                    std::process::exit(4);
+                    std::process::exit(Exit::AtOnce as i32);
                 }
                 first = false;
                 stop.stop();
@@ -148,8 +151,14 @@ impl Daemon {
         if !finished {
             shared.cut_off(LAST_WORDS);
         }
-        let served = shared.lock().served;
-        if finished && served != Some(false) { Exit::Clean } else { Exit::Interrupted }
+        let state = shared.lock();
+        match state.served {
+            // The thread that heard the signal may be still about to end the process.
+            _ if state.at_once => Exit::AtOnce,
+            Some(false) => Exit::Interrupted,
+            _ if finished => Exit::Clean,
+            _ => Exit::Interrupted,
+        }
     }
 }
 

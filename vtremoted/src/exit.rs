@@ -8,6 +8,8 @@ pub enum Exit {
     Clean = 0,
     /// 3: sessions were cut off at the drain timeout; or `--once`, and the session failed.
     Interrupted = 3,
+    /// 4: a second signal.
+    AtOnce = 4,
 }
 
 impl From<Exit> for ExitCode {

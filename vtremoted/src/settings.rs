@@ -1,5 +1,6 @@
 use crate::Token;
 use std::fmt;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 use vtremote_link::Address;
@@ -38,6 +39,8 @@ pub struct Settings {
     pub backend: String,
     /// Encoders of the libavcodec backend that are not its defaults: codec (`h264`, `hevc`) and name.
     pub encoders: Vec<(String, String)>,
+    /// Threads of a session's software encoder; as many as there are processors if `None`.
+    pub encoder_threads: Option<NonZero<usize>>,
     /// For HELLO, and for CONFIGURE after it.
     pub handshake_timeout: Duration,
     /// For a session in which nothing moves.

@@ -36,12 +36,15 @@ pub struct EncoderCase {
     pub format: PixelFormat,
     /// Changes each configuration before it is used: a bitrate, a profile.
     pub adjust: fn(&mut EncoderConfig),
+    /// Whether the same frames give the same bytes every time. If not, they still give packets of the
+    /// same times in the same order.
+    pub repeatable: bool,
 }
 
 impl EncoderCase {
     /// A case with nothing adjusted.
     pub fn new(backend: Arc<dyn Backend>, codec: Codec, format: PixelFormat) -> Self {
-        EncoderCase { backend, codec, format, adjust: |_| {} }
+        EncoderCase { backend, codec, format, adjust: |_| {}, repeatable: true }
     }
 
     /// The configuration that checks begin with: small, 30 frames a second.

@@ -1,5 +1,6 @@
 //! The libavcodec backend without a network, configured as the daemon would configure it.
 
+use std::num::NonZero;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 use vtremote_backend::{
@@ -52,7 +53,8 @@ pub(crate) fn encode(codec: &str, shape: Shape, frames: usize) -> Vec<u8> {
     config.gop = Some(24);
 
     let stream = Arc::new(Stream::default());
-    let backend = Libavcodec::new(Settings::default()).expect("libavcodec has its encoders");
+    let settings = Settings { threads: NonZero::new(2), ..Settings::default() };
+    let backend = Libavcodec::new(settings).expect("libavcodec has its encoders");
     let opened = backend.open_encoder(&config, stream.clone()).expect("the encoder opens");
     let mut encoder = opened.codec;
     for number in 0..frames {

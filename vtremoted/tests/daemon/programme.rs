@@ -43,6 +43,7 @@ fn help_names_every_flag_the_environment_and_the_exit_codes() {
         "--max-sessions",
         "--backend",
         "--encoder",
+        "--encoder-threads",
         "--handshake-timeout",
         "--idle-timeout",
         "--drain-timeout",

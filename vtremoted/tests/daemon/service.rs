@@ -27,6 +27,7 @@ pub(crate) fn settings() -> Settings {
         max_sessions: 4,
         backend: "synthetic".into(),
         encoders: Vec::new(),
+        encoder_threads: None,
         handshake_timeout: Duration::from_secs(10),
         idle_timeout: Duration::from_secs(60),
         drain_timeout: Duration::from_secs(30),

@@ -401,7 +401,11 @@ pub fn odd_sizes_are_encoded_or_refused(case: &EncoderCase) {
 pub fn the_same_frames_give_the_same_packets(case: &EncoderCase) {
     for b_frames in B_FRAMES {
         let config = EncoderConfig { b_frames, ..case.config() };
-        assert_eq!(encode(case, &config, &frames(20)), encode(case, &config, &frames(20)));
+        let [mut first, mut second] = [(); 2].map(|()| encode(case, &config, &frames(20)));
+        if !case.repeatable {
+            first.iter_mut().chain(&mut second).for_each(|packet| packet.data.clear());
+        }
+        assert!(first == second, "{b_frames} B-frames");
     }
 }
 
