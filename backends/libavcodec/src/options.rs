@@ -519,6 +519,9 @@ impl Draft<'_> {
             (Some(on), Family::X265) => self.native("aq-mode", i32::from(on)),
             (Some(_), _) => self.unused("spatial_aq"),
         }
+        if self.config.a53_captions == Some(true) {
+            self.warn("a53_cc", "captions are not written into the stream yet");
+        }
         self.hdr();
         Ok(())
     }
@@ -755,13 +758,22 @@ mod tests {
     }
 
     #[test]
+    fn captions_that_are_not_written_are_a_warning_by_name() {
+        let with = |a53_captions| {
+            let config = EncoderConfig { a53_captions, ..config(Codec::H264) };
+            plan(&config, "libx264", Layout::Nv12, &tuning(2)).unwrap().warnings
+        };
+        assert!(with(Some(true))[0].starts_with("a53_cc"));
+        assert!(with(Some(false)).is_empty() && with(None).is_empty());
+    }
+
+    #[test]
     fn what_every_client_sends_is_no_reason_for_a_warning() {
         for codec in [Codec::H264, Codec::H265] {
             let config = EncoderConfig {
                 realtime: Some(false),
                 allow_software: true,
                 require_software: true,
-                a53_captions: Some(true),
                 max_slice_bytes: Some(0),
                 level: Some(0),
                 profile: Some(-99),
