@@ -1,4 +1,4 @@
-use crate::{Error, PixelFormat, Reference, SideData};
+use crate::{Color, Error, PixelFormat, Ratio, Reference, SideData};
 use std::time::Duration;
 
 /// A decoder of one session. Dropping it is as for [`crate::Encoder`].
@@ -37,18 +37,57 @@ pub struct CodedPacket {
     pub side_data: Vec<SideData>,
 }
 
+/// What a decoded picture is, besides its samples: what the stream says, not what a container guesses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Geometry {
+    /// In pixels, after cropping.
+    pub width: u32,
+    /// In pixels, after cropping.
+    pub height: u32,
+    /// Of the planes.
+    pub format: PixelFormat,
+    /// Of a pixel; `None` where the stream does not say.
+    pub sample_aspect_ratio: Option<Ratio>,
+    /// As the stream's video usability information says it.
+    pub color: Color,
+    /// Whether the picture is two fields, and which is the earlier.
+    pub fields: Fields,
+}
+
+/// How a picture was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Fields {
+    /// At one time, or nothing is known.
+    #[default]
+    Progressive,
+    /// As two fields, the one of the even rows (0, 2, …) first.
+    TopFirst,
+    /// As two fields, the one of the odd rows first.
+    BottomFirst,
+}
+
+impl Geometry {
+    /// A progressive picture of which no more is known.
+    pub fn new(width: u32, height: u32, format: PixelFormat) -> Self {
+        Geometry {
+            width,
+            height,
+            format,
+            sample_aspect_ratio: None,
+            color: Color::default(),
+            fields: Fields::Progressive,
+        }
+    }
+}
+
 /// One decoded picture, in presentation order.
 pub struct DecodedFrame {
     /// The packet's, where it had one.
     pub pts: Option<i64>,
     /// The packet's.
     pub duration: i64,
-    /// In pixels.
-    pub width: u32,
-    /// In pixels.
-    pub height: u32,
-    /// Of the planes.
-    pub format: PixelFormat,
+    /// What the picture is: with a stream that changes, not that of the one before.
+    pub geometry: Geometry,
     /// The planes, read-only; the memory is the decoder's again when this is dropped.
     pub picture: Reference,
     /// AVFrameSideDataType records.

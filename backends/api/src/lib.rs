@@ -26,7 +26,7 @@ pub use config::{
     Color, DecoderConfig, EncoderConfig, Entropy, MAX_SIDE, Quality, RateControl, Ratio, SideData,
     check_size,
 };
-pub use decode::{CodedPacket, DecodedFrame, Decoder, FrameSink};
+pub use decode::{CodedPacket, DecodedFrame, Decoder, Fields, FrameSink, Geometry};
 pub use encode::{EncodedPacket, Encoder, FrameInfo, PacketSink};
 pub use error::Error;
 pub use format::{PixelFormat, PlaneShape};

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use vtremote_backend::{
-    CodedPacket, DecodedFrame, Decoder, DecoderConfig, Error, FrameSink, Opened, PlaneMemory,
-    Reference,
+    CodedPacket, DecodedFrame, Decoder, DecoderConfig, Error, FrameSink, Geometry, Opened,
+    PlaneMemory, Reference,
 };
 use vtremote_bitstream::ParameterSets;
 
@@ -201,9 +201,7 @@ impl Picturer {
         Ok(DecodedFrame {
             pts: frame.pts,
             duration: frame.duration,
-            width: self.config.width,
-            height: self.config.height,
-            format: self.config.format,
+            geometry: Geometry::new(self.config.width, self.config.height, self.config.format),
             picture: Reference::holding(&planes, Box::new(slot)).map_err(End::Failed)?,
             side_data: Vec::new(),
         })

@@ -7,7 +7,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tracing::warn;
 use vtremote_backend::{
-    CodedPacket, DecodedFrame, Decoder, DecoderConfig, Error, FrameSink, PixelFormat, SideData,
+    CodedPacket, DecodedFrame, Decoder, DecoderConfig, Error, FrameSink, Geometry, PixelFormat,
+    SideData,
 };
 use vtremote_link::TICK;
 use vtremote_planes::{Compression, Layout, Scratch, Source, Workers};
@@ -128,16 +129,14 @@ impl Frames {
 impl FrameSink for Frames {
     fn frame(&self, frame: DecodedFrame) {
         // Existing clients copy what they are told without a bound: every frame is as configured.
-        let format = self.format.get().copied().unwrap_or(frame.format);
-        let configured = (self.width, self.height, format);
-        if (frame.width, frame.height, frame.format) != configured {
+        let format = self.format.get().copied().unwrap_or(frame.geometry.format);
+        let Geometry { width, height, .. } = frame.geometry;
+        if (width, height, frame.geometry.format) != (self.width, self.height, format) {
             return self.session.fail(
                 error_code::BUSY_OR_CODEC,
                 &format!(
-                    "the stream is {}x{} {}, not {}x{} {} as configured",
-                    frame.width,
-                    frame.height,
-                    frame.format.name(),
+                    "the stream is {width}x{height} {}, not {}x{} {} as configured",
+                    frame.geometry.format.name(),
                     self.width,
                     self.height,
                     format.name()

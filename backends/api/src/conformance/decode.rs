@@ -3,8 +3,8 @@
 use super::DecoderCase;
 use super::drive::{self, Event, Recorder, Shown, copy, outputs, returning, submit};
 use crate::{
-    Codec, CodedPacket, DecodedFrame, Decoder, DecoderConfig, EncoderConfig, Error, Opened,
-    PixelFormat, Ratio,
+    Codec, CodedPacket, DecodedFrame, Decoder, DecoderConfig, EncoderConfig, Error, Geometry,
+    Opened, PixelFormat, Ratio,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,8 +71,9 @@ pub fn frames_have_the_size_and_format_that_were_opened(case: &DecoderCase) {
     drop(opened.codec);
     let shapes = format.planes(config.width, config.height);
     for frame in decode(case, stream.record, stream.packets) {
-        assert_eq!((frame.width, frame.height), (config.width, config.height));
-        assert_eq!(frame.format, format);
+        let Geometry { width, height, .. } = frame.geometry;
+        assert_eq!((width, height), (config.width, config.height));
+        assert_eq!(frame.geometry.format, format);
         let lengths = frame.planes.iter().map(Vec::len);
         assert!(lengths.eq(shapes.iter().map(|shape| shape.row_bytes * shape.rows)));
     }

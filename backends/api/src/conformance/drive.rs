@@ -3,7 +3,7 @@
 use super::{EncoderCase, PATIENCE};
 use crate::{
     CodedPacket, DecodedFrame, Decoder, EncodedPacket, Encoder, EncoderConfig, Error, FrameInfo,
-    FrameSink, Opened, PacketSink, Picture, PixelFormat, Reference, RowsMut,
+    FrameSink, Geometry, Opened, PacketSink, Picture, PixelFormat, Reference, RowsMut,
 };
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 
@@ -112,19 +112,17 @@ impl PacketSink for Recorder<EncodedPacket> {
 pub(super) struct Shown {
     pub(super) pts: Option<i64>,
     pub(super) duration: i64,
-    pub(super) width: u32,
-    pub(super) height: u32,
-    pub(super) format: PixelFormat,
+    pub(super) geometry: Geometry,
     /// The planes without padding.
     pub(super) planes: Vec<Vec<u8>>,
 }
 
 impl FrameSink for Recorder<Shown> {
     fn frame(&self, frame: DecodedFrame) {
-        let DecodedFrame { pts, duration, width, height, format, .. } = frame;
+        let DecodedFrame { pts, duration, geometry, .. } = frame;
         let planes = copy(&frame.picture);
         drop(frame);
-        self.add(Event::Output(Shown { pts, duration, width, height, format, planes }));
+        self.add(Event::Output(Shown { pts, duration, geometry, planes }));
     }
 
     fn warning(&self, message: String) {
