@@ -91,6 +91,20 @@ impl<'a> BitReader<'a> {
     }
 }
 
+/// Appends `rbsp`, which does not end with a zero byte, with emulation prevention bytes (H.264
+/// 7.4.1.1, H.265 7.4.2.3). What `out` ends with must not be a zero byte.
+pub(crate) fn write_escaped(rbsp: &[u8], out: &mut Vec<u8>) {
+    let mut zeros = 0;
+    for &byte in rbsp {
+        if zeros >= 2 && byte <= 3 {
+            out.push(3);
+            zeros = 0;
+        }
+        out.push(byte);
+        zeros = if byte == 0 { zeros + 1 } else { 0 };
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,7 +13,8 @@
 //! - [`is_keyframe`], [`access_units()`], [`AccessUnits`]: what a decoder may start with, and where
 //!   one access unit ends and the next begins;
 //! - [`StreamFacts`] and [`ActiveSps`]: what the sequence parameter set says of the stream, and which
-//!   of several is meant; [`sps`] also has the fields that a record repeats.
+//!   of several is meant; [`sps`] also has the fields that a record repeats;
+//! - [`sei`]: closed captions, into an access unit and out of it.
 //!
 //! A *NAL unit* is always the bytes from its header to its last byte, emulation prevention
 //! included, without start code, length or padding. Everything here may come from a hostile peer:
@@ -32,6 +33,7 @@ mod error;
 mod hvcc;
 mod nal;
 mod parameter_sets;
+pub mod sei;
 pub mod sps;
 
 pub use access_unit::{AccessUnits, access_units, is_keyframe};
