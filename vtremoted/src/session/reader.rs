@@ -1,7 +1,8 @@
 //! The session's own thread: reads, and gives the backend what came.
 
-use super::decode::{Decode, Frames};
+use super::decode::Decode;
 use super::encode::{Encode, Packets, Submitted};
+use super::frames::Frames;
 use super::{Shared, code_of, config, hello};
 use crate::daemon::Registration;
 use std::io::{self, IoSliceMut};
@@ -264,7 +265,7 @@ impl Reader<'_> {
                     !encode.needs_picture()
                 }
                 Stream::Decode(decode) if decode.has_packet() => {
-                    let taken = decode.make_room(TICK)?;
+                    let taken = decode.make_room(TICK);
                     if taken {
                         self.session.with(|server, now| server.taken(now, 0));
                     }
@@ -322,7 +323,7 @@ impl Reader<'_> {
                 self.session.lock().draining = Some(self.session.began.elapsed());
                 match stream {
                     Stream::Encode(encode) => encode.drain()?,
-                    Stream::Decode(decode) => decode.drain()?,
+                    Stream::Decode(decode) => decode.drain(),
                     Stream::None => return Err(Error::Internal("FLUSH without a backend".into())),
                 }
             }
@@ -412,7 +413,10 @@ impl Reader<'_> {
         let wire_format = vtremote_proto::PixelFormat::from_wire(format as u8);
         let wire_format = wire_format.ok_or_else(|| Error::Internal("no such format".into()))?;
         let cap = self.registration.shared.settings.max_message_bytes;
-        Ok(Some(Limits::for_format(wire_format, configure.width, configure.height, cap)))
+        Ok(Some(match client.geometry {
+            true => Limits::for_any_geometry(cap),
+            false => Limits::for_format(wire_format, configure.width, configure.height, cap),
+        }))
     }
 
     fn open_encoder(&self, configure: &Configure<'_>, options: &Options) -> Result<Opened, Error> {
@@ -449,7 +453,7 @@ impl Reader<'_> {
         let opened = backend.open_decoder(&config, Arc::clone(&sink) as _)?;
         sink.format_is(opened.format);
         Ok(Opened {
-            stream: Stream::Decode(Box::new(Decode::new(opened.codec))),
+            stream: Stream::Decode(Box::new(Decode::new(opened.codec, sink))),
             parameter_sets: opened.parameter_sets,
             format: opened.format,
             warnings: opened.warnings,

@@ -138,6 +138,7 @@ enum State {
 struct Offered {
     ack: bool,
     slices: bool,
+    geometry: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,6 +160,7 @@ impl<B> Server<B> {
                 mode: Mode::Encode,
                 ack: false,
                 slices: false,
+                geometry: false,
                 decode_async: false,
             },
             pictures: None,
@@ -254,7 +256,11 @@ impl<B> Server<B> {
             return self.fail(now, error_code::INTERNAL, &error.to_string());
         }
         self.queue_handshake(now, bytes);
-        self.offered = Offered { ack: ack.has("x.ack.v1"), slices: ack.has("x.slices.v1") };
+        self.offered = Offered {
+            ack: ack.has("x.ack.v1"),
+            slices: ack.has("x.slices.v1"),
+            geometry: ack.has("x.geometry.v1"),
+        };
         if ack.status == HelloStatus::Ok {
             self.state = State::Configure { since: now };
         } else {
@@ -351,7 +357,7 @@ impl<B> Server<B> {
         Ok(())
     }
 
-    /// Decode: queues the FRAME message `body`, or the last message of a picture in slices.
+    /// Decode: queues the FRAME message `body`, or the last part of a picture in slices.
     ///
     /// # Errors
     /// [`OutputError::Closed`] if the session takes no frames.
@@ -361,7 +367,7 @@ impl<B> Server<B> {
         Ok(())
     }
 
-    /// Decode: queues a message of a picture in slices that is not its last.
+    /// Decode: queues messages of a picture in slices, its last one not among them.
     ///
     /// # Errors
     /// [`OutputError::Closed`] if the session takes no frames.
