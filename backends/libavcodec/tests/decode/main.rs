@@ -77,11 +77,14 @@ fn pictures_and_times_are_libavcodecs_own() {
 
 #[test]
 fn large_pictures_are_decoded() {
-    for (encoder, layout) in [("libx264", "yuv420p"), ("libx265", "yuv420p10le")] {
-        for size in [(854, 480), (1918, 1078), (4096, 2304)] {
-            let stream = encode(&Source { encoder, layout, size, frames: 1, ..Source::default() });
-            assert_eq!(frames(2, &config(&stream), &stream), plain::decode(&stream));
-        }
+    for (encoder, layout, size) in [
+        ("libx265", "yuv420p10le", (854, 480)),
+        ("libx264", "yuv420p", (1918, 1078)),
+        ("libx264", "yuv420p", (4096, 2304)),
+    ] {
+        let stream = encode(&Source { encoder, layout, size, frames: 1, ..Source::default() });
+        let found = frames(2, &config(&stream), &stream);
+        assert!(found == plain::decode(&stream), "{size:?}");
     }
 }
 
