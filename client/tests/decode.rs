@@ -381,7 +381,7 @@ fn a_stream_that_changes_goes_on_in_another_session_and_loses_nothing() {
         let script = Script { capabilities, decoding, delay: 4, ..Script::default() };
         let (mut decoder, sessions) = open(&script, &settings(), &stream(64, 48));
         let units = (0..60).map(|pts| {
-            let deep = pts >= 20 && pts < 40;
+            let deep = (20..40).contains(&pts);
             let keyframe = pts % 20 == 0;
             let sets = if keyframe { sets(64, 48, deep) } else { Vec::new() };
             AccessUnit { keyframe, data: [sets, unit(pts).data].concat(), ..unit(pts) }
