@@ -362,8 +362,8 @@ pub unsafe extern "C" fn vtremote_encoder_info(
         pointers::fill(&mut place.server_name, &info.server_name);
         pointers::fill(&mut place.server_version, &info.server_version);
         pointers::fill(&mut place.wire_compression, &info.compression.to_string());
-        place.frames_sent = info.frames_sent;
-        place.packets_received = info.packets_received;
+        place.frames_sent = info.sent;
+        place.packets_received = info.received;
         place.bytes_sent = info.bytes_sent;
         place.bytes_received = info.bytes_received;
         place.raw_bytes = info.raw_bytes;
