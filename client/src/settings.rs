@@ -65,7 +65,7 @@ impl Default for Settings {
 
 /// Keys of CONFIGURE that an encoder's user has no say in: another mode's, or settled between client
 /// and server.
-const NOT_AN_ENCODERS: [&str; 9] = [
+const NOT_AN_ENCODERS: [&str; 10] = [
     "decode_async",
     "decode_reorder_depth",
     "out_codec",
@@ -75,6 +75,7 @@ const NOT_AN_ENCODERS: [&str; 9] = [
     "packet_ack.v1",
     "x.ack.v1",
     "x.slices.v1",
+    "x.geometry.v1",
 ];
 
 impl Settings {

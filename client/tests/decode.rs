@@ -8,10 +8,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use server::decode::{Configured, Decoding, plane};
-use server::{CURRENT, EARLY, Fate, OURS, Script, Served, packet, serve};
+use server::{CURRENT, EARLY, Fate, GEOMETRY, OURS, Script, Served, packet, serve};
 use vtremote_client::{
-    AccessUnit, Decoder, Error, ErrorKind, Level, LogSink, Picture, ReceivedPicture, SentPacket,
-    Settings, Stream,
+    AccessUnit, Decoder, Error, ErrorKind, Fields, Geometry, Level, LogSink, Picture,
+    ReceivedPicture, SentPacket, Settings, Stream,
 };
 use vtremote_link::{Link, LinkReader, Moved, memory_pair};
 use vtremote_planes::Compression;
@@ -65,6 +65,11 @@ fn annexb(nals: &[&[u8]]) -> Vec<u8> {
 
 fn sets(width: u32, height: u32, deep: bool) -> Vec<u8> {
     annexb(&[&sps(width, height, deep), PPS])
+}
+
+/// A sequence parameter set that ends before it has said the size.
+fn unreadable() -> Vec<u8> {
+    annexb(&[server::SPS, PPS])
 }
 
 fn stream(width: u32, height: u32) -> Stream {
@@ -184,7 +189,7 @@ fn times(pictures: &[Picture]) -> Vec<i64> {
 /// Every sample is the one that the server made.
 fn assert_good(picture: &Picture) {
     let pts = picture.pts.unwrap();
-    let vtremote_client::Geometry { width, height, format, .. } = picture.geometry;
+    let Geometry { width, height, format, .. } = picture.geometry;
     assert_eq!(picture.planes().len(), usize::from(format.planes()));
     for (index, it) in picture.planes().enumerate() {
         let (row_bytes, rows) = format.plane_layout(width, height, index as u8);
@@ -198,7 +203,9 @@ fn assert_good(picture: &Picture) {
 
 #[test]
 fn every_picture_comes_once_in_the_order_of_showing_whatever_the_server_and_the_depth() {
-    for (capabilities, in_decoding_order) in [(EARLY, true), (CURRENT, false), (OURS, false)] {
+    for (capabilities, in_decoding_order) in
+        [(EARLY, true), (CURRENT, false), (OURS, false), (GEOMETRY, false)]
+    {
         for (count, inflight, delay) in
             [(1, 1, 0), (2, 1, 0), (15, 16, 4), (33, 16, 4), (13, 2, 4), (25, 8, 20), (61, 64, 4)]
         {
@@ -224,7 +231,7 @@ fn every_picture_comes_once_in_the_order_of_showing_whatever_the_server_and_the_
 
 #[test]
 fn pictures_are_whole_whatever_the_compression_the_size_and_the_padding() {
-    for capabilities in [EARLY, CURRENT, OURS] {
+    for capabilities in [EARLY, CURRENT, OURS, GEOMETRY] {
         for compression in Compression::ALL {
             for (width, height, padding) in [(64, 48, 0), (62, 34, 0), (62, 34, 2), (130, 18, 62)] {
                 let settings = Settings { compression: Some(compression), ..settings() };
@@ -342,7 +349,7 @@ fn a_chroma_row_that_an_early_server_leaves_out_repeats_the_one_before() {
             Decoding { short_chroma: true, in_decoding_order: true, ..Decoding::default() };
         let script = Script { capabilities: EARLY, decoding, ..Script::default() };
         // The parameter sets cannot say so: with 4:2:0 they crop by twos.
-        let odd = Stream { height: 35, ..stream(64, 34) };
+        let odd = Stream { height: 35, extradata: unreadable(), ..stream(64, 34) };
         let (mut decoder, _sessions) = open(&script, &settings, &odd);
         let (pictures, outcome) = decode(&mut decoder, (0..3).map(unit));
         outcome.unwrap();
@@ -400,6 +407,8 @@ fn packets_without_times_give_pictures_without() {
 
 #[test]
 fn the_server_is_told_what_the_parameter_sets_say() {
+    // And not what the container does.
+    let stream = |width, height| Stream { width: 7, height: 9, ..stream(width, height) };
     let (decoder, sessions) = open(&Script::default(), &settings(), &stream(320, 180));
     drop(decoder);
     let configured = Configured {
@@ -459,29 +468,65 @@ fn a_stream_without_parameter_sets_ends_without_a_session() {
 
 #[test]
 fn a_stream_that_changes_goes_on_in_another_session_and_loses_nothing() {
-    for (capabilities, in_decoding_order) in [(EARLY, true), (CURRENT, false)] {
+    for (capabilities, in_decoding_order) in [(EARLY, true), (CURRENT, false), (OURS, false)] {
         let decoding = Decoding { in_decoding_order, ..Decoding::default() };
         let script = Script { capabilities, decoding, delay: 4, ..Script::default() };
         let (mut decoder, sessions) = open(&script, &settings(), &stream(64, 48));
-        let units = (0..60).map(|pts| {
-            let deep = (20..40).contains(&pts);
+        let parts = [(64, 48, false), (64, 48, true), (64, 48, true), (96, 30, false)];
+        let units = (0..80).map(|pts| {
+            let (width, height, deep) = parts[pts as usize / 20];
             let keyframe = pts % 20 == 0;
-            let sets = if keyframe { sets(64, 48, deep) } else { Vec::new() };
-            AccessUnit { keyframe, data: [sets, unit(pts).data].concat(), ..unit(pts) }
+            let sets = if keyframe { sets(width, height, deep) } else { Vec::new() };
+            let slice = packet(pts, keyframe, false);
+            AccessUnit { keyframe, data: [sets, slice].concat(), ..unit(pts) }
         });
         let (pictures, outcome) = decode(&mut decoder, units);
         outcome.unwrap();
-        assert_eq!(times(&pictures), Vec::from_iter(0..60));
+        assert_eq!(times(&pictures), Vec::from_iter(0..80));
         for (number, picture) in pictures.iter().enumerate() {
-            let deep = (20..40).contains(&number);
+            let (width, height, deep) = parts[number / 20];
             let format = if deep { PixelFormat::P010 } else { PixelFormat::Nv12 };
-            assert_eq!(picture.geometry.format, format);
+            let Geometry { width: w, height: h, format: f, .. } = picture.geometry;
+            assert_eq!((w, h, f), (width, height, format));
             assert_good(picture);
         }
         drop(decoder);
-        let packets: Vec<_> = sessions.join().iter().map(|served| served.packets.len()).collect();
-        assert_eq!(packets, [20, 20, 20]);
+        let served = sessions.join();
+        let packets: Vec<_> = served.iter().map(|served| served.packets.len()).collect();
+        assert_eq!(packets, [20, 40, 20]);
     }
+}
+
+#[test]
+fn pictures_that_say_what_they_are_change_within_a_session() {
+    let first = Geometry {
+        color_range: 1,
+        primaries: 9,
+        transfer: 16,
+        matrix: 9,
+        chroma_location: 1,
+        fields: Fields::TopFirst,
+        sample_aspect_ratio: Rational { num: 4, den: 3 },
+        ..Geometry::new(66, 50, PixelFormat::P010)
+    };
+    let second = Geometry::new(130, 128, PixelFormat::Nv12);
+    let third = Geometry { color_range: 2, ..second };
+    let geometry = vec![(0, first), (10, second), (20, third)];
+    let decoding = Decoding { geometry, ..Decoding::default() };
+    let script = Script { capabilities: GEOMETRY, decoding, ..Script::default() };
+    // What the container and the parameter sets say is wrong, and does not matter.
+    let (mut decoder, sessions) = open(&script, &settings(), &stream(64, 48));
+    let units = (0..30).map(|pts| {
+        let sets = if pts == 10 { sets(32, 32, true) } else { Vec::new() };
+        AccessUnit { data: [sets, packet(pts, pts % 10 == 0, false)].concat(), ..unit(pts) }
+    });
+    let (pictures, outcome) = decode(&mut decoder, units);
+    outcome.unwrap();
+    for (number, picture) in pictures.iter().enumerate() {
+        assert_eq!(picture.geometry, [first, second, third][number / 10]);
+        assert_good(picture);
+    }
+    assert_eq!((pictures.len(), sessions.count()), (30, 1));
 }
 
 #[test]

@@ -7,12 +7,11 @@ use vtremote_link::LinkReader;
 use vtremote_planes::Compression;
 use vtremote_proto::limits::DEFAULT_CAP;
 use vtremote_proto::session::ClientStep;
-use vtremote_proto::{FrameHead, Incoming, Item, Limits, SideData};
+use vtremote_proto::{FrameHead, Geometry, Incoming, Item, Limits, SideData};
 
 use super::filling::Filling;
 use super::pool::Pool;
 use super::{Decoding, MAX_BEHIND};
-use crate::Geometry;
 use crate::log::Level;
 use crate::shared::{Shared, Trouble, Watch};
 
@@ -154,8 +153,7 @@ impl Reader {
                     }
                     self.geometry.format = pix_fmt;
                     self.shared.lock().configure(Vec::new());
-                    let Geometry { width, height, .. } = self.geometry;
-                    incoming.set_limits(Limits::for_format(pix_fmt, width, height, DEFAULT_CAP));
+                    incoming.set_limits(self.shared.lock().session.limits(DEFAULT_CAP));
                 }
                 ClientStep::Frame(head) => {
                     self.begin(filling, head, self.geometry, self.compression, SideData::EMPTY)?;
@@ -165,7 +163,15 @@ impl Reader {
                 ClientStep::FrameBegin(begin) => {
                     // The session has refused other numbers.
                     let compression = Compression::from_wire(begin.codec).unwrap_or_default();
-                    self.begin(filling, begin.head, self.geometry, compression, begin.side_data)?;
+                    let told = match &self.shared.lock().session {
+                        session if session.server().geometry => session.geometry(),
+                        _ => None,
+                    };
+                    let geometry = told.unwrap_or(self.geometry);
+                    self.begin(filling, begin.head, geometry, compression, begin.side_data)?;
+                    if told.is_some() {
+                        incoming.set_limits(self.shared.lock().session.limits(DEFAULT_CAP));
+                    }
                 }
                 ClientStep::Slice(head) => filling.slice(&head)?,
                 ClientStep::SliceEnd { last: true } => self.end(filling, SideData::EMPTY)?,

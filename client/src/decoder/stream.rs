@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use vtremote_bitstream::sps::{H264Sps, H265Sps};
+use vtremote_bitstream::sps::StreamFacts;
 use vtremote_bitstream::{
-    Codec, Framing, LengthSize, ParameterSets, SetKind, annexb, length_prefixed,
+    ActiveSps, Codec, Framing, LengthSize, ParameterSets, SetKind, annexb, length_prefixed,
 };
-use vtremote_proto::{PixelFormat, Rational};
+use vtremote_proto::{Geometry, PixelFormat, Rational};
 
-use crate::{Error, Geometry};
+use crate::Error;
 
 /// FFmpeg's AV_PKT_DATA_NEW_EXTRADATA.
 const NEW_EXTRADATA: u32 = 1;
@@ -49,6 +49,7 @@ pub struct AccessUnit {
 pub(super) struct Coded {
     /// The latest of each parameter set.
     sets: ParameterSets,
+    active: ActiveSps,
     /// Of packets that are not Annex B.
     lengths: Option<LengthSize>,
     /// What the container says.
@@ -59,8 +60,11 @@ impl Coded {
     /// What the extradata says; if it cannot be read, why, and nothing is known.
     pub(super) fn new(codec: Codec, stream: &Stream) -> (Self, Option<vtremote_bitstream::Error>) {
         let size = (stream.width, stream.height);
-        let mut coded = Self { sets: ParameterSets::new(codec), lengths: None, size };
+        let sets = ParameterSets::new(codec);
+        let active = ActiveSps::new(sets.clone());
+        let mut coded = Self { sets, active, lengths: None, size };
         let error = coded.extradata(&stream.extradata).err();
+        coded.active = ActiveSps::new(coded.sets.clone());
         (coded, error)
     }
 
@@ -101,6 +105,7 @@ impl Coded {
             self.sets.prepend_missing(&data, &mut whole).map_err(unreadable)?;
             data = Cow::Owned(whole);
         }
+        self.active.take(&data);
         Ok(match data {
             Cow::Owned(data) => Some(data),
             Cow::Borrowed(_) => None,
@@ -112,18 +117,34 @@ impl Coded {
         self.sets.to_annexb()
     }
 
-    /// What its pictures are. None before there are parameter sets.
+    /// What its pictures are. None before there are parameter sets, or where neither they nor the
+    /// container say it.
     pub(super) fn facts(&self) -> Option<Geometry> {
-        let codec = self.sets.codec();
-        let sps = self.sets.of(SetKind::Sps).last()?;
-        let format = match codec {
-            Codec::H264 => H264Sps::parse(sps)?.format,
-            Codec::H265 => H265Sps::parse(sps)?.format,
-        };
-        let deep = format.luma_bits.max(format.chroma_bits) > 8;
-        let format = if deep { PixelFormat::P010 } else { PixelFormat::Nv12 };
+        if let Some(facts) = self.active.facts() {
+            return Some(geometry(&facts));
+        }
+        // A parameter set that we cannot read is for the decoder to refuse.
+        self.sets.of(SetKind::Sps).next()?;
         let (width, height) = self.size;
-        (width > 0 && height > 0).then(|| Geometry::new(width, height, format))
+        (width > 0 && height > 0).then(|| Geometry::new(width, height, PixelFormat::Nv12))
+    }
+}
+
+/// What pictures of such a stream are, as a server without `x.geometry.v1` sends them.
+fn geometry(facts: &StreamFacts) -> Geometry {
+    let deep = facts.format.luma_bits.max(facts.format.chroma_bits) > 8;
+    let format = if deep { PixelFormat::P010 } else { PixelFormat::Nv12 };
+    let (num, den) = facts.sample_aspect_ratio.unwrap_or_default();
+    Geometry {
+        // AVCOL_RANGE_JPEG. That the flag is 0 may also mean that nothing is told.
+        color_range: if facts.full_range { 2 } else { 0 },
+        primaries: facts.primaries,
+        transfer: facts.transfer,
+        matrix: facts.matrix,
+        // AVCHROMA_LOC_* are one more than the stream's numbers.
+        chroma_location: facts.chroma_location.map_or(0, |location| location + 1),
+        sample_aspect_ratio: Rational { num: num.into(), den: den.into() },
+        ..Geometry::new(facts.width, facts.height, format)
     }
 }
 

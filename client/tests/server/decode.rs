@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use vtremote_planes::{Compression, Compressor, Layout, Source, slices};
 use vtremote_proto::{
-    FrameBegin, FrameHead, NO_REFERENCE, PixelFormat, SideData, SliceHead, frame_message,
+    FrameBegin, FrameHead, Geometry, NO_REFERENCE, PixelFormat, SideData, SliceHead, frame_message,
     slice_message,
 };
 
@@ -29,6 +29,8 @@ pub struct Decoding {
     pub short_chroma: bool,
     /// Every picture has this.
     pub side_data: Vec<(u32, Vec<u8>)>,
+    /// From these pts on pictures are this, where the client lets them say so.
+    pub geometry: Vec<(i64, Geometry)>,
     /// How slices and FRAMEs are compressed, whatever was asked for.
     pub compression: Option<Compression>,
 }
@@ -120,8 +122,17 @@ impl Session {
             false => (0..self.held.len()).min_by_key(|&at| self.held[at].0).unwrap_or(0),
         };
         let Some((pts, duration, _)) = self.held.remove(first) else { return };
-        let Decoding { padding, short_chroma, side_data, compression, .. } =
+        let Decoding { padding, short_chroma, side_data, compression, geometry, .. } =
             self.script.decoding.clone();
+        let mut told = None;
+        if self.server.traits_of_client().geometry {
+            let (format, width, height) = self.format.unwrap();
+            let configured = Geometry::new(width, height, format);
+            let of_pts = geometry.iter().rev().find(|(from, _)| *from <= pts);
+            let geometry = of_pts.map_or(configured, |(_, geometry)| *geometry);
+            self.format = Some((geometry.format, geometry.width, geometry.height));
+            told = self.changes.next(geometry);
+        }
         let compression = compression
             .or(Compression::from_wire(self.served.options.wire_compression))
             .unwrap_or_default();
@@ -184,6 +195,7 @@ impl Session {
             reference_id: NO_REFERENCE,
             slices: cuts.len() as u16,
             tables: &[],
+            geometry: told,
             side_data: SideData::new(&records, &mut buffer).unwrap(),
         };
         let mut message = Vec::new();

@@ -16,8 +16,8 @@ use vtremote_link::{Link, Listener, Moved, TcpSettings, tcp_link};
 use vtremote_planes::{Compression, Decompressor, Target};
 use vtremote_proto::session::{Server, ServerSettings, ServerStep};
 use vtremote_proto::{
-    ConfigureAck, HelloAck, HelloStatus, Incoming, Item, Limits, Mode, NO_REFERENCE, Options,
-    PACKET_KEY, PacketHead, PixelFormat, packet_message, session::Outgoing,
+    ConfigureAck, GeometryChanges, HelloAck, HelloStatus, Incoming, Item, Limits, Mode,
+    NO_REFERENCE, Options, PACKET_KEY, PacketHead, PixelFormat, packet_message, session::Outgoing,
 };
 
 pub const EARLY: &[&str] = &["h264", "hevc"];
@@ -33,6 +33,10 @@ pub const OURS: &[&str] = &[
     "x.ack.v1",
     "x.slices.v1",
 ];
+
+/// Those of our server, `x.geometry.v1` included.
+pub const GEOMETRY: &[&str] =
+    &["h264", "hevc", "pixfmt.nv12", "pixfmt.p010", "x.ack.v1", "x.slices.v1", "x.geometry.v1"];
 
 pub const SPS: &[u8] = &[0x67, 0x42, 0, 0x1e, 0x80];
 pub const PPS: &[u8] = &[0x68, 0xce, 0x80];
@@ -182,6 +186,7 @@ struct Session {
     answered: usize,
     /// The packet that comes in.
     coded: Option<PacketHead>,
+    changes: GeometryChanges,
     fate: Option<Fate>,
 }
 
@@ -202,6 +207,7 @@ impl Session {
             held: VecDeque::new(),
             answered: 0,
             coded: None,
+            changes: GeometryChanges::default(),
             fate: None,
         }
     }
