@@ -1,6 +1,6 @@
 use crate::encoder::{self, Session};
 use crate::ffi::{self, Layout};
-use crate::options::{Family, Plan, Tuning, plan};
+use crate::options::{CONSTRAINED_HIGH, Family, Plan, Tuning, mark_constrained_high, plan};
 use crate::planar::Conversion;
 use std::num::NonZero;
 use std::sync::Arc;
@@ -191,7 +191,11 @@ impl Backend for Libavcodec {
         })?;
         warnings.extend(unknown.iter().map(|option| format!("{option}: not known to {name}")));
 
-        let sets = ParameterSets::from_annexb(config.codec, codec.extradata()).ok();
+        let mut sets = codec.extradata().to_vec();
+        if config.profile == Some(CONSTRAINED_HIGH) && Family::of(name) == Family::X264 {
+            mark_constrained_high(&mut sets);
+        }
+        let sets = ParameterSets::from_annexb(config.codec, &sets).ok();
         let sets = sets.filter(|sets| !sets.is_empty());
         let record = match &sets {
             Some(sets) => sets.to_record(LengthSize::FOUR).map_err(|error| {
