@@ -84,7 +84,7 @@ impl Libavcodec {
         let capabilities = Capabilities {
             encoders: encoders.iter().map(support).collect(),
             decoders: Vec::new(),
-            side_data: false,
+            side_data: true,
         };
         Ok(Libavcodec { encoders, capabilities, tuning })
     }
@@ -208,6 +208,7 @@ impl Backend for Libavcodec {
         })?;
         let session = Session {
             codec,
+            format: config.codec,
             name: name.clone(),
             layout,
             size: parameters.size,

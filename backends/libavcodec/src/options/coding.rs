@@ -39,9 +39,6 @@ impl Draft<'_> {
             (Some(on), Family::X265) => self.native("aq-mode", i32::from(on)),
             (Some(_), _) => self.unused("spatial_aq"),
         }
-        if self.config.a53_captions == Some(true) {
-            self.warn("a53_cc", "captions are not written into the stream yet");
-        }
         Ok(())
     }
 
@@ -76,14 +73,5 @@ mod tests {
         let with = |bytes| EncoderConfig { max_slice_bytes: Some(bytes), ..config(Codec::H264) };
         assert_eq!(reason(&with(511)).0, "max_slice_bytes");
         planned(&with(512)).unwrap();
-    }
-
-    #[test]
-    fn captions_that_are_not_written_are_a_warning_by_name() {
-        let with = |a53_captions| {
-            planned(&EncoderConfig { a53_captions, ..config(Codec::H264) }).unwrap().warnings
-        };
-        assert!(with(Some(true))[0].starts_with("a53_cc"));
-        assert!(with(Some(false)).is_empty() && with(None).is_empty());
     }
 }

@@ -227,6 +227,7 @@ mod tests {
                 max_slice_bytes: Some(0),
                 level: Some(0),
                 profile: Some(-99),
+                a53_captions: Some(true),
                 max_delay: Some(7),
                 ..config(codec)
             };
