@@ -36,7 +36,11 @@ impl Draft<'_> {
         match (config.spatial_aq, self.family) {
             (None, _) => {}
             (Some(on), Family::X264) => self.set("aq-mode", i32::from(on)),
-            (Some(on), Family::X265) => self.native("aq-mode", i32::from(on)),
+            (Some(on), Family::X265) => {
+                self.native("aq-mode", i32::from(on));
+                // The fastest presets have none of it, whatever the mode.
+                self.native("aq-strength", f64::from(u8::from(on)));
+            }
             (Some(_), _) => self.unused("spatial_aq"),
         }
         Ok(())

@@ -19,9 +19,10 @@ impl Draft<'_> {
         };
         // 0 is RGB, which H.264 and H.265 allow in 4:4:4 only (H.264 E.2.1).
         let matrix = known("colorspace", color.matrix, &|n| matches!(n, 1 | 2 | 4..=14))?;
-        let x265 = self.family == Family::X265;
+        let software = self.family.is_software();
         let primaries = known("color_primaries", color.primaries, &|n| {
-            matches!(n, 1 | 2 | 4..=12) || n == 22 && !x265
+            // libx264 would leave it out, libx265 not open.
+            matches!(n, 1 | 2 | 4..=12) || n == 22 && !software
         })?;
         let transfer = known("color_trc", color.transfer, &|n| matches!(n, 1 | 2 | 4..=18))?;
         let location = known("chroma_location", color.chroma_location, &|n| n <= 6)?;
@@ -42,8 +43,19 @@ impl Draft<'_> {
     pub(super) fn aspect(&mut self) -> Option<(i32, i32)> {
         let Ratio { num, den } = self.config.sample_aspect_ratio?;
         let aspect = fraction(Ratio { num, den }).filter(|(num, den)| *num > 0 && *den > 0);
-        if aspect.is_none() {
-            self.warn("sar_num", format_args!("the aspect ratio {num}:{den} cannot be written"));
+        // Both write 16 bits at most (H.264 E.1.1, H.265 E.2.1), libavcodec less for libx264.
+        let most = if self.family == Family::X264 { 4096 } else { 65_535 };
+        match aspect {
+            None => {
+                self.warn(
+                    "sar_num",
+                    format_args!("the aspect ratio {num}:{den} cannot be written"),
+                );
+            }
+            Some((num, den)) if num.max(den) > most => {
+                self.warn("sar_num", format_args!("{num}:{den} is written as near as can be"));
+            }
+            Some(_) => {}
         }
         aspect
     }
