@@ -614,7 +614,7 @@ fn ffmpegs_names_become_the_options() {
     ] {
         assert_eq!(headers.one(element), value, "{element}");
     }
-    let headers = encode("hevc", "-q:v 60 -profile:v main10 -bf 2 -flags +cgop+low_delay -qmin 20");
+    let headers = encode("hevc", "-q:v 60 -profile:v main10 -flags +cgop+low_delay -qmin 20");
     assert_eq!(headers.one("general_profile_idc"), 2);
     let refused = Ffmpeg::new().args(PICTURES).encoder("h264", daemon.address());
     let refused = refused.args("-profile:v main -level 1.3").arg(dir.join("out.h264")).run();
