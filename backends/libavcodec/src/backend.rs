@@ -174,7 +174,8 @@ impl Backend for Libavcodec {
         };
         let Plan { parameters, mut warnings } = plan(config, name, layout, &self.tuning)?;
         let (codec, unknown) = ffi::Encoder::open(name, &parameters, false).map_err(|error| {
-            // A level that is too low for the picture is the usual cause, and libx265 does not say so.
+            // A level that is too low for the picture is the usual cause where levels are not known here
+            // (the software encoders' are), and few encoders say so.
             let without = EncoderConfig { level: None, ..config.clone() };
             let opens = || {
                 let plan = plan(&without, name, layout, &self.tuning).ok()?;
