@@ -2,7 +2,7 @@ use crate::decoder;
 use crate::encoder::{self, Session};
 use crate::extradata::Extradata;
 use crate::ffi::{self, DecoderParameters, Layout};
-use crate::options::{Family, Plan, Tuning, plan};
+use crate::options::{CONSTRAINED_HIGH, Family, Plan, Tuning, mark_constrained_high, plan};
 use crate::planar::Conversion;
 use std::num::NonZero;
 use std::sync::Arc;
@@ -97,7 +97,7 @@ impl Libavcodec {
         let capabilities = Capabilities {
             encoders: encoders.iter().map(support).collect(),
             decoders: [Codec::H264, Codec::H265].into_iter().filter_map(decodes).collect(),
-            side_data: false,
+            side_data: true,
         };
         Ok(Libavcodec { encoders, capabilities, tuning })
     }
@@ -192,7 +192,8 @@ impl Backend for Libavcodec {
         };
         let Plan { parameters, mut warnings } = plan(config, name, layout, &self.tuning)?;
         let (codec, unknown) = ffi::Encoder::open(name, &parameters, false).map_err(|error| {
-            // A level that is too low for the picture is the usual cause, and libx265 does not say so.
+            // A level that is too low for the picture is the usual cause where levels are not known here
+            // (the software encoders' are), and few encoders say so.
             let without = EncoderConfig { level: None, ..config.clone() };
             let opens = || {
                 let plan = plan(&without, name, layout, &self.tuning).ok()?;
@@ -209,7 +210,11 @@ impl Backend for Libavcodec {
         })?;
         warnings.extend(unknown.iter().map(|option| format!("{option}: not known to {name}")));
 
-        let sets = ParameterSets::from_annexb(config.codec, codec.extradata()).ok();
+        let mut sets = codec.extradata().to_vec();
+        if config.profile == Some(CONSTRAINED_HIGH) && Family::of(name) == Family::X264 {
+            mark_constrained_high(&mut sets);
+        }
+        let sets = ParameterSets::from_annexb(config.codec, &sets).ok();
         let sets = sets.filter(|sets| !sets.is_empty());
         let record = match &sets {
             Some(sets) => sets.to_record(LengthSize::FOUR).map_err(|error| {
@@ -222,6 +227,7 @@ impl Backend for Libavcodec {
         })?;
         let session = Session {
             codec,
+            format: config.codec,
             name: name.clone(),
             layout,
             size: parameters.size,

@@ -12,14 +12,23 @@ use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use vtremote_backend::{
-    EncodedPacket, EncoderConfig, Error, FrameInfo, PacketSink, Picture, PlaneMemory, Reference,
-    Rows,
+    Codec, EncodedPacket, EncoderConfig, Error, FrameInfo, PacketSink, Picture, PlaneMemory,
+    Reference, Rows, SideData,
 };
+use vtremote_bitstream::sei::{self, Sei};
 use vtremote_bitstream::{ParameterSets, annexb};
+
+/// FFmpeg's AV_FRAME_DATA_A53_CC: the closed captions of a frame, in cc_data_pkts of 3 bytes.
+const CAPTIONS: u32 = 1;
+
+/// How many bytes of captions one SEI message can have.
+const CAPTIONS_OF_A_MESSAGE: usize = 31 * 3;
 
 /// What the codec's thread works with.
 pub(crate) struct Session {
     pub(crate) codec: ffi::Encoder,
+    /// What it makes.
+    pub(crate) format: Codec,
     /// The encoder's, for error texts.
     pub(crate) name: String,
     pub(crate) layout: Layout,
@@ -39,6 +48,8 @@ pub(crate) struct Encoder {
     /// `None` once no more frames come.
     jobs: Option<SyncSender<Job>>,
     clock: Clock,
+    /// Whether frames' captions go into the stream.
+    captions: bool,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -61,6 +72,7 @@ struct Input {
     first: i64,
     duration: i64,
     keyframe: bool,
+    captions: Vec<Sei>,
 }
 
 /// Marks a picture as this encoder's.
@@ -95,6 +107,8 @@ impl Encoder {
             shared,
             jobs: Some(jobs),
             clock: Clock::default(),
+            // Who sends captions and says nothing of them wants them.
+            captions: config.a53_captions != Some(false),
             thread: Some(thread),
         })
     }
@@ -135,9 +149,11 @@ impl vtremote_backend::Encoder for Encoder {
         let reference = Reference::new(&planes)?;
         let rows = planes.iter().map(PlaneMemory::read).collect::<Result<_, _>>();
         let rows = rows.map_err(|lent| Error::Internal(lent.to_string()))?;
+        let captions = if self.captions { captions(&frame)? } else { Vec::new() };
         let (since, first) = self.clock.tick(frame.pts).map_err(Error::Codec)?;
         let FrameInfo { duration, keyframe, .. } = frame;
-        self.queue(Job::Frame(Input { planes: rows, since, first, duration, keyframe }))?;
+        let input = Input { planes: rows, since, first, duration, keyframe, captions };
+        self.queue(Job::Frame(input))?;
         Ok(reference)
     }
 
@@ -160,6 +176,24 @@ impl Drop for Encoder {
             let _ = thread.join();
         }
     }
+}
+
+/// A frame's closed captions as messages: those of two fields can be more than one has room for.
+fn captions(frame: &FrameInfo) -> Result<Vec<Sei>, Error> {
+    let records = frame.side_data.iter().filter(|record| record.kind == CAPTIONS);
+    let mut messages = Vec::new();
+    for SideData { data, .. } in records {
+        for part in data.chunks(CAPTIONS_OF_A_MESSAGE) {
+            let message = sei::captions(part).ok_or_else(|| {
+                let (pts, len) = (frame.pts, data.len());
+                let what =
+                    format!("frame {pts} has captions of {len} bytes, which are no triplets");
+                Error::Codec(what)
+            })?;
+            messages.push(message);
+        }
+    }
+    Ok(messages)
 }
 
 struct Worker {
@@ -216,14 +250,14 @@ impl Worker {
     }
 
     fn encode(&mut self, input: Input) -> Result<(), Error> {
-        let Input { planes, since, first, duration, keyframe } = input;
+        let Input { planes, since, first, duration, keyframe, captions } = input;
         let codec_error = |error: ffi::AvError| Error::Codec(error.to_string());
         let (layout, size) = (self.session.layout, self.session.size);
         let mut frame = Frame::new(layout, size, since, keyframe).map_err(codec_error)?;
         for (index, rows) in self.converted(planes)?.into_iter().enumerate() {
             frame.lend(index, rows).map_err(codec_error)?;
         }
-        self.in_flight.enter(since, first, duration);
+        self.in_flight.enter(since, first, duration, captions);
         self.hand_over(Some(frame))
     }
 
@@ -265,29 +299,44 @@ impl Worker {
                 Received::Again => return Err(Error::Codec("it takes and gives nothing".into())),
                 Received::End => return Ok(()),
             };
-            let times = self.in_flight.leave(packet.pts(), packet.dts()).map_err(Error::Codec)?;
+            let owed = self.in_flight.leave(packet.pts(), packet.dts()).map_err(Error::Codec)?;
             let keyframe = packet.keyframe();
-            let data = match &self.session.in_band {
-                Some(sets) if keyframe => {
-                    let mut data = Vec::new();
-                    sets.prepend_missing(packet.data(), &mut data).map(|()| data)
-                }
-                _ => {
-                    let mut data = Vec::with_capacity(packet.data().len() + 16);
-                    annexb::with_four_byte_start_codes(packet.data(), &mut data).map(|()| data)
-                }
-            };
+            let sets = self.session.in_band.as_ref().filter(|_| keyframe);
+            let data = access_unit(self.session.format, packet.data(), &owed.captions, sets);
             let data = data.map_err(|error| Error::Codec(format!("its packet: {error}")))?;
             self.session.sink.packet(EncodedPacket {
-                pts: times.pts,
-                dts: times.dts,
-                duration: times.duration,
+                pts: owed.pts,
+                dts: owed.dts,
+                duration: owed.duration,
                 keyframe,
                 data,
                 side_data: Vec::new(),
             });
         }
     }
+}
+
+/// What goes out for what the codec has made; `sets` stand before every keyframe.
+fn access_unit(
+    format: Codec,
+    coded: &[u8],
+    captions: &[Sei],
+    sets: Option<&ParameterSets>,
+) -> Result<Vec<u8>, vtremote_bitstream::Error> {
+    let mut captioned = Vec::new();
+    let coded = match captions {
+        [] => coded,
+        _ => {
+            sei::insert(format, coded, captions, &mut captioned)?;
+            &captioned
+        }
+    };
+    let mut data = Vec::with_capacity(coded.len() + 16);
+    match sets {
+        Some(sets) => sets.prepend_missing(coded, &mut data)?,
+        None => annexb::with_four_byte_start_codes(coded, &mut data)?,
+    }
+    Ok(data)
 }
 
 enum Ended {

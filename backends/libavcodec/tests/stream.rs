@@ -2,8 +2,10 @@
 
 mod support;
 
-use support::{KINDS, config, encode, ticks};
-use vtremote_backend::{Codec, EncoderConfig, FrameInfo, PixelFormat, Quality, RateControl, Ratio};
+use support::{KINDS, backend, config, encode, open, submit, ticks};
+use vtremote_backend::{
+    Codec, EncoderConfig, FrameInfo, PixelFormat, Quality, RateControl, Ratio, SideData,
+};
 use vtremote_bitstream::annexb;
 
 #[test]
@@ -143,6 +145,7 @@ fn the_profile_is_the_one_asked_for() {
     assert_eq!(h264(100), "High");
     assert_eq!(h264(612), "High");
     assert_eq!(profile(Codec::H265, PixelFormat::Nv12, 1), "Main");
+    assert_eq!(profile(Codec::H265, PixelFormat::Nv12, 2), "Main 10");
     assert_eq!(profile(Codec::H265, PixelFormat::P010, 2), "Main 10");
 }
 
@@ -266,4 +269,54 @@ fn frames_may_come_at_any_pace_and_begin_before_zero() {
             assert_eq!(times, frames.iter().map(|f| (f.pts, f.duration)).collect::<Vec<_>>());
         }
     }
+}
+
+/// Frames with captions, but every fourth; those of the third are more than one message holds.
+fn captioned(count: i64) -> (Vec<FrameInfo>, Vec<Vec<u8>>) {
+    let captions = |pts: i64| match pts {
+        _ if pts % 4 == 3 => Vec::new(),
+        2 => (0..40 * 3).collect(),
+        _ => vec![0xfc, 0x80 | pts as u8, 0, 0xfd, 0, 0],
+    };
+    let all: Vec<_> = (0..count).map(captions).collect();
+    let mut frames = ticks(count);
+    for (frame, data) in frames.iter_mut().zip(&all).filter(|(_, data)| !data.is_empty()) {
+        frame.side_data.push(SideData { kind: 1, data: data.clone() });
+        // What is not known is passed over.
+        frame.side_data.push(SideData { kind: 77, data: vec![1, 2, 3, 4] });
+    }
+    (frames, all)
+}
+
+#[test]
+fn captions_come_out_with_their_frames() {
+    for (codec, format) in KINDS {
+        for (b_frames, a53_captions) in
+            [(0, Some(true)), (2, Some(true)), (3, None), (2, Some(false))]
+        {
+            let config = EncoderConfig { b_frames, a53_captions, ..config(codec, format) };
+            let (frames, captions) = captioned(20);
+            let stream = encode(&config, frames);
+            for packet in &stream.packets {
+                let found = vtremote_bitstream::sei::captions_in(codec, &packet.data);
+                let expected = match a53_captions {
+                    Some(false) => &[][..],
+                    _ => &captions[packet.pts as usize],
+                };
+                assert_eq!(found, expected, "{codec}, {b_frames} B-frames: frame {}", packet.pts);
+            }
+            // Every tool still reads it.
+            assert_eq!(stream.probe_frames("frame=pict_type").len(), 20);
+        }
+    }
+}
+
+#[test]
+fn captions_that_are_not_whole_are_an_error_that_names_the_frame() {
+    let config = config(Codec::H264, PixelFormat::Nv12);
+    let (mut opened, _listener) = open(&backend(), &config);
+    let mut frame = ticks(8).remove(7);
+    frame.side_data = vec![SideData { kind: 1, data: vec![0xfc, 0x80, 0x80, 0xfd] }];
+    let error = submit(&mut *opened.codec, config.format, frame, 0).unwrap_err().to_string();
+    assert!(error.contains("frame 7 has captions of 4 bytes"), "{error}");
 }

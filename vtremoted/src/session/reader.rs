@@ -447,7 +447,8 @@ impl Reader<'_> {
         let config = config::decoder(codec, configure, client)?;
         let backend = self.backend(Mode::Decode, codec, config.format)?;
         let compression = Compression::from_wire(options.wire_compression).unwrap_or_default();
-        let side_data = backend.capabilities().side_data;
+        // Early clients read a FRAME to its last plane.
+        let side_data = backend.capabilities().side_data && client.decode_async;
         let frames = Frames::new(Arc::clone(self.session), &config, compression, side_data);
         let sink = Arc::new(frames.map_err(thread)?);
         let opened = backend.open_decoder(&config, Arc::clone(&sink) as _)?;
