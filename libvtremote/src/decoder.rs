@@ -7,12 +7,11 @@ use std::ffi::{c_char, c_void};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use vtremote_client::Error;
+use vtremote_client::{AccessUnit, Decoder, Error, ReceivedPicture, SentPacket, Stream};
 
 use crate::call::{self, Handle, guard, misuse};
 use crate::functions::log_sink;
 use crate::pointers;
-use crate::remote::{AccessUnit, Decoder, ReceivedPicture, SentPacket, Stream};
 use crate::types::*;
 
 /// Runs a call on a decoder.
@@ -170,7 +169,12 @@ pub unsafe extern "C" fn vtremote_picture_unref(picture: *mut vtremote_picture) 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn vtremote_decoder_reset(decoder: *mut vtremote_decoder) -> vtremote_status {
     // SAFETY: by contract.
-    unsafe { on_decoder(decoder, |decoder| decoder.reset().map(|()| VTREMOTE_OK)) }
+    unsafe {
+        on_decoder(decoder, |decoder| {
+            decoder.reset();
+            Ok(VTREMOTE_OK)
+        })
+    }
 }
 
 /// One line about the last call that failed: what failed and what to do. "" if none has. Valid until

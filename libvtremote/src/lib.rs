@@ -21,5 +21,4 @@ pub mod decoder;
 
 mod call;
 mod pointers;
-mod remote;
 mod status;

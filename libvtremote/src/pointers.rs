@@ -6,11 +6,10 @@ use std::ptr;
 use std::slice;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use vtremote_client::{FrameSource, Info, InputFormat, Packet, Video};
+use vtremote_client::{FrameSource, Info, InputFormat, Packet, Picture, Video};
 use vtremote_planes::Source;
 use vtremote_proto::message::{MAX_SIDE_DATA_BYTES, MAX_SIDE_DATA_RECORDS};
 
-use crate::remote::Picture;
 use crate::types::{
     VTREMOTE_NO_PTS, VTREMOTE_PACKET_KEY, vtremote_frame, vtremote_info, vtremote_log_fn,
     vtremote_packet, vtremote_picture, vtremote_pix_fmt, vtremote_release_fn, vtremote_side_data,
@@ -95,8 +94,8 @@ pub(crate) fn fill_info(place: &mut vtremote_info, info: &Info) {
     fill(&mut place.server_name, &info.server_name);
     fill(&mut place.server_version, &info.server_version);
     fill(&mut place.wire_compression, &info.compression.to_string());
-    place.units_sent = info.frames_sent;
-    place.units_received = info.packets_received;
+    place.units_sent = info.sent;
+    place.units_received = info.received;
     place.bytes_sent = info.bytes_sent;
     place.bytes_received = info.bytes_received;
     place.raw_bytes = info.raw_bytes;
@@ -363,21 +362,21 @@ pub(crate) fn lend_picture(picture: Picture) -> vtremote_picture {
         pix_fmt: geometry.format as vtremote_pix_fmt,
         sample_aspect_num: geometry.sample_aspect_ratio.num,
         sample_aspect_den: geometry.sample_aspect_ratio.den,
-        color_range: geometry.color.range,
-        color_primaries: geometry.color.primaries,
-        color_trc: geometry.color.transfer,
-        colorspace: geometry.color.matrix,
-        chroma_location: geometry.color.chroma_location,
-        fields: geometry.fields,
+        color_range: geometry.color_range,
+        color_primaries: geometry.primaries,
+        color_trc: geometry.transfer,
+        colorspace: geometry.matrix,
+        chroma_location: geometry.chroma_location,
+        fields: geometry.fields as u8,
         side_data: lent.side_data(),
         side_data_count: lent.side_data.len(),
         ..no_picture()
     };
     let places = made.data.iter_mut().zip(&mut made.linesize);
-    for ((data, linesize), (plane, stride)) in places.zip(&lent.what.planes) {
-        *data = plane.as_ptr();
-        // A stride fits: that many bytes are there.
-        *linesize = *stride as isize;
+    for ((data, linesize), plane) in places.zip(lent.what.planes()) {
+        *data = plane.data.as_ptr();
+        // It fits: so many bytes are there.
+        *linesize = plane.stride as isize;
     }
     made.internal = Box::into_raw(lent).cast();
     made

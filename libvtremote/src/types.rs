@@ -6,11 +6,10 @@
 use std::ffi::{c_char, c_void};
 use std::sync::Mutex;
 
-use vtremote_client::Encoder;
+use vtremote_client::{Decoder, Encoder};
 
 use crate::call::Handle;
 use crate::functions::Setting;
-use crate::remote::Decoder;
 
 /// The version of this header.
 pub const VTREMOTE_VERSION_MAJOR: u32 = 0;
@@ -269,9 +268,10 @@ pub struct vtremote_picture {
     pub height: u32,
     /// VTREMOTE_PIX_NV12 or VTREMOTE_PIX_P010LE.
     pub pix_fmt: vtremote_pix_fmt,
-    /// The planes. Valid until vtremote_picture_unref, close or not.
+    /// The planes, each at a multiple of 64 and with 64 bytes behind its last row that may be read.
+    /// Valid until vtremote_picture_unref, close or not.
     pub data: [*const u8; 4],
-    /// Bytes from one row to the next.
+    /// Bytes from one row to the next: a multiple of 64, and the last row has them all.
     pub linesize: [isize; 4],
     /// Sample aspect ratio, numerator; 0: unknown.
     pub sample_aspect_num: u32,

@@ -233,9 +233,10 @@ typedef struct vtremote_picture {
   uint32_t height;
   // VTREMOTE_PIX_NV12 or VTREMOTE_PIX_P010LE.
   vtremote_pix_fmt pix_fmt;
-  // The planes. Valid until vtremote_picture_unref, close or not.
+  // The planes, each at a multiple of 64 and with 64 bytes behind its last row that may be read.
+  // Valid until vtremote_picture_unref, close or not.
   const uint8_t *data[4];
-  // Bytes from one row to the next.
+  // Bytes from one row to the next: a multiple of 64, and the last row has them all.
   ptrdiff_t linesize[4];
   // Sample aspect ratio, numerator; 0: unknown.
   uint32_t sample_aspect_num;

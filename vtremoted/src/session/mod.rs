@@ -12,7 +12,6 @@ mod hello;
 mod latency;
 mod message;
 mod reader;
-mod rows;
 mod writer;
 
 use crate::daemon::Registration;
