@@ -174,7 +174,7 @@ impl Scan {
     /// Whether the NAL unit at the beginning of `nal` is the first of a new access unit. If not, it
     /// is taken into this one.
     fn begins_access_unit(&mut self, nal: &[u8]) -> bool {
-        let Some(Header { unit_type, layer }) = Header::read(self.codec, nal) else {
+        let Some(Header { unit_type, layer, .. }) = Header::read(self.codec, nal) else {
             return false;
         };
         let picture = match (self.codec, unit_type) {

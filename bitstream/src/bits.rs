@@ -1,3 +1,5 @@
+use std::ops::RangeInclusive;
+
 /// Reads the fields of a NAL unit's payload, bit by bit, without its emulation prevention bytes
 /// (H.264 7.3.1, H.265 7.3.1.1). Every method gives none beyond the end.
 pub(crate) struct BitReader<'a> {
@@ -65,6 +67,19 @@ impl<'a> BitReader<'a> {
         u8::try_from(self.ue()?).ok().filter(|&value| value <= max)
     }
 
+    /// se(v) (H.264 9.1.1, H.265 9.2.2).
+    pub(crate) fn se(&mut self) -> Option<i32> {
+        let code = self.ue()?;
+        // 1, -1, 2, -2 and so on; half of the largest code is 2³¹ - 1.
+        let magnitude = code.div_ceil(2) as i32;
+        Some(if code % 2 == 1 { magnitude } else { -magnitude })
+    }
+
+    /// se(v) that must be in `range`.
+    pub(crate) fn se_in(&mut self, range: RangeInclusive<i32>) -> Option<i32> {
+        self.se().filter(|value| range.contains(value))
+    }
+
     fn next_byte(&mut self) -> Option<u8> {
         let mut byte = *self.bytes.next()?;
         if self.zeros >= 2 && byte == 3 {
@@ -73,6 +88,20 @@ impl<'a> BitReader<'a> {
         }
         self.zeros = if byte == 0 { self.zeros + 1 } else { 0 };
         Some(byte)
+    }
+}
+
+/// Appends `rbsp`, which does not end with a zero byte, with emulation prevention bytes (H.264
+/// 7.4.1.1, H.265 7.4.2.3). What `out` ends with must not be a zero byte.
+pub(crate) fn write_escaped(rbsp: &[u8], out: &mut Vec<u8>) {
+    let mut zeros = 0;
+    for &byte in rbsp {
+        if zeros >= 2 && byte <= 3 {
+            out.push(3);
+            zeros = 0;
+        }
+        out.push(byte);
+        zeros = if byte == 0 { zeros + 1 } else { 0 };
     }
 }
 
@@ -86,6 +115,15 @@ mod tests {
         let mut bits = BitReader::new(&[0b1010_0110, 0b0100_0010, 0b1001_1000, 0b1110_0010, 0]);
         let values: Vec<_> = (0..8).map(|_| bits.ue()).collect();
         assert_eq!(values, (0..8).map(Some).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn signed_exp_golomb_codes_alternate() {
+        let mut bits = BitReader::new(&[0b1010_0110, 0b0100_0010, 0b1001_1000, 0b1110_0010, 0]);
+        let values: Vec<_> = (0..8).map_while(|_| bits.se()).collect();
+        assert_eq!(values, [0, 1, -1, 2, -2, 3, -3, 4]);
+        let largest = [0, 0, 3, 0, 1, 0xff, 0xff, 0xff, 0xfe];
+        assert_eq!(BitReader::new(&largest).se(), Some(-i32::MAX));
     }
 
     #[test]

@@ -12,7 +12,9 @@
 //!   packet that lacks them;
 //! - [`is_keyframe`], [`access_units()`], [`AccessUnits`]: what a decoder may start with, and where
 //!   one access unit ends and the next begins;
-//! - [`sps`]: the facts of a sequence parameter set that a record repeats.
+//! - [`StreamFacts`] and [`ActiveSps`]: what the sequence parameter set says of the stream, and which
+//!   of several is meant; [`sps`] also has the fields that a record repeats;
+//! - [`sei`]: closed captions, into an access unit and out of it.
 //!
 //! A *NAL unit* is always the bytes from its header to its last byte, emulation prevention
 //! included, without start code, length or padding. Everything here may come from a hostile peer:
@@ -23,6 +25,7 @@ pub mod annexb;
 pub mod length_prefixed;
 
 mod access_unit;
+mod active_sps;
 mod avcc;
 mod bits;
 mod byte_reader;
@@ -30,10 +33,13 @@ mod error;
 mod hvcc;
 mod nal;
 mod parameter_sets;
+pub mod sei;
 pub mod sps;
 
 pub use access_unit::{AccessUnits, access_units, is_keyframe};
+pub use active_sps::ActiveSps;
 pub use error::Error;
 pub use length_prefixed::LengthSize;
 pub use nal::Codec;
 pub use parameter_sets::{Framing, ParameterSets, SetKind};
+pub use sps::{SampleFormat, StreamFacts, Timing};

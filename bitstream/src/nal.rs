@@ -33,16 +33,22 @@ pub(crate) struct Header {
     pub(crate) unit_type: u8,
     /// nuh_layer_id; 0 for H.264, whose other layers have NAL unit types of their own.
     pub(crate) layer: u8,
+    /// nuh_temporal_id_plus1, 1 to 7; 1 for H.264.
+    pub(crate) temporal_id_plus1: u8,
 }
 
 impl Header {
     pub(crate) fn read(codec: Codec, nal: &[u8]) -> Option<Self> {
         match (codec, nal) {
-            (Codec::H264, [b, ..]) => Some(Self { unit_type: b & 0x1f, layer: 0 }),
-            // nuh_temporal_id_plus1 is never 0: such a byte may already be the next start code.
-            (Codec::H265, [a, b, ..]) if b & 7 != 0 => {
-                Some(Self { unit_type: (a >> 1) & 0x3f, layer: (a & 1) << 5 | b >> 3 })
+            (Codec::H264, [b, ..]) => {
+                Some(Self { unit_type: b & 0x1f, layer: 0, temporal_id_plus1: 1 })
             }
+            // nuh_temporal_id_plus1 is never 0: such a byte may already be the next start code.
+            (Codec::H265, [a, b, ..]) if b & 7 != 0 => Some(Self {
+                unit_type: (a >> 1) & 0x3f,
+                layer: (a & 1) << 5 | b >> 3,
+                temporal_id_plus1: b & 7,
+            }),
             _ => None,
         }
     }
@@ -74,7 +80,7 @@ pub(crate) enum Role {
 impl Role {
     /// Looks at the header only, so that `nal` may go on beyond the NAL unit's end.
     pub(crate) fn of(codec: Codec, nal: &[u8]) -> Self {
-        let Some(Header { unit_type, layer }) = Header::read(codec, nal) else {
+        let Some(Header { unit_type, layer, .. }) = Header::read(codec, nal) else {
             return Self::Other;
         };
         match (codec, unit_type) {

@@ -179,6 +179,11 @@ impl ParameterSets {
         self.sets.iter().filter(move |(key, _)| key.kind == kind).map(|(_, nal)| nal.as_slice())
     }
 
+    /// The set of the base layer that has this id.
+    pub(crate) fn get(&self, kind: SetKind, id: u8) -> Option<&[u8]> {
+        self.sets.get(&Key { kind, layer: 0, id: Some(id) }).map(Vec::as_slice)
+    }
+
     /// SEI NAL units about the stream as a whole, mastering display colour volume for example, from
     /// H.265 extradata. Always empty for H.264: avcC has no place for them.
     pub fn sei(&self) -> impl Iterator<Item = &[u8]> + Clone {

@@ -1,0 +1,169 @@
+//! Closed captions, into access units and out of them.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use vtremote_bitstream::{Codec, Error, access_units, annexb, sei};
+
+/// Two triplets: a CEA-608 pair and a CEA-708 packet's start.
+const CC_DATA: [u8; 6] = [0xfc, 0x94, 0x20, 0xff, 0x02, 0x21];
+
+fn inserted(codec: Codec, access_unit: &[u8], cc_data: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let captions = sei::captions(cc_data).unwrap();
+    sei::insert(codec, access_unit, &[captions], &mut out).unwrap();
+    out
+}
+
+fn stream(nals: &[&[u8]]) -> Vec<u8> {
+    nals.iter().flat_map(|nal| [&[0, 0, 0, 1], *nal].concat()).collect()
+}
+
+#[test]
+fn captions_are_written_as_atsc_says() {
+    let message = [
+        &[4, 17][..], // user_data_registered_itu_t_t35 of 17 bytes
+        &[0xb5, 0, 0x31, b'G', b'A', b'9', b'4', 3],
+        &[0xc2, 0xff],
+        &CC_DATA,
+        &[0xff],
+        &[0x80],
+    ]
+    .concat();
+    let slice = [0x65, 0x88];
+    let sei = [&[6][..], &message].concat();
+    assert_eq!(inserted(Codec::H264, &stream(&[&slice]), &CC_DATA), stream(&[&sei, &slice]));
+
+    // In H.265 with the TemporalId of the picture.
+    let slice = [2, 3, 0x88];
+    let sei = [&[39 << 1, 3][..], &message].concat();
+    assert_eq!(inserted(Codec::H265, &stream(&[&slice]), &CC_DATA), stream(&[&sei, &slice]));
+}
+
+#[test]
+fn what_looks_like_a_start_code_is_escaped() {
+    let cc_data = [0, 0, 0, 0, 0, 1, 0, 0, 2, 0, 0, 3];
+    let unit = inserted(Codec::H264, &stream(&[&[0x65, 0x88]]), &cc_data);
+    let escaped = [0, 0, 3, 0, 0, 3, 0, 1, 0, 0, 3, 2, 0, 0, 3, 3, 0xff, 0x80];
+    let sei = annexb::nal_units(&unit).next().unwrap();
+    assert!(sei.ends_with(&escaped), "{sei:02x?}");
+    assert_eq!(sei::captions_in(Codec::H264, &unit), cc_data);
+}
+
+#[test]
+fn captions_are_1_to_31_whole_triplets() {
+    for len in 0..=100 {
+        let valid = len % 3 == 0 && (1..=31).contains(&(len / 3));
+        assert_eq!(sei::captions(&vec![0xfc; len]).is_some(), valid, "{len} bytes");
+    }
+}
+
+#[test]
+fn captions_stand_behind_all_else_and_before_the_first_slice() {
+    // Delimiter, SPS, PPS, SEI, prefix, two slices.
+    let h264: [&[u8]; 7] =
+        [&[9, 0xf0], &[0x67, 1], &[0x68, 1], &[6, 5], &[14, 1], &[5, 2], &[5, 3]];
+    let unit = inserted(Codec::H264, &stream(&h264), &CC_DATA);
+    let types: Vec<_> = annexb::nal_units(&unit).map(|nal| nal[0] & 0x1f).collect();
+    assert_eq!(types, [9, 7, 8, 6, 6, 14, 5, 5]);
+
+    // Delimiter, VPS, SPS, PPS, SEI, two slices, suffix SEI.
+    let h265 = [35, 32, 33, 34, 39, 1, 1, 40].map(|unit_type: u8| [unit_type << 1, 1, 9]);
+    let unit = inserted(Codec::H265, &stream(&h265.each_ref().map(|nal| &nal[..])), &CC_DATA);
+    let types: Vec<_> = annexb::nal_units(&unit).map(|nal| nal[0] >> 1).collect();
+    assert_eq!(types, [35, 32, 33, 34, 39, 39, 1, 1, 40]);
+}
+
+#[test]
+fn without_a_slice_captions_come_last() {
+    let unit = inserted(Codec::H264, &stream(&[&[9, 0xf0]]), &CC_DATA);
+    assert_eq!(sei::captions_in(Codec::H264, &unit), CC_DATA);
+    assert_eq!(annexb::nal_units(&unit).map(|nal| nal[0]).collect::<Vec<_>>(), [9, 6]);
+}
+
+#[test]
+fn several_messages_share_a_nal_unit() {
+    let messages = [sei::captions(&CC_DATA[..3]).unwrap(), sei::captions(&CC_DATA[3..]).unwrap()];
+    let mut out = Vec::new();
+    sei::insert(Codec::H265, &stream(&[&[2, 1, 0x88]]), &messages, &mut out).unwrap();
+    assert_eq!(annexb::nal_units(&out).count(), 2);
+    assert_eq!(sei::captions_in(Codec::H265, &out), CC_DATA);
+}
+
+#[test]
+fn no_messages_add_nothing() {
+    let unit = stream(&[&[9, 0xf0], &[0x65, 0x88]]);
+    let mut out = Vec::new();
+    sei::insert(Codec::H264, &unit, &[], &mut out).unwrap();
+    assert_eq!(out, unit);
+}
+
+#[test]
+fn what_is_no_byte_stream_is_refused() {
+    let mut out = vec![7];
+    let captions = [sei::captions(&CC_DATA).unwrap()];
+    let refused = sei::insert(Codec::H264, &[0, 0, 0, 9], &captions, &mut out);
+    assert_eq!((refused, out), (Err(Error::NoStartCode), vec![7]));
+}
+
+#[test]
+fn every_access_unit_of_an_encoder_keeps_all_that_it_had() {
+    let streams: [(Codec, &[u8]); 2] = [
+        (Codec::H264, include_bytes!("data/slices.264")),
+        (Codec::H265, include_bytes!("data/slices.265")),
+    ];
+    for (codec, bytes) in streams {
+        for (at, unit) in access_units(codec, bytes).enumerate() {
+            assert_eq!(sei::captions_in(codec, unit), []);
+            let captioned = inserted(codec, unit, &[0xfc, at as u8, 0]);
+            assert_eq!(access_units(codec, &captioned).count(), 1, "{codec}, {at}");
+            assert_eq!(sei::captions_in(codec, &captioned), [0xfc, at as u8, 0]);
+            let mut others: Vec<_> = annexb::nal_units(&captioned).collect();
+            let before = annexb::nal_units(unit).count();
+            let added = others.iter().rposition(|nal| {
+                codec.nal_unit_type(nal) == Some(if codec == Codec::H264 { 6 } else { 39 })
+            });
+            others.remove(added.unwrap());
+            assert_eq!(others.len(), before);
+            assert!(annexb::nal_units(unit).eq(others), "{codec}, {at}");
+        }
+    }
+}
+
+#[test]
+fn user_data_that_is_cut_or_something_else_has_no_captions() {
+    let whole = [
+        &[6, 4, 17, 0xb5, 0, 0x31, b'G', b'A', b'9', b'4', 3, 0xc2, 0xff][..],
+        &CC_DATA,
+        &[0xff, 0x80],
+    ]
+    .concat();
+    let found = |sei: &[u8]| sei::captions_in(Codec::H264, &stream(&[sei, &[0x65, 0x88]]));
+    assert_eq!(found(&whole), CC_DATA);
+    for len in 1..whole.len() - 1 {
+        assert_eq!(found(&whole[..len]), [], "{len} bytes");
+    }
+    let changed = |at: usize, byte: u8| {
+        let mut sei = whole.clone();
+        sei[at] = byte;
+        found(&sei)
+    };
+    assert_eq!(changed(1, 5), [], "another payload type");
+    assert_eq!(changed(10, 6), [], "bar data");
+    assert_eq!(changed(11, 0x82), [], "not to be processed");
+    assert_eq!(changed(11, 0xc3), [], "more triplets than bytes");
+    assert_eq!(changed(11, 0xc1), CC_DATA[..3], "fewer triplets than bytes");
+}
+
+proptest! {
+    #[test]
+    fn captions_that_went_in_come_out(
+        h265: bool,
+        triplets in vec(vec(prop_oneof![Just(0u8), Just(1), Just(3), any::<u8>()], 3), 1..=31),
+    ) {
+        let (codec, slice): (_, &[u8]) =
+            if h265 { (Codec::H265, &[2, 1, 0x88]) } else { (Codec::H264, &[0x65, 0x88]) };
+        let unit = inserted(codec, &stream(&[slice]), &triplets.concat());
+        prop_assert_eq!(annexb::nal_units(&unit).count(), 2);
+        prop_assert_eq!(sei::captions_in(codec, &unit), triplets.concat());
+    }
+}
