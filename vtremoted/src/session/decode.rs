@@ -1,13 +1,18 @@
 //! Packets in. The pictures that they become are in [`frames`](super::frames).
 
+use super::frames::Frames;
 use std::io::IoSliceMut;
+use std::sync::Arc;
 use std::time::Duration;
-use vtremote_backend::{CodedPacket, Decoder, Error, SideData};
+use vtremote_backend::{CodedPacket, Decoder, FrameSink, SideData};
 use vtremote_proto::{NO_PTS, PACKET_KEY, PacketHead};
 
 /// A session that decodes, from the reader's side.
 pub(super) struct Decode {
     decoder: Box<dyn Decoder>,
+    /// Where its pictures go, and its failure too: behind them.
+    frames: Arc<Frames>,
+    failed: bool,
     head: Option<PacketHead>,
     data: Vec<u8>,
     filled: usize,
@@ -16,8 +21,9 @@ pub(super) struct Decode {
 }
 
 impl Decode {
-    pub(super) fn new(decoder: Box<dyn Decoder>) -> Self {
-        Decode { decoder, head: None, data: Vec::new(), filled: 0, packet: None }
+    pub(super) fn new(decoder: Box<dyn Decoder>, frames: Arc<Frames>) -> Self {
+        let (head, data, packet) = (None, Vec::new(), None);
+        Decode { decoder, frames, failed: false, head, data, filled: 0, packet }
     }
 
     pub(super) fn begin(&mut self, head: PacketHead) {
@@ -64,18 +70,29 @@ impl Decode {
 
     /// Whether the decoder must take a packet before reading goes on.
     pub(super) fn has_packet(&self) -> bool {
-        self.packet.is_some()
+        self.packet.is_some() || self.failed
     }
 
-    /// Hands the packet over, if the decoder has room for it in time. Says whether it did.
-    pub(super) fn make_room(&mut self, wait: Duration) -> Result<bool, Error> {
-        if let Some(packet) = self.packet.take() {
-            self.packet = self.decoder.submit(packet, wait)?;
+    /// Hands the packet over, if the decoder has room for it in time. Says whether it did. One that has
+    /// failed takes nothing more: the session ends behind the pictures that it gave before.
+    pub(super) fn make_room(&mut self, wait: Duration) -> bool {
+        if self.failed {
+            self.frames.wait_for_end(wait);
+        } else if let Some(packet) = self.packet.take() {
+            match self.decoder.submit(packet, wait) {
+                Ok(refused) => self.packet = refused,
+                Err(error) => {
+                    self.failed = true;
+                    self.frames.failed(error);
+                }
+            }
         }
-        Ok(self.packet.is_none())
+        !self.has_packet()
     }
 
-    pub(super) fn drain(&mut self) -> Result<(), Error> {
-        self.decoder.drain()
+    pub(super) fn drain(&mut self) {
+        if let Err(error) = self.decoder.drain() {
+            self.frames.failed(error);
+        }
     }
 }

@@ -10,6 +10,7 @@ use super::message::Message;
 use super::pixels::Pixels;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 use tracing::warn;
 use vtremote_backend::{
     DecodedFrame, DecoderConfig, Error, Fields, FrameSink, Geometry, PixelFormat, SideData,
@@ -115,6 +116,11 @@ impl Frames {
     /// The format of the pictures to come, known before the first of them.
     pub(super) fn format_is(&self, format: PixelFormat) {
         self.sending.format.get_or_init(|| format);
+    }
+
+    /// Waits until the session has ended or the time has passed.
+    pub(super) fn wait_for_end(&self, wait: Duration) {
+        self.sending.session.wait_until(wait, |_| false);
     }
 
     /// Behind the pictures that came before.

@@ -265,7 +265,7 @@ impl Reader<'_> {
                     !encode.needs_picture()
                 }
                 Stream::Decode(decode) if decode.has_packet() => {
-                    let taken = decode.make_room(TICK)?;
+                    let taken = decode.make_room(TICK);
                     if taken {
                         self.session.with(|server, now| server.taken(now, 0));
                     }
@@ -323,7 +323,7 @@ impl Reader<'_> {
                 self.session.lock().draining = Some(self.session.began.elapsed());
                 match stream {
                     Stream::Encode(encode) => encode.drain()?,
-                    Stream::Decode(decode) => decode.drain()?,
+                    Stream::Decode(decode) => decode.drain(),
                     Stream::None => return Err(Error::Internal("FLUSH without a backend".into())),
                 }
             }
@@ -453,7 +453,7 @@ impl Reader<'_> {
         let opened = backend.open_decoder(&config, Arc::clone(&sink) as _)?;
         sink.format_is(opened.format);
         Ok(Opened {
-            stream: Stream::Decode(Box::new(Decode::new(opened.codec))),
+            stream: Stream::Decode(Box::new(Decode::new(opened.codec, sink))),
             parameter_sets: opened.parameter_sets,
             format: opened.format,
             warnings: opened.warnings,

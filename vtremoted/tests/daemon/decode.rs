@@ -15,13 +15,13 @@ use vtremote_planes::{Compression, Decompressor, Target};
 use vtremote_proto::{HelloStatus, PACKET_KEY, PacketHead, PlaneHead, error_code, packet_message};
 use vtremoted::Settings;
 
-const DECODE: (&str, &str) = ("mode", "decode");
-const ASYNC: (&str, &str) = ("decode_async", "1");
+pub(crate) const DECODE: (&str, &str) = ("mode", "decode");
+pub(crate) const ASYNC: (&str, &str) = ("decode_async", "1");
 
-type Packets = Vec<(PacketHead, Vec<u8>)>;
+pub(crate) type Packets = Vec<(PacketHead, Vec<u8>)>;
 
 /// A stream to decode.
-fn stream(codec: &'static str, script: &str, count: i64) -> Packets {
+pub(crate) fn stream(codec: &'static str, script: &str, count: i64) -> Packets {
     let service = Service::start(script);
     let mut peer = Peer::connect(service.address);
     peer.codec = codec;
@@ -30,7 +30,12 @@ fn stream(codec: &'static str, script: &str, count: i64) -> Packets {
     peer.encode(SMALL, 0..count, 8, false, Form::default())
 }
 
-fn decoder(service: &Service, codec: &'static str, video: Video, options: &[(&str, &str)]) -> Peer {
+pub(crate) fn decoder(
+    service: &Service,
+    codec: &'static str,
+    video: Video,
+    options: &[(&str, &str)],
+) -> Peer {
     let mut peer = Peer::connect(service.address);
     peer.codec = codec;
     assert_eq!(peer.hello(""), HelloStatus::Ok);
@@ -39,7 +44,11 @@ fn decoder(service: &Service, codec: &'static str, video: Video, options: &[(&st
 }
 
 /// The picture of a FRAME, as rawvideo has it.
-fn unpacked(planes: &[(PlaneHead, Vec<u8>)], video: Video, compression: Compression) -> Vec<u8> {
+pub(crate) fn unpacked(
+    planes: &[(PlaneHead, Vec<u8>)],
+    video: Video,
+    compression: Compression,
+) -> Vec<u8> {
     let mut picture = Vec::new();
     for ((head, data), shape) in planes.iter().zip(video.planes()) {
         assert_eq!((head.stride as usize, head.height as usize), (shape.row_bytes, shape.rows));
@@ -57,7 +66,7 @@ fn unpacked(planes: &[(PlaneHead, Vec<u8>)], video: Video, compression: Compress
     picture
 }
 
-fn expected(codec: &str, packet: &(PacketHead, Vec<u8>), video: Video) -> Vec<u8> {
+pub(crate) fn expected(codec: &str, packet: &(PacketHead, Vec<u8>), video: Video) -> Vec<u8> {
     let (head, data) = packet;
     let coded = CodedPacket {
         pts: Some(head.pts),

@@ -6,6 +6,7 @@ mod service;
 mod video;
 
 mod decode;
+mod decode_slices;
 mod encode;
 mod endings;
 mod failures;

@@ -8,8 +8,8 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Instant;
 use vtremote_backend_synthetic::read_payload;
 use vtremote_proto::{
-    Configure, Flush, Hello, HelloStatus, Incoming, Item, Limits, PacketHead, PlaneHead, Rational,
-    packet_message,
+    Configure, Flush, Geometry, Hello, HelloStatus, Incoming, Item, Limits, PacketHead, PlaneHead,
+    Rational, SliceHead, packet_message,
 };
 
 pub(crate) struct Peer {
@@ -27,6 +27,20 @@ pub(crate) struct Peer {
 enum Head {
     Packet(PacketHead),
     Frame(i64),
+    /// How many slices are to come.
+    Slices(u16, InSlices),
+}
+
+/// A picture that came as FRAME_BEGIN and SLICEs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct InSlices {
+    pub(crate) pts: i64,
+    pub(crate) planes: u8,
+    pub(crate) codec: u8,
+    pub(crate) frame_id: u32,
+    pub(crate) geometry: Option<Geometry>,
+    pub(crate) side_data: Vec<(u32, Vec<u8>)>,
+    pub(crate) slices: Vec<(SliceHead, Vec<u8>)>,
 }
 
 /// A message of the server's.
@@ -45,6 +59,7 @@ pub(crate) enum Message {
     },
     Packet(PacketHead, Vec<u8>),
     Frame(i64, Vec<(PlaneHead, Vec<u8>)>),
+    Slices(InSlices),
     Done,
     Error(u32, String),
     Ping,
@@ -222,9 +237,47 @@ impl Peer {
                     continue;
                 }
                 Item::Body(piece) => {
-                    self.bodies.last_mut().unwrap().1.extend_from_slice(piece);
+                    match &mut self.head {
+                        Some(Head::Slices(_, picture)) => {
+                            picture.slices.last_mut().unwrap().1.extend_from_slice(piece);
+                        }
+                        _ => self.bodies.last_mut().unwrap().1.extend_from_slice(piece),
+                    }
                     continue;
                 }
+                Item::FrameBegin(begin) => {
+                    assert!(self.head.is_none(), "a picture inside another");
+                    let owned = |(kind, data): (u32, &[u8])| (kind, data.to_vec());
+                    let picture = InSlices {
+                        pts: begin.head.pts,
+                        planes: begin.head.planes,
+                        codec: begin.codec,
+                        frame_id: begin.frame_id,
+                        geometry: begin.geometry,
+                        side_data: begin.side_data.map(owned).collect(),
+                        slices: Vec::new(),
+                    };
+                    self.head = Some(Head::Slices(begin.slices, picture));
+                    continue;
+                }
+                Item::Slice(head) => match &mut self.head {
+                    Some(Head::Slices(_, picture)) => {
+                        picture.slices.push((head, Vec::new()));
+                        continue;
+                    }
+                    _ => panic!("a slice of no picture"),
+                },
+                Item::SliceEnd => match self.head.take() {
+                    Some(Head::Slices(count, picture))
+                        if usize::from(count) == picture.slices.len() =>
+                    {
+                        Slices(picture)
+                    }
+                    unfinished => {
+                        self.head = unfinished;
+                        continue;
+                    }
+                },
                 Item::PacketEnd(_) | Item::FrameEnd(_) => {
                     let mut bodies = std::mem::take(&mut self.bodies);
                     match self.head.take().unwrap() {
@@ -234,6 +287,7 @@ impl Peer {
                                 |(head, data): (Option<PlaneHead>, _)| (head.unwrap(), data);
                             Frame(pts, bodies.into_iter().map(plane).collect())
                         }
+                        Head::Slices(..) => panic!("the end of another message"),
                     }
                 }
                 Item::Done => Done,
@@ -293,7 +347,7 @@ impl Peer {
     pub(crate) fn error(&mut self) -> (u32, String) {
         loop {
             match self.next() {
-                Packet(..) | Frame(..) => {}
+                Packet(..) | Frame(..) | Slices(..) => {}
                 Error(code, message) => {
                     assert_eq!(self.next(), End);
                     return (code, message);

@@ -7,6 +7,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
+use vtremote_proto::PacketHead;
 
 /// A session of three frames, to its good end.
 fn session(address: SocketAddr) {
@@ -199,6 +200,20 @@ fn log_lines_in_json_parse_and_have_the_fields() {
     assert!(bad["end"].as_str().unwrap().contains("error 5"), "{bad}");
     assert!(bad["ratio"].as_f64().unwrap() > 1.5, "the frames are compressed: {bad}");
     assert!(lines.iter().any(|line| line["message"].as_str().unwrap().contains("panic")));
+}
+
+#[test]
+fn what_a_decoder_complains_of_is_counted_in_its_session_s_line() {
+    let (mut process, address) = Process::start(&["--log-format", "json"]);
+    let mut peer = Peer::taken(address);
+    peer.configured(SMALL, &[("mode", "decode"), ("decode_async", "1")], &[]);
+    let head = PacketHead { pts: 0, dts: 0, duration: 1, flags: 0, len: 5 };
+    (0..3).for_each(|pts| peer.packet(&PacketHead { pts, dts: pts, ..head }, &[0, 0, 1, 0x67, 9]));
+    peer.flush();
+    assert_eq!(peer.next(), Message::Done);
+    drop(peer);
+    let line: Value = serde_json::from_str(&process.line("session ended")).unwrap();
+    assert_eq!((&line["warnings"], &line["frames"]), (&3.into(), &0.into()), "{line}");
 }
 
 #[test]
