@@ -137,22 +137,28 @@ static int keep_props(AVCodecContext *avctx)
     return 0;
 }
 
+/** What a server can take a packet's time from. */
+static int64_t packet_time(const AVPacket *pkt)
+{
+    return pkt->pts != AV_NOPTS_VALUE ? pkt->pts : pkt->dts;
+}
+
 /**
  * Props of the picture with this pts; of one without, those of the oldest packet without. NULL if
- * there are none. Pictures come in the order of showing: of earlier packets with a lower pts none
+ * there are none. Pictures come in the order of showing: of earlier packets with a lower time none
  * will come any more.
  */
 static PacketProps *take_props(VTRemoteDecContext *ctx, int64_t pts)
 {
     PacketProps **link = &ctx->props, *found;
 
-    while (*link && (*link)->pkt->pts != pts)
+    while (*link && (pts != AV_NOPTS_VALUE ? packet_time((*link)->pkt) : (*link)->pkt->pts) != pts)
         link = &(*link)->next;
     found = *link;
     if (!found)
         return NULL;
     for (link = &ctx->props; *link != found;)
-        if ((*link)->pkt->pts != AV_NOPTS_VALUE && (*link)->pkt->pts < pts)
+        if (packet_time((*link)->pkt) < pts)
             free_props(unlink_props(ctx, link));
         else
             link = &(*link)->next;
@@ -260,7 +266,7 @@ static int update_context(AVCodecContext *avctx, const vtremote_picture *picture
     return 0;
 }
 
-/** What the picture's packet had. */
+/** What the picture's packet had, its times among it: a time that no packet has is a server's guess. */
 static int set_packet_props(AVCodecContext *avctx, AVFrame *frame, const PacketProps *props)
 {
     const AVPacket *pkt = props->pkt;
@@ -329,7 +335,6 @@ static int output_picture(AVCodecContext *avctx, AVFrame *frame, AVBufferRef *ow
     frame->width  = picture->width;
     frame->height = picture->height;
     frame->format = avctx->pix_fmt;
-    frame->pts    = picture->pts;
 #if LIBAVCODEC_VERSION_MAJOR >= 60
     frame->duration = picture->duration;
 #endif
