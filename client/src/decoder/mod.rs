@@ -113,6 +113,10 @@ impl Direction for Decoding {
 impl State<Decoding> {
     /// Puts pictures in order, as far as that is certain.
     fn order(&mut self) {
+        if self.trouble.is_some() {
+            // The session does not know of it, and would wait for more.
+            self.session.no_more_pictures();
+        }
         while let Some(number) = self.session.next_in_order() {
             self.own.arrivals.show(number);
         }
