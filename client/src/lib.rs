@@ -23,7 +23,6 @@ mod encoder;
 mod packet;
 
 mod decoder;
-mod geometry;
 
 mod buffers;
 mod message;
@@ -36,9 +35,9 @@ mod writer;
 pub use decoder::{AccessUnit, Decoder, Picture, Plane, ReceivedPicture, SentPacket, Stream};
 pub use encoder::{Encoder, Received, Sent};
 pub use error::{Error, ErrorKind, Stranger};
-pub use geometry::{Fields, Geometry};
 pub use log::{Level, LogSink};
 pub use packet::Packet;
 pub use picture::{Frame, FrameSource, InputFormat, OwnedPicture, Video};
 pub use session::{Info, dial};
 pub use settings::{DEFAULT_INFLIGHT, DEFAULT_TIMEOUT, Settings, token_in_file};
+pub use vtremote_proto::{Fields, Geometry};

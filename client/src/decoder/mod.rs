@@ -16,7 +16,7 @@ use vtremote_link::Link;
 use vtremote_planes::Compression;
 use vtremote_proto::limits::DEFAULT_CAP;
 use vtremote_proto::message::{MAX_SIDE_DATA_BYTES, MAX_SIDE_DATA_RECORDS};
-use vtremote_proto::session::{AdmitError, Client, ClientSettings, ServerTraits};
+use vtremote_proto::session::{AdmitError, Client, ClientSettings};
 use vtremote_proto::{Codec, Mode, NO_PTS, PACKET_KEY, PacketHead};
 
 use crate::buffers::Buffer;
@@ -272,7 +272,7 @@ impl Decoder {
             return Ok(SentPacket::Taken);
         };
         if let Some(session) = &self.session
-            && !says_what_pictures_are(&session.configured.server)
+            && !session.configured.server.geometry
             && self.configured.is_some_and(|configured| !alike(&configured, &geometry))
         {
             // Whatever is on its way comes out first.
@@ -507,11 +507,6 @@ impl Drop for Decoder {
         self.end_session();
         self.pool.close();
     }
-}
-
-/// Whether the server tells what each picture is, so that the stream may change as it likes.
-fn says_what_pictures_are(_server: &ServerTraits) -> bool {
-    false
 }
 
 /// Whether pictures of the two fit the same CONFIGURE.

@@ -27,7 +27,7 @@ pub(crate) struct Reader {
     pub(crate) shared: Arc<Shared<Decoding>>,
     pub(crate) link: Box<dyn LinkReader>,
     pub(crate) pool: Arc<Pool>,
-    /// What pictures are that do not say it themselves.
+    /// What the pictures are: what the last said of itself, until then the configured.
     pub(crate) geometry: Geometry,
     /// Of FRAMEs.
     pub(crate) compression: Compression,
@@ -170,9 +170,9 @@ impl Reader {
                         self.shared.log.line(Level::Warn, format_args!("server: {warning}"));
                     }
                     self.geometry.format = pix_fmt;
-                    self.shared.lock().configure(Vec::new());
-                    let Geometry { width, height, .. } = self.geometry;
-                    incoming.set_limits(Limits::for_format(pix_fmt, width, height, DEFAULT_CAP));
+                    let mut state = self.shared.lock();
+                    state.configure(Vec::new());
+                    incoming.set_limits(state.session.limits(DEFAULT_CAP));
                 }
                 ClientStep::Frame(head) => {
                     self.begin(filling, head, self.geometry, self.compression, SideData::EMPTY)?;
@@ -182,7 +182,13 @@ impl Reader {
                 ClientStep::FrameBegin(begin) => {
                     // The session has refused other numbers.
                     let compression = Compression::from_wire(begin.codec).unwrap_or_default();
+                    let (geometry, limits) = {
+                        let state = self.shared.lock();
+                        (state.session.geometry(), state.session.limits(DEFAULT_CAP))
+                    };
+                    self.geometry = geometry.unwrap_or(self.geometry);
                     self.begin(filling, begin.head, self.geometry, compression, begin.side_data)?;
+                    incoming.set_limits(limits);
                 }
                 ClientStep::Slice(head) => filling.slice(&head)?,
                 ClientStep::SliceEnd { last: true } => self.end(filling, SideData::EMPTY)?,
