@@ -3,7 +3,7 @@
 use std::io::IoSliceMut;
 use std::sync::Arc;
 
-use vtremote_link::{LinkReader, Moved};
+use vtremote_link::LinkReader;
 use vtremote_planes::Compression;
 use vtremote_proto::limits::DEFAULT_CAP;
 use vtremote_proto::session::ClientStep;
@@ -102,38 +102,21 @@ impl Reader {
         }
         let count = pieces.count;
         let moved = self.link.read_vectored(&mut pieces.slices[..count]);
+        let Some(bytes) = self.shared.read(moved) else { return Ok(()) };
         let now = self.shared.now();
-        match moved {
-            Ok(Moved::Bytes(bytes)) => {
-                let of_body = bytes.min(direct);
-                incoming.body_taken(of_body);
-                filling.filled(of_body)?;
-                (buffer.start, buffer.end) = (0, bytes - of_body);
-                let mut state = self.shared.lock();
-                state.hear(&buffer.bytes[..buffer.end]);
-                if of_body > 0 {
-                    // The session is to know that a picture is coming in.
-                    state.session.receive(now, Item::Body(&[]));
-                }
-                drop(state);
-                self.take(incoming, buffer, filling)?;
-                self.shared.lock().session.moved(now, bytes, incoming.in_message());
-            }
-            Ok(Moved::Nothing) => self.shared.lock().session.tick(now),
-            // After closing on this side both are what was asked for.
-            Ok(Moved::End) => {
-                let mut state = self.shared.lock();
-                if !state.over() {
-                    state.session.end_of_input(now);
-                }
-            }
-            Err(error) => {
-                let mut state = self.shared.lock();
-                if !state.over() {
-                    state.session.transport_failed(now, error.to_string());
-                }
-            }
+        let of_body = bytes.min(direct);
+        incoming.body_taken(of_body);
+        filling.filled(of_body)?;
+        (buffer.start, buffer.end) = (0, bytes - of_body);
+        let mut state = self.shared.lock();
+        state.hear(&buffer.bytes[..buffer.end]);
+        if of_body > 0 {
+            // The session is to know that a picture is coming in.
+            state.session.receive(now, Item::Body(&[]));
         }
+        drop(state);
+        self.take(incoming, buffer, filling)?;
+        self.shared.lock().session.moved(now, bytes, incoming.in_message());
         Ok(())
     }
 
