@@ -157,7 +157,8 @@ impl Sending {
             true => cuts(&frame.geometry),
             false => Vec::new(),
         };
-        if !self.waits_for_room(1 + cuts.len()) {
+        let parts = if self.compressors.is_some() { 1 + cuts.len() } else { 1 };
+        if !self.waits_for_room(parts) {
             return;
         }
         let first = Line::place(&self.line);
@@ -168,13 +169,13 @@ impl Sending {
         }
     }
 
-    /// Waits until a picture of so many messages may be added to what is on its way. False once the
+    /// Waits until a picture that is queued in so many parts may be added to what is on its way. False once the
     /// session has ended. The decoder stops for want of pictures meanwhile.
-    fn waits_for_room(&self, messages: usize) -> bool {
+    fn waits_for_room(&self, parts: usize) -> bool {
         let threads = self.compressors.as_ref().map_or(1, Workers::threads);
         // The next picture is compressed while this one is; whole ones each by one thread.
-        let in_work = messages.max(threads);
-        let written_later = (FRAMES_AHEAD - 1) * messages;
+        let in_work = parts.max(threads);
+        let written_later = (FRAMES_AHEAD - 1) * parts;
         while !self.session.has_ended() {
             if self.line.is_down_to(in_work, TICK)
                 && self.session.wait_until(TICK, |state| state.queued <= written_later)
@@ -251,13 +252,52 @@ impl Sending {
 
     /// As FRAME_BEGIN and SLICEs.
     fn send_slices(&self, picture: Picture, cuts: Vec<(usize, Range<usize>)>, first: Place) {
+        let (frame_id, begin) = self.begin(&picture, cuts.len());
+        let mut message = Message::default();
+        match begin {
+            Ok(begin) => message.push(begin),
+            Err(text) => return first.fill(Step::Refused(error_code::INTERNAL, text)),
+        }
+        let Picture { pixels, pts, raw, .. } = picture;
+        let last = cuts.len() - 1;
+        let slices = cuts.into_iter().enumerate().map(|(index, (plane, rows))| {
+            let pixels = Arc::clone(&pixels);
+            Slice { pixels, frame_id, index, plane, rows }
+        });
+        let Some(compressors) = &self.compressors else {
+            // There is nothing to wait for: all of them are written at once.
+            for slice in slices {
+                if let Err(text) = slice.raw(MODE_COMPRESSED, &mut message) {
+                    return first.fill(Step::Refused(error_code::INTERNAL, text));
+                }
+            }
+            return first.fill(Step::Last { message, pts, raw });
+        };
+        first.fill(Step::Part(message));
+        for slice in slices {
+            let place = Line::place(&self.line);
+            let compression = self.compression;
+            compressors.run(move |scratch| {
+                let is_last = slice.index == last;
+                let mut message = Message::default();
+                let made = slice.compressed(compression, &mut scratch.compressor, &mut message);
+                place.fill(match made {
+                    Ok(()) if is_last => Step::Last { message, pts, raw },
+                    Ok(()) => Step::Part(message),
+                    Err(text) => Step::Refused(error_code::INTERNAL, text),
+                });
+            });
+        }
+    }
+
+    /// The id and the FRAME_BEGIN of the next picture.
+    fn begin(&self, picture: &Picture, slices: usize) -> (u32, Result<Vec<u8>, String>) {
         let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
         let frame_id = begun.frame_id;
         begun.frame_id = frame_id.wrapping_add(1);
         let changed = begun.changes.next(picture.geometry);
         drop(begun);
-        let mut records = Vec::new();
-        let mut bytes = Vec::new();
+        let (mut records, mut bytes) = (Vec::new(), Vec::new());
         let encoded = vtremote_proto::SideData::new(&borrowed(&picture.side_data), &mut records)
             .and_then(|side_data| {
                 let begin = FrameBegin {
@@ -265,41 +305,14 @@ impl Sending {
                     codec: self.compression as u8,
                     frame_id,
                     reference_id: NO_REFERENCE,
-                    slices: number(cuts.len()),
+                    slices: number(slices),
                     tables: &[],
                     geometry: changed.filter(|_| self.geometry),
                     side_data,
                 };
                 begin.encode(&mut bytes)
             });
-        first.fill(match encoded {
-            Ok(()) => {
-                let mut message = Message::default();
-                message.push(bytes);
-                Step::Part(message)
-            }
-            Err(error) => Step::Refused(error_code::INTERNAL, error.to_string()),
-        });
-        let Picture { pixels, pts, raw, .. } = picture;
-        let last = cuts.len() - 1;
-        for (index, (plane, rows)) in cuts.into_iter().enumerate() {
-            let place = Line::place(&self.line);
-            let slice = Slice { pixels: Arc::clone(&pixels), frame_id, index, plane, rows };
-            let step = move |message| match (message, index == last) {
-                (Ok(message), false) => Step::Part(message),
-                (Ok(message), true) => Step::Last { message, pts, raw },
-                (Err(text), _) => Step::Refused(error_code::INTERNAL, text),
-            };
-            match &self.compressors {
-                None => place.fill(step(slice.raw(MODE_COMPRESSED))),
-                Some(compressors) => {
-                    let compression = self.compression;
-                    compressors.run(move |scratch| {
-                        place.fill(step(slice.compressed(compression, &mut scratch.compressor)));
-                    });
-                }
-            }
-        }
+        (frame_id, encoded.map(|()| bytes).map_err(|error| error.to_string()))
     }
 
     /// As a FRAME.
@@ -371,8 +384,7 @@ struct Slice {
 }
 
 impl Slice {
-    fn message(&self, mode: u8, len: usize) -> Result<Message, String> {
-        let mut message = Message::default();
+    fn head(&self, mode: u8, len: usize) -> Result<Vec<u8>, String> {
         let head = slice_message(&SliceHead {
             frame_id: self.frame_id,
             index: number(self.index),
@@ -382,37 +394,37 @@ impl Slice {
             rows: number(self.rows.len()),
             len: number(len),
         });
-        message.push(head.map_err(|error| error.to_string())?);
-        Ok(message)
+        head.map_err(|error| error.to_string())
     }
 
-    /// With the rows as they lie in the picture.
-    fn raw(self, mode: u8) -> Result<Message, String> {
+    /// Appended with the rows as they lie in the picture.
+    fn raw(self, mode: u8, message: &mut Message) -> Result<(), String> {
         let (_, layout) = self.pixels.source(self.plane);
-        let mut message = self.message(mode, layout.row_bytes * self.rows.len())?;
+        message.push(self.head(mode, layout.row_bytes * self.rows.len())?);
         message.push_rows(self.pixels, self.plane, self.rows);
-        Ok(message)
+        Ok(())
     }
 
-    /// Compressed, unless that makes it no smaller.
+    /// Appended compressed, unless that makes it no smaller.
     fn compressed(
         self,
         compression: Compression,
         compressor: &mut Compressor,
-    ) -> Result<Message, String> {
+        message: &mut Message,
+    ) -> Result<(), String> {
         let (source, layout) = self.pixels.source(self.plane);
         let mut body = Vec::new();
         let packed =
             compressor.compress(compression, &source, layout, self.rows.clone(), &mut body);
         packed.map_err(|error| error.to_string())?;
         if body.len() >= layout.row_bytes * self.rows.len() {
-            return self.raw(MODE_RAW);
+            return self.raw(MODE_RAW, message);
         }
         // It waits to be written: not with the memory that the worst case would have taken.
         body.shrink_to_fit();
-        let mut message = self.message(MODE_COMPRESSED, body.len())?;
+        message.push(self.head(MODE_COMPRESSED, body.len())?);
         message.push(body);
-        Ok(message)
+        Ok(())
     }
 }
 

@@ -3,7 +3,8 @@ use std::io::IoSlice;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// A whole message that waits to be written, in the parts that it was made of.
+/// One or several whole messages that wait to be written together, in the parts that they were
+/// made of.
 #[derive(Default)]
 pub(super) struct Message {
     parts: Vec<Part>,

@@ -357,7 +357,7 @@ impl<B> Server<B> {
         Ok(())
     }
 
-    /// Decode: queues the FRAME message `body`, or the last message of a picture in slices.
+    /// Decode: queues the FRAME message `body`, or the last part of a picture in slices.
     ///
     /// # Errors
     /// [`OutputError::Closed`] if the session takes no frames.
@@ -367,7 +367,7 @@ impl<B> Server<B> {
         Ok(())
     }
 
-    /// Decode: queues a message of a picture in slices that is not its last.
+    /// Decode: queues messages of a picture in slices, its last one not among them.
     ///
     /// # Errors
     /// [`OutputError::Closed`] if the session takes no frames.
