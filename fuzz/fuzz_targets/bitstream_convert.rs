@@ -1,11 +1,12 @@
 //! Packets in both framings: conversions keep every NAL unit, access units are the same in pieces
-//! as in one, and added parameter sets are found again. The first byte of the input chooses codec,
-//! length size and piece size; the second says how much of the rest is extradata.
+//! as in one, and added parameter sets and captions are found again. The first byte of the input
+//! chooses codec, length size and piece size; the second says how much of the rest is extradata, or
+//! captions.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use vtremote_bitstream::{
-    AccessUnits, Codec, LengthSize, ParameterSets, access_units, annexb, length_prefixed,
+    AccessUnits, Codec, LengthSize, ParameterSets, access_units, annexb, length_prefixed, sei,
 };
 
 fuzz_target!(|data: &[u8]| {
@@ -21,6 +22,7 @@ fuzz_target!(|data: &[u8]| {
     if let Ok((sets, _)) = ParameterSets::from_extradata(codec, extradata) {
         prepend(&sets, packet);
     }
+    caption(codec, packet, extradata);
 });
 
 fn from_annexb(packet: &[u8], size: LengthSize) {
@@ -89,4 +91,25 @@ fn prepend(sets: &ParameterSets, packet: &[u8]) {
     let mut wanted = sets;
     wanted.update(ParameterSets::in_access_unit(codec, packet));
     assert!(ParameterSets::in_access_unit(codec, &once).iter().eq(wanted.iter()));
+}
+
+fn caption(codec: Codec, packet: &[u8], cc_data: &[u8]) {
+    let Some(captions) = sei::captions(cc_data) else { return };
+    let mut out = Vec::new();
+    if sei::insert(codec, packet, &[captions], &mut out).is_err() {
+        return assert!(out.is_empty());
+    }
+    let nals: Vec<_> = annexb::nal_units(packet).collect();
+    let captioned: Vec<_> = annexb::nal_units(&out).collect();
+    let at = nals.iter().zip(&captioned).take_while(|(a, b)| a == b).count();
+    // Where the packet has the same message already, the one behind it is taken for ours.
+    assert_eq!(nals[..at], captioned[..at]);
+    assert_eq!(nals[at..], captioned[at + 1..]);
+    let before = sei::captions_in(codec, packet).len();
+    assert_eq!(sei::captions_in(codec, &out).len(), before + cc_data.len());
+    assert!(
+        ParameterSets::in_access_unit(codec, &out)
+            .iter()
+            .eq(ParameterSets::in_access_unit(codec, packet).iter())
+    );
 }
