@@ -457,6 +457,18 @@ fn what_comes_before_the_first_parameter_sets_is_dropped_with_one_warning() {
 }
 
 #[test]
+fn a_damaged_parameter_set_does_not_hide_the_good_one() {
+    // Of id 30, and ends there.
+    let damaged = Bits::default().u(66, 8).u(0, 8).u(30, 8).ue(30).nal(0x67);
+    let extradata = [sets(64, 48, false), annexb(&[&damaged])].concat();
+    let (mut decoder, _) =
+        open(&Script::default(), &settings(), &Stream { extradata, ..stream(64, 48) });
+    let (pictures, outcome) = decode(&mut decoder, (0..5).map(unit));
+    outcome.unwrap();
+    assert_eq!(times(&pictures), [0, 1, 2, 3, 4]);
+}
+
+#[test]
 fn a_stream_without_parameter_sets_ends_without_a_session() {
     let bare = Stream { extradata: Vec::new(), ..stream(64, 48) };
     let (mut decoder, sessions) = open(&Script::default(), &settings(), &bare);

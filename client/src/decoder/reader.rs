@@ -26,7 +26,7 @@ pub(crate) struct Reader {
     pub(crate) shared: Arc<Shared<Decoding>>,
     pub(crate) link: Box<dyn LinkReader>,
     pub(crate) pool: Arc<Pool>,
-    /// What pictures are that do not say it themselves.
+    /// What the pictures are: what the last said of itself, until then the configured.
     pub(crate) geometry: Geometry,
     /// Of FRAMEs.
     pub(crate) compression: Compression,
@@ -152,8 +152,9 @@ impl Reader {
                         self.shared.log.line(Level::Warn, format_args!("server: {warning}"));
                     }
                     self.geometry.format = pix_fmt;
-                    self.shared.lock().configure(Vec::new());
-                    incoming.set_limits(self.shared.lock().session.limits(DEFAULT_CAP));
+                    let mut state = self.shared.lock();
+                    state.configure(Vec::new());
+                    incoming.set_limits(state.session.limits(DEFAULT_CAP));
                 }
                 ClientStep::Frame(head) => {
                     self.begin(filling, head, self.geometry, self.compression, SideData::EMPTY)?;
