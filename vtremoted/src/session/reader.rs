@@ -406,8 +406,7 @@ impl Reader<'_> {
                 "session started"
             );
         }
-        self.session.settle(&mut state);
-        drop(state);
+        self.session.settle(state);
         self.stream = stream;
         let wire_format = vtremote_proto::PixelFormat::from_wire(format as u8);
         let wire_format = wire_format.ok_or_else(|| Error::Internal("no such format".into()))?;

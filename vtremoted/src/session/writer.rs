@@ -14,14 +14,14 @@ pub(super) fn write(session: &Shared, mut link: Box<dyn LinkWriter>) {
         let due = |deadline: Option<Duration>| deadline.is_some_and(|deadline| deadline <= now);
         if due(state.server.deadline()) {
             state.server.tick(now);
-            session.settle(&mut state);
+            session.settle(state);
+            state = session.lock();
         }
         if let Some(message) = state.server.next(now) {
             if matches!(message, Outgoing::Data(_)) {
                 state.queued = state.queued.saturating_sub(1);
-                session.settle(&mut state);
             }
-            drop(state);
+            session.settle(state);
             match message {
                 Outgoing::Control(bytes) => all(session, &mut *link, &mut [IoSlice::new(&bytes)]),
                 Outgoing::Data(message) => all(session, &mut *link, &mut message.slices()),
@@ -37,11 +37,12 @@ pub(super) fn write(session: &Shared, mut link: Box<dyn LinkWriter>) {
         if state.server.over().is_some() {
             return;
         }
-        let wait = state.server.deadline().map(|deadline| deadline.saturating_sub(now));
         // A deadline always exists until the session is over; the bound is for a defect.
-        let wait = wait.unwrap_or(Duration::from_secs(1));
-        let waited = session.changed.wait_timeout(state, wait);
+        let until = state.server.deadline().unwrap_or(now + Duration::from_secs(1));
+        state.writer_sleeps = Some(until);
+        let waited = session.output.wait_timeout(state, until.saturating_sub(now));
         state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        state.writer_sleeps = None;
     }
 }
 

@@ -416,6 +416,11 @@ impl<B> Server<B> {
         next
     }
 
+    /// Whether a message waits to be written.
+    pub fn has_output(&self) -> bool {
+        self.output.pending()
+    }
+
     /// Bytes were written.
     pub fn written(&mut self, now: Duration, bytes: usize) {
         self.activity.written(now, bytes);
