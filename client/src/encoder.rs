@@ -12,6 +12,7 @@ use vtremote_proto::{Codec, CodecFlags, Limits};
 
 use crate::buffers::Buffers;
 use crate::log::Log;
+use crate::message::Message;
 use crate::packet::Packet;
 use crate::prepare::Plan;
 use crate::reader::Reader;
@@ -181,6 +182,8 @@ impl Encoder {
             video: *video,
             compression,
             made: Vec::new(),
+            message: Message::default(),
+            spare: Vec::with_capacity(AHEAD),
         };
 
         // From here on, dropping the encoder ends what has been started.

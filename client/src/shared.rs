@@ -173,6 +173,9 @@ impl Shared {
 
     /// Why the session failed, if it did.
     pub(crate) fn error(&self, state: &State) -> Option<Error> {
+        if state.trouble.is_none() && state.session.failure().is_none() {
+            return None;
+        }
         let server = self.server.clone();
         match &state.trouble {
             Some(Trouble::Packet { pts, error }) => {

@@ -8,7 +8,7 @@ use vtremote_link::{LinkWriter, Moved};
 use vtremote_planes::{Compression, Workers};
 
 use crate::message::Message;
-use crate::prepare::{Made, Plan, Prepared};
+use crate::prepare::{Job, Made, Plan, Prepared, Ready, Report};
 use crate::shared::{Shared, Trouble, Watch};
 use crate::{Frame, Video};
 
@@ -23,18 +23,33 @@ pub(crate) struct Writer {
     pub(crate) shared: Arc<Shared>,
     pub(crate) link: Box<dyn LinkWriter>,
     /// None where nothing needs work.
-    pub(crate) workers: Option<Workers>,
+    pub(crate) workers: Option<Workers<Job<ToWriter>>>,
     pub(crate) video: Video,
     pub(crate) compression: Compression,
     /// What the workers have made.
     pub(crate) made: Vec<Made>,
+    /// What to send next, or was sent last.
+    pub(crate) message: Message,
+    /// Memory of frames that have gone out.
+    pub(crate) spare: Vec<Ready>,
 }
 
-/// What to send next.
+/// What the message to send next is.
 struct Next {
-    message: Message,
     /// The frame that this is the end of.
     completes: Option<u32>,
+}
+
+/// Brings what a worker has made.
+pub(crate) struct ToWriter(Arc<Shared>);
+
+impl Report for ToWriter {
+    fn made(self, made: Made) {
+        let mut state = self.0.lock();
+        state.made.push(made);
+        drop(state);
+        self.0.wake_writer();
+    }
 }
 
 impl Writer {
@@ -45,6 +60,7 @@ impl Writer {
         let mut plan = None;
         while let Some(next) = self.next(&mut plan, &mut preparing) {
             self.send(&next);
+            self.message.clear();
         }
         self.shared.closer.close();
         self.shared.wake_caller();
@@ -65,7 +81,8 @@ impl Writer {
                 return None;
             }
             if let Some(control) = state.session.next_control(now) {
-                return Some(Next { message: Message::control(control), completes: None });
+                self.message.heads = control;
+                return Some(Next { completes: None });
             }
             // The two lists change places, so that neither is ever made anew.
             std::mem::swap(&mut state.made, &mut self.made);
@@ -76,8 +93,8 @@ impl Writer {
                     return None;
                 };
                 let frame = preparing.iter_mut().find(|frame| frame.number == made.frame);
-                if let Some(frame) = frame {
-                    frame.take(made.part, mode, body);
+                if let (Some(plan), Some(frame)) = (&plan, frame) {
+                    frame.take(plan, made.part, mode, body);
                 }
             }
             if let (None, Some(configured)) = (&plan, &state.configured) {
@@ -94,19 +111,20 @@ impl Writer {
                 && let Some((number, frame)) = state.queue.pop_front()
             {
                 drop(state);
-                preparing.push_back(self.prepare(plan, number, frame));
+                let prepared = self.prepare(plan, number, frame);
+                preparing.push_back(prepared);
                 state = shared.lock();
                 continue;
             }
             if let Some(frame) = preparing.front_mut() {
                 let number = frame.number;
-                match frame.next(plan) {
+                match frame.next(plan, &mut self.message) {
                     Ok(None) => {}
-                    Ok(Some((message, last))) => {
+                    Ok(Some(last)) => {
                         if last {
-                            preparing.pop_front();
+                            self.spare.extend(preparing.pop_front().map(Prepared::into_ready));
                         }
-                        return Some(Next { message, completes: last.then_some(number) });
+                        return Some(Next { completes: last.then_some(number) });
                     }
                     Err(error) => {
                         state.trouble = Some(Trouble::Internal(error.to_string()));
@@ -119,19 +137,14 @@ impl Writer {
         }
     }
 
-    fn prepare(&self, plan: &Plan, number: u32, frame: Frame) -> Prepared {
-        let report = || {
-            let shared = self.shared.clone();
-            move |made| {
-                shared.lock().made.push(made);
-                shared.wake_writer();
-            }
-        };
-        Prepared::new(plan, number, frame, report, |job| {
+    fn prepare(&mut self, plan: &Plan, number: u32, frame: Frame) -> Prepared {
+        let ready = self.spare.pop().unwrap_or_else(|| Ready::with_capacity(plan.parts()));
+        let report = || ToWriter(self.shared.clone());
+        let buffers = &self.shared.slices;
+        Prepared::new(plan, number, frame, ready, buffers, report, |job| {
             if let Some(workers) = &self.workers {
                 // The queue has room for every part of the frames that are prepared at once.
-                let buffers = self.shared.slices.clone();
-                workers.run(move |scratch| job.run(scratch, &buffers));
+                workers.run(job);
             }
         })
     }
@@ -139,10 +152,10 @@ impl Writer {
     /// Sends a message whole, or as much as the session lives to see.
     fn send(&mut self, next: &Next) {
         let mut sent = 0;
-        let len = next.message.len();
+        let len = self.message.len();
         while sent < len {
             let mut pieces = [IoSlice::new(&[]); PIECES];
-            let count = next.message.gather(sent, &mut pieces);
+            let count = self.message.gather(sent, &mut pieces);
             let moved = self.link.write_vectored(&pieces[..count]);
             let now = self.shared.now();
             let mut state = self.shared.lock();

@@ -2,6 +2,7 @@
 
 use super::Shared;
 use super::message::Message;
+use super::rows::Places;
 use std::io::IoSliceMut;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -49,7 +50,7 @@ impl Decode {
         }
     }
 
-    pub(super) fn direct<'a>(&'a mut self, limit: usize, into: &mut Vec<IoSliceMut<'a>>) {
+    pub(super) fn direct<'a>(&'a mut self, limit: usize, into: &mut Places<'a>) {
         let end = self.data.len().min(self.filled.saturating_add(limit));
         into.extend(self.data.get_mut(self.filled..end).map(IoSliceMut::new));
     }
@@ -145,21 +146,23 @@ impl FrameSink for Frames {
         }
         let (session, compression) = (Arc::clone(&self.session), self.compression);
         let side_data = self.side_data;
-        self.worker.run(move |scratch| match message(&frame, compression, side_data, scratch) {
-            Ok((message, raw)) => {
-                // The decoder stops for want of pictures while this one waits.
-                while !session.has_ended()
-                    && !session.wait_until(TICK, |state| state.queued < FRAMES_AHEAD)
-                {
+        self.worker.run(Box::new(move |scratch| {
+            match message(&frame, compression, side_data, scratch) {
+                Ok((message, raw)) => {
+                    // The decoder stops for want of pictures while this one waits.
+                    while !session.has_ended()
+                        && !session.wait_until(TICK, |state| state.queued < FRAMES_AHEAD)
+                    {
+                    }
+                    session.output(|state, now| {
+                        state.report.raw_bytes += raw;
+                        state.latency.end(frame.pts.unwrap_or(NO_PTS));
+                        state.server.frame(now, message)
+                    });
                 }
-                session.output(|state, now| {
-                    state.report.raw_bytes += raw;
-                    state.latency.end(frame.pts.unwrap_or(NO_PTS));
-                    state.server.frame(now, message)
-                });
+                Err(error) => session.fail(error_code::INTERNAL, &error),
             }
-            Err(error) => session.fail(error_code::INTERNAL, &error),
-        });
+        }));
     }
 
     fn warning(&self, message: String) {
@@ -169,14 +172,14 @@ impl FrameSink for Frames {
     fn drained(&self) {
         // Behind the pictures that are still being compressed.
         let session = Arc::clone(&self.session);
-        self.worker.run(move |_| {
+        self.worker.run(Box::new(move |_| {
             let _ = session.with(|server, now| server.drained(now));
-        });
+        }));
     }
 
     fn failed(&self, error: Error) {
         let session = Arc::clone(&self.session);
-        self.worker.run(move |_| session.backend_failed(&error));
+        self.worker.run(Box::new(move |_| session.backend_failed(&error)));
     }
 }
 

@@ -29,6 +29,9 @@ use vtremote_backend::Error as BackendError;
 use vtremote_link::{Closer, Link};
 use vtremote_proto::{End, OutputError, Server, ServerSettings, error_code};
 
+/// Messages whose memory is kept: as many as wait while a window's worth of packets comes at once.
+const SPARE: usize = 32;
+
 /// What the threads of one session share.
 pub(crate) struct Shared {
     began: Instant,
@@ -54,6 +57,8 @@ struct State {
     writer_sleeps: Option<Duration>,
     /// How many wait for a change.
     waiting: usize,
+    /// Written, and empty: memory for those to come.
+    spare: Vec<Message>,
     report: Report,
     latency: Latency,
 }
@@ -102,6 +107,7 @@ impl Shared {
             draining: None,
             writer_sleeps: None,
             waiting: 0,
+            spare: Vec::with_capacity(SPARE),
             report: Report::default(),
             latency: Latency::default(),
         };
@@ -173,6 +179,21 @@ impl Shared {
             state.draining = state.draining.map(|_| now);
         }
         self.settle(state);
+    }
+
+    /// An empty message, in the memory of an earlier one.
+    fn message(&self) -> Message {
+        self.lock().spare.pop().unwrap_or_default()
+    }
+
+    /// Keeps the memory of a message that was written.
+    fn keep(&self, mut message: Message) -> MutexGuard<'_, State> {
+        message.clear();
+        let mut state = self.lock();
+        if state.spare.len() < SPARE {
+            state.spare.push(message);
+        }
+        state
     }
 
     /// Waits until this holds, the session has ended or the time has passed. Says whether it holds.

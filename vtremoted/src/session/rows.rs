@@ -6,6 +6,42 @@ use vtremote_backend::RowsMut;
 /// So many rows are read with one call at most where they are not next to each other.
 const ROWS_AT_ONCE: usize = 64;
 
+/// Where the bytes of one read go, first place first.
+pub(super) struct Places<'a> {
+    /// Rows, and what is behind them.
+    slices: [IoSliceMut<'a>; ROWS_AT_ONCE + 1],
+    count: usize,
+}
+
+impl<'a> Places<'a> {
+    pub(super) fn new() -> Self {
+        Places { slices: std::array::from_fn(|_| IoSliceMut::new(&mut [])), count: 0 }
+    }
+
+    /// One more, unless there are as many as one read takes.
+    pub(super) fn push(&mut self, place: IoSliceMut<'a>) {
+        if let Some(slice) = self.slices.get_mut(self.count) {
+            *slice = place;
+            self.count += 1;
+        }
+    }
+
+    pub(super) fn as_mut(&mut self) -> &mut [IoSliceMut<'a>] {
+        &mut self.slices[..self.count]
+    }
+
+    /// In bytes.
+    pub(super) fn len(&self) -> usize {
+        self.slices[..self.count].iter().map(|slice| slice.len()).sum()
+    }
+}
+
+impl<'a> Extend<IoSliceMut<'a>> for Places<'a> {
+    fn extend<I: IntoIterator<Item = IoSliceMut<'a>>>(&mut self, places: I) {
+        places.into_iter().for_each(|place| self.push(place));
+    }
+}
+
 /// Raw rows, on their way from the wire into a picture.
 pub(super) struct RawRows {
     rows: RowsMut,
@@ -40,7 +76,7 @@ impl RawRows {
 
     /// The memory that the next `limit` bytes of the wire belong in, in order, as far as the layouts
     /// agree and one call reaches; nothing where bytes must pass through a buffer.
-    pub(super) fn direct<'a>(&'a mut self, limit: usize, into: &mut Vec<IoSliceMut<'a>>) {
+    pub(super) fn direct<'a>(&'a mut self, limit: usize, into: &mut Places<'a>) {
         let (row_bytes, picture_stride) = (self.rows.row_bytes(), self.rows.stride());
         let (stride, at) = (self.stride, self.at);
         let memory = self.rows.bytes();
@@ -114,16 +150,15 @@ mod tests {
                 let wire_bytes = wire(stride);
                 let mut left = &wire_bytes[..];
                 while !left.is_empty() {
-                    let mut slices = Vec::new();
-                    rows.direct(left.len().min(piece), &mut slices);
+                    let mut places = Places::new();
+                    rows.direct(left.len().min(piece), &mut places);
                     let mut taken = 0;
-                    for slice in &mut slices {
+                    for slice in places.as_mut() {
                         let (now, later) = left.split_at(slice.len());
                         slice.copy_from_slice(now);
                         taken += now.len();
                         left = later;
                     }
-                    drop(slices);
                     assert!(taken > 0, "{align} {stride} {piece}");
                     rows.filled(taken);
                 }
@@ -137,8 +172,8 @@ mod tests {
     fn layouts_that_do_not_agree_pass_through_a_buffer() {
         let plane = Arc::new(PlaneMemory::allocate(SHAPE, 8));
         let mut rows = RawRows::new(PlaneMemory::lend(&plane, 0..4).unwrap(), 9);
-        let mut slices = Vec::new();
-        rows.direct(100, &mut slices);
-        assert!(slices.is_empty());
+        let mut places = Places::new();
+        rows.direct(100, &mut places);
+        assert_eq!(places.len(), 0);
     }
 }

@@ -1,4 +1,5 @@
 use super::Shared;
+use super::message::{Message, PIECES};
 use std::io::IoSlice;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -23,10 +24,17 @@ pub(super) fn write(session: &Shared, mut link: Box<dyn LinkWriter>) {
             }
             session.settle(state);
             match message {
-                Outgoing::Control(bytes) => all(session, &mut *link, &mut [IoSlice::new(&bytes)]),
-                Outgoing::Data(message) => all(session, &mut *link, &mut message.slices()),
+                Outgoing::Control(bytes) => {
+                    let message = Message::control(bytes);
+                    all(session, &mut *link, &message);
+                    state = session.lock();
+                    state.server.reuse(message.into_heads());
+                }
+                Outgoing::Data(message) => {
+                    all(session, &mut *link, &message);
+                    state = session.keep(message);
+                }
             }
-            state = session.lock();
             continue;
         }
         if state.server.send_finished() && !finished {
@@ -47,12 +55,17 @@ pub(super) fn write(session: &Shared, mut link: Box<dyn LinkWriter>) {
 }
 
 /// Writes one message to its end, or until the session is over.
-fn all(session: &Shared, link: &mut dyn LinkWriter, mut parts: &mut [IoSlice<'_>]) {
-    IoSlice::advance_slices(&mut parts, 0);
-    while !parts.is_empty() {
-        match link.write_vectored(parts) {
+fn all(session: &Shared, link: &mut dyn LinkWriter, message: &Message) {
+    let mut written = 0;
+    loop {
+        let mut pieces = [IoSlice::new(&[]); PIECES];
+        let count = message.gather(written, &mut pieces);
+        if count == 0 {
+            return;
+        }
+        match link.write_vectored(&pieces[..count]) {
             Ok(Moved::Bytes(bytes)) => {
-                IoSlice::advance_slices(&mut parts, bytes);
+                written += bytes;
                 session.with(|server, now| server.written(now, bytes));
             }
             Ok(_) => session.with(|server, now| server.tick(now)),
