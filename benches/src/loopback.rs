@@ -77,15 +77,19 @@ pub(crate) fn encode(port: u16, compression: Compression) -> Result<(), Problem>
         timeout: PATIENCE,
         ..Settings::default()
     };
-    // A caller's pool. What a session may hold, and some for what it should not.
+    // A caller's pool: what a session may hold, and some for what it should not.
     let pictures = picture::some(2 * IN_FLIGHT);
     let idle = usage::memory();
     let mut encoder = Encoder::open(&settings, &video, None)?;
     let (began, cpu) = (Instant::now(), usage::cpu());
     let mut most_held = 0;
     for number in 0..FRAMES {
-        let free = pictures.iter().find(|picture| Arc::strong_count(picture) == 1);
-        let source = free.ok_or("the session holds more pictures than there are")?.clone();
+        let source = loop {
+            match pictures.iter().find(|picture| Arc::strong_count(picture) == 1) {
+                Some(picture) => break picture.clone(),
+                None => _ = encoder.receive_packet(None)?,
+            }
+        };
         let pts = number as i64;
         let mut frame = Frame { pts, duration: 1, keyframe: false, side_data: Vec::new(), source };
         while let Sent::Full(back) = encoder.send_frame(frame)? {

@@ -51,7 +51,8 @@ impl Body {
     }
 }
 
-/// A message, written whole before any other byte. Its memory is used for one after the other.
+/// A message, or some in a row, written whole before any other byte. Its memory is used for one after
+/// the other.
 #[derive(Default)]
 pub(crate) struct Message {
     /// Everything but bulk data, without gaps.

@@ -206,8 +206,8 @@ impl Prepared {
         }
     }
 
-    /// Puts the next message, if it is ready, into `message`, which is empty, and says whether it is the
-    /// frame's last.
+    /// Appends the next message, if it is ready, to `message`, where at most others of this frame are, and
+    /// says whether it is the frame's last.
     pub(crate) fn next(
         &mut self,
         plan: &Plan,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use vtremote_link::{LinkWriter, Moved};
 use vtremote_planes::{Compression, Workers};
+use vtremote_proto::EncodeError;
 
 use crate::message::Message;
 use crate::prepare::{Job, Made, Plan, Prepared, Ready, Report};
@@ -28,10 +29,30 @@ pub(crate) struct Writer {
     pub(crate) compression: Compression,
     /// What the workers have made.
     pub(crate) made: Vec<Made>,
-    /// What to send next, or was sent last.
+    /// What to send next, or was sent last: one message, or some of a frame.
     pub(crate) message: Message,
     /// Memory of frames that have gone out.
     pub(crate) spare: Vec<Ready>,
+}
+
+/// Slices that are ready leave together up to about so many bytes: each call wakes the server, and what
+/// is behind them, such as a PONG, waits for this and no more.
+const TOGETHER: usize = 512 << 10;
+
+/// The next message of a frame, and those behind it that are ready, as [`Prepared::next`] gives them.
+fn next_few(
+    frame: &mut Prepared,
+    plan: &Plan,
+    messages: &mut Message,
+) -> Result<Option<bool>, EncodeError> {
+    let mut last = frame.next(plan, messages)?;
+    while last == Some(false) && messages.len() < TOGETHER {
+        match frame.next(plan, messages)? {
+            None => break,
+            more => last = more,
+        }
+    }
+    Ok(last)
 }
 
 /// What the message to send next is.
@@ -118,7 +139,7 @@ impl Writer {
             }
             if let Some(frame) = preparing.front_mut() {
                 let number = frame.number;
-                match frame.next(plan, &mut self.message) {
+                match next_few(frame, plan, &mut self.message) {
                     Ok(None) => {}
                     Ok(Some(last)) => {
                         if last {
