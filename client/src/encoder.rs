@@ -12,6 +12,7 @@ use vtremote_proto::{Codec, CodecFlags, Limits};
 
 use crate::buffers::Buffers;
 use crate::log::Log;
+use crate::message::Message;
 use crate::packet::Packet;
 use crate::prepare::{Made, Plan};
 use crate::reader::Reader;
@@ -158,6 +159,8 @@ impl Encoder {
             video: *video,
             compression,
             made: Vec::new(),
+            message: Message::default(),
+            spare: Vec::with_capacity(AHEAD),
         };
 
         // From here on, dropping the session ends what has been started.

@@ -51,32 +51,35 @@ impl Body {
     }
 }
 
-/// A message, written whole before any other byte.
+/// A message, or some in a row, written whole before any other byte. Its memory is used for one after
+/// the other.
 #[derive(Default)]
 pub(crate) struct Message {
-    /// What stands before each body.
-    pub(crate) parts: Vec<(Vec<u8>, Body)>,
-    /// What stands behind the last.
-    pub(crate) tail: Vec<u8>,
+    /// Everything but bulk data, without gaps.
+    pub(crate) heads: Vec<u8>,
+    /// Bulk data, and how many bytes of the heads come before it.
+    pub(crate) bodies: Vec<(usize, Body)>,
 }
 
 impl Message {
-    /// Without bulk data.
-    pub(crate) fn control(bytes: Vec<u8>) -> Self {
-        Self { parts: Vec::new(), tail: bytes }
+    /// Forgets everything but the memory.
+    pub(crate) fn clear(&mut self) {
+        self.heads.clear();
+        self.bodies.clear();
     }
 
     pub(crate) fn len(&self) -> usize {
-        let parts = self.parts.iter().map(|(head, body)| head.len() + body.len());
-        parts.sum::<usize>() + self.tail.len()
+        self.heads.len() + self.bodies.iter().map(|(_, body)| body.len()).sum::<usize>()
     }
 
     /// Fills `slices` with what follows the first `skip` bytes; says how many of them.
     pub(crate) fn gather<'a>(&'a self, mut skip: usize, slices: &mut [IoSlice<'a>]) -> usize {
-        let parts = self.parts.iter();
-        let pieces = parts
-            .flat_map(|(head, body)| std::iter::once(&head[..]).chain(body.pieces()))
-            .chain(std::iter::once(&self.tail[..]));
+        let ends = self.bodies.iter().map(|(at, _)| *at).chain([self.heads.len()]);
+        let bodies = self.bodies.iter().map(|(_, body)| Some(body)).chain([None]);
+        let heads = ends.scan(0, |start, end| self.heads.get(std::mem::replace(start, end)..end));
+        let pieces = heads.zip(bodies).flat_map(|(head, body)| {
+            std::iter::once(head).chain(body.into_iter().flat_map(Body::pieces))
+        });
         let mut count = 0;
         for piece in pieces {
             let Some(slot) = slices.get_mut(count) else { break };
@@ -115,14 +118,14 @@ mod tests {
 
     #[test]
     fn rows_that_lie_together_go_out_as_one_piece() {
-        let message = Message { parts: vec![(vec![99], lent(4, 1..3))], tail: vec![98] };
+        let message = Message { heads: vec![99, 98], bodies: vec![(1, lent(4, 1..3))] };
         assert_eq!(bytes(&message, 0), (vec![99, 4, 5, 6, 7, 8, 9, 10, 11, 98], 3));
         assert_eq!(message.len(), 10);
     }
 
     #[test]
     fn padding_is_never_sent() {
-        let message = Message { parts: vec![(vec![99], lent(6, 0..3))], tail: Vec::new() };
+        let message = Message { heads: vec![99], bodies: vec![(1, lent(6, 0..3))] };
         let expected = vec![99, 0, 1, 2, 3, 6, 7, 8, 9, 12, 13, 14, 15];
         assert_eq!(bytes(&message, 0), (expected, 4));
         assert_eq!(message.len(), 13);
@@ -132,8 +135,8 @@ mod tests {
     fn a_message_goes_on_from_any_byte() {
         let mut made = Buffers::new(1).take();
         made.extend_from_slice(&[1, 2, 3]);
-        let parts = vec![(vec![99, 98], Body::Made(made)), (vec![97], lent(6, 0..2))];
-        let message = Message { parts, tail: vec![96] };
+        let bodies = vec![(2, Body::Made(made)), (3, lent(6, 0..2))];
+        let message = Message { heads: vec![99, 98, 97, 96], bodies };
         let (whole, _) = bytes(&message, 0);
         assert_eq!(whole.len(), message.len());
         for skip in 0..=whole.len() {
@@ -143,7 +146,7 @@ mod tests {
 
     #[test]
     fn more_pieces_than_slices_are_left_for_the_next_call() {
-        let message = Message { parts: vec![(Vec::new(), lent(6, 0..3))], tail: vec![96] };
+        let message = Message { heads: vec![96], bodies: vec![(0, lent(6, 0..3))] };
         let mut slices = [IoSlice::new(&[]); 2];
         assert_eq!(message.gather(0, &mut slices), 2);
         assert_eq!((&*slices[0], &*slices[1]), (&[0, 1, 2, 3][..], &[6, 7, 8, 9][..]));

@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use vtremote_planes::{Compression, Layout, Scratch, Source, default_slices, slices};
 use vtremote_proto::{
-    EncodeError, FrameBegin, FrameHead, NO_REFERENCE, SideData, SliceHead, frame_message,
-    slice_message,
+    EncodeError, FrameBegin, FrameHead, NO_REFERENCE, SideData, SliceHead, message::MAX_PLANES,
 };
 
 use crate::buffers::Buffers;
@@ -65,8 +64,19 @@ pub(crate) struct Made {
     pub(crate) body: Option<(u8, Body)>,
 }
 
+/// Who is told what a worker has made.
+pub(crate) trait Report: Send + 'static {
+    fn made(self, made: Made);
+}
+
+impl<F: FnOnce(Made) + Send + 'static> Report for F {
+    fn made(self, made: Made) {
+        self(made);
+    }
+}
+
 /// One part of a frame for a worker. Dropped undone, it reports that there will be no result.
-pub(crate) struct Job<R: FnOnce(Made)> {
+pub(crate) struct Job<R: Report> {
     frame: u32,
     part: usize,
     source: Option<Arc<dyn FrameSource>>,
@@ -76,14 +86,16 @@ pub(crate) struct Job<R: FnOnce(Made)> {
     compression: Compression,
     /// Whether rows that grow by compression may stay as they are.
     may_stay_raw: bool,
+    /// Where its result goes.
+    buffers: Arc<Buffers>,
     report: Option<R>,
 }
 
-impl<R: FnOnce(Made)> Job<R> {
+impl<R: Report> vtremote_planes::Job for Job<R> {
     /// Compresses or converts the part and reports it.
-    pub(crate) fn run(mut self, scratch: &mut Scratch, buffers: &Arc<Buffers>) {
+    fn run(mut self, scratch: &mut Scratch) {
         let Some(source) = self.source.take() else { return };
-        let mut out = buffers.take();
+        let mut out = self.buffers.take();
         let rows = source.plane(self.plane);
         let (layout, compressor) = (self.layout, &mut scratch.compressor);
         let made =
@@ -99,15 +111,17 @@ impl<R: FnOnce(Made)> Job<R> {
         drop(source);
         self.done(made.ok().map(|()| (mode, Body::Made(out))));
     }
+}
 
+impl<R: Report> Job<R> {
     fn done(&mut self, body: Option<(u8, Body)>) {
         if let Some(report) = self.report.take() {
-            report(Made { frame: self.frame, part: self.part, body });
+            report.made(Made { frame: self.frame, part: self.part, body });
         }
     }
 }
 
-impl<R: FnOnce(Made)> Drop for Job<R> {
+impl<R: Report> Drop for Job<R> {
     fn drop(&mut self) {
         self.source = None;
         self.done(None);
@@ -120,20 +134,26 @@ pub(crate) struct Prepared {
     head: FrameHead,
     side_data: Vec<(u32, Vec<u8>)>,
     begun: bool,
-    /// FRAME: what is there of its planes. Slices: empty.
-    planes: Vec<Option<Body>>,
+    /// FRAME: what is there of its planes.
+    planes: [Option<Body>; MAX_PLANES as usize],
     /// Slices that are there and have not gone out.
-    ready: VecDeque<(usize, u8, Body)>,
+    ready: Ready,
     /// How many parts have not gone out.
     left: usize,
 }
 
+/// Parts by number, each with its mode.
+pub(crate) type Ready = VecDeque<(usize, u8, Body)>;
+
 impl Prepared {
-    /// Cuts a frame up. What needs work is given to `job`; the rest is ready.
-    pub(crate) fn new<R: FnOnce(Made)>(
+    /// Cuts a frame up. What needs work is given to `job`, which is to use `buffers`; the rest is ready.
+    /// `ready` is empty, memory of an earlier frame's.
+    pub(crate) fn new<R: Report>(
         plan: &Plan,
         number: u32,
         frame: Frame,
+        ready: Ready,
+        buffers: &Arc<Buffers>,
         mut report: impl FnMut() -> R,
         mut job: impl FnMut(Job<R>),
     ) -> Self {
@@ -148,8 +168,8 @@ impl Prepared {
             head,
             side_data: if plan.side_data { frame.side_data } else { Vec::new() },
             begun: false,
-            planes: if plan.slices { Vec::new() } else { plan.cuts.iter().map(|_| None).collect() },
-            ready: VecDeque::with_capacity(plan.cuts.len()),
+            planes: Default::default(),
+            ready,
             left: plan.cuts.len(),
         };
         let source = frame.source;
@@ -158,7 +178,7 @@ impl Prepared {
             let as_on_the_wire = matches!(source.plane(plane), Source::Rows { .. });
             if plan.compression == Compression::None && as_on_the_wire {
                 let body = Body::Lent { source: source.clone(), plane, layout, rows };
-                prepared.take(part, MODE_COMPRESSED, body);
+                prepared.take(plan, part, MODE_COMPRESSED, body);
             } else {
                 job(Job {
                     frame: number,
@@ -169,6 +189,7 @@ impl Prepared {
                     rows,
                     compression: plan.compression,
                     may_stay_raw: plan.slices && plan.compression != Compression::None,
+                    buffers: buffers.clone(),
                     report: Some(report()),
                 });
             }
@@ -177,34 +198,35 @@ impl Prepared {
     }
 
     /// Takes in a part that a worker made.
-    pub(crate) fn take(&mut self, part: usize, mode: u8, body: Body) {
-        match self.planes.get_mut(part) {
-            Some(plane) => *plane = Some(body),
-            None => self.ready.push_back((part, mode, body)),
+    pub(crate) fn take(&mut self, plan: &Plan, part: usize, mode: u8, body: Body) {
+        if plan.slices {
+            self.ready.push_back((part, mode, body));
+        } else if let Some(plane) = self.planes.get_mut(part) {
+            *plane = Some(body);
         }
     }
 
-    /// The next message if it is ready, and whether it is the frame's last.
-    pub(crate) fn next(&mut self, plan: &Plan) -> Result<Option<(Message, bool)>, EncodeError> {
+    /// Appends the next message, if it is ready, to `message`, where at most others of this frame are, and
+    /// says whether it is the frame's last.
+    pub(crate) fn next(
+        &mut self,
+        plan: &Plan,
+        message: &mut Message,
+    ) -> Result<Option<bool>, EncodeError> {
+        let Message { heads, bodies } = message;
         let side_data: Vec<_> =
             self.side_data.iter().map(|(kind, data)| (*kind, &data[..])).collect();
         if !plan.slices {
-            if self.planes.is_empty() || self.planes.iter().any(Option::is_none) {
-                return Ok(None);
+            let mut planes = [(0, 0, 0); MAX_PLANES as usize];
+            let count = plan.layouts.len().min(planes.len());
+            for ((layout, body), plane) in plan.layouts.iter().zip(&self.planes).zip(&mut planes) {
+                let Some(body) = body else { return Ok(None) };
+                *plane = (wire_len(layout.row_bytes), wire_len(layout.rows), wire_len(body.len()));
             }
-            let bodies: Vec<Body> =
-                std::mem::take(&mut self.planes).into_iter().flatten().collect();
-            let planes: Vec<_> = bodies
-                .iter()
-                .zip(&plan.layouts)
-                .map(|(body, layout)| {
-                    (wire_len(layout.row_bytes), wire_len(layout.rows), wire_len(body.len()))
-                })
-                .collect();
-            let parts = frame_message(&self.head, &planes, &side_data)?;
-            let message =
-                Message { parts: parts.heads.into_iter().zip(bodies).collect(), tail: parts.tail };
-            return Ok(Some((message, true)));
+            self.head.encode(&planes[..count], &side_data, heads)?;
+            let made = self.planes.iter_mut().map_while(Option::take).enumerate();
+            bodies.extend(made.map(|(plane, body)| (FrameHead::before_plane(plane), body)));
+            return Ok(Some(true));
         }
         if !self.begun {
             self.begun = true;
@@ -219,13 +241,12 @@ impl Prepared {
                 geometry: None,
                 side_data: SideData::new(&side_data, &mut records)?,
             };
-            let mut bytes = Vec::new();
-            begin.encode(&mut bytes)?;
-            return Ok(Some((Message::control(bytes), false)));
+            begin.encode(heads)?;
+            return Ok(Some(false));
         }
         let Some((part, mode, body)) = self.ready.pop_front() else { return Ok(None) };
         let (plane, rows) = &plan.cuts[part];
-        let head = slice_message(&SliceHead {
+        let head = SliceHead {
             frame_id: self.number,
             index: u16::try_from(part).unwrap_or(u16::MAX),
             plane: *plane,
@@ -233,9 +254,16 @@ impl Prepared {
             first_row: wire_len(rows.start),
             rows: wire_len(rows.len()),
             len: wire_len(body.len()),
-        })?;
+        };
+        head.encode(heads)?;
+        bodies.push((heads.len(), body));
         self.left -= 1;
-        Ok(Some((Message { parts: vec![(head, body)], tail: Vec::new() }, self.left == 0)))
+        Ok(Some(self.left == 0))
+    }
+
+    /// All of it has gone out: its memory, for another.
+    pub(crate) fn into_ready(self) -> Ready {
+        self.ready
     }
 }
 
@@ -248,6 +276,7 @@ fn wire_len(len: usize) -> u32 {
 mod tests {
     use super::*;
     use crate::{InputFormat, OwnedPicture};
+    use vtremote_planes::Job as _;
     use vtremote_proto::{PixelFormat, Rational};
 
     fn video() -> Video {
@@ -273,16 +302,17 @@ mod tests {
     fn made(plan: &Plan) -> (Prepared, Vec<Made>) {
         let (report, reports) = std::sync::mpsc::channel();
         let mut scratch = Scratch::default();
-        let buffers = Buffers::new(8);
         let prepared = Prepared::new(
             plan,
             0,
             frame(),
+            Ready::new(),
+            &Buffers::new(8),
             || {
                 let report = report.clone();
                 move |made| report.send(made).unwrap()
             },
-            |job| job.run(&mut scratch, &buffers),
+            |job| job.run(&mut scratch),
         );
         drop(report);
         (prepared, reports.iter().collect())
@@ -308,30 +338,30 @@ mod tests {
     fn slices_go_out_as_they_finish_behind_the_head_of_their_frame() {
         let plan = Plan::new(&video(), Compression::Zstd, true, false);
         let (mut prepared, made) = made(&plan);
-        let next = |prepared: &mut Prepared| prepared.next(&plan).unwrap();
-        assert!(next(&mut prepared).is_some_and(|(_, last)| !last));
-        assert!(next(&mut prepared).is_none());
+        let next = |prepared: &mut Prepared| prepared.next(&plan, &mut Message::default()).unwrap();
+        assert_eq!(next(&mut prepared), Some(false));
+        assert_eq!(next(&mut prepared), None);
         let parts = made.len();
         for (count, Made { part, body, .. }) in made.into_iter().rev().enumerate() {
             let (mode, body) = body.unwrap();
-            prepared.take(part, mode, body);
-            let (_, last) = next(&mut prepared).unwrap();
-            assert_eq!(last, count + 1 == parts);
+            prepared.take(&plan, part, mode, body);
+            assert_eq!(next(&mut prepared), Some(count + 1 == parts));
         }
-        assert!(next(&mut prepared).is_none());
+        assert_eq!(next(&mut prepared), None);
     }
 
     #[test]
     fn a_frame_in_one_message_waits_for_all_of_its_planes() {
         let plan = Plan::new(&video(), Compression::Lz4, false, false);
         let (mut prepared, made) = made(&plan);
+        let next = |prepared: &mut Prepared| prepared.next(&plan, &mut Message::default()).unwrap();
         for Made { part, body, .. } in made {
-            assert!(prepared.next(&plan).unwrap().is_none());
+            assert_eq!(next(&mut prepared), None);
             let (mode, body) = body.unwrap();
-            prepared.take(part, mode, body);
+            prepared.take(&plan, part, mode, body);
         }
-        assert!(prepared.next(&plan).unwrap().is_some_and(|(_, last)| last));
-        assert!(prepared.next(&plan).unwrap().is_none());
+        assert_eq!(next(&mut prepared), Some(true));
+        assert_eq!(next(&mut prepared), None);
     }
 
     #[test]
@@ -341,8 +371,10 @@ mod tests {
             let (mut prepared, made) = made(&plan);
             assert!(made.is_empty());
             let mut bytes = 0;
-            while let Some((message, last)) = prepared.next(&plan).unwrap() {
+            let mut message = Message::default();
+            while let Some(last) = prepared.next(&plan, &mut message).unwrap() {
                 bytes += message.len();
+                message.clear();
                 if last {
                     break;
                 }
@@ -361,7 +393,8 @@ mod tests {
         };
         let frame = frame();
         let source = frame.source.clone();
-        let prepared = Prepared::new(&plan, 3, frame, reporter, drop);
+        let prepared =
+            Prepared::new(&plan, 3, frame, Ready::new(), &Buffers::new(1), reporter, drop);
         drop((prepared, report));
         let made: Vec<_> = reports.iter().collect();
         assert_eq!(made.len(), 2);

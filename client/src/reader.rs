@@ -53,8 +53,13 @@ impl Reader {
                 self.take(&mut incoming, &mut stream, &buffer[..count]);
                 self.shared.lock().session.moved(now, count, incoming.in_message());
             }
-            let over = self.shared.lock().over();
-            self.shared.wake_writer();
+            let state = self.shared.lock();
+            let over = state.over();
+            let to_write = over || state.session.has_control();
+            drop(state);
+            if to_write {
+                self.shared.wake_writer();
+            }
             self.shared.wake_caller();
             if over {
                 return;
@@ -119,7 +124,6 @@ impl Reader {
                 let side_data = side_data.map(|(kind, data)| (kind, data.to_vec())).collect();
                 let packet = Packet { pts, dts, duration, keyframe, side_data, data };
                 self.shared.lock().own.packets.push_back(packet);
-                self.shared.wake_caller();
             }
             Err(error) => self.shared.fail(Trouble::Packet { pts, error }),
         }

@@ -1,6 +1,7 @@
 //! What the caller's thread, the reader and the writer of a session share.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -31,6 +32,11 @@ pub(crate) struct Shared<D> {
     output: Condvar,
     /// Wakes the caller.
     input: Condvar,
+    /// The writer waits on `output`. Waking costs a call into the kernel even if nobody waits. It is set
+    /// under the lock, so whoever changes the state under the lock and looks afterwards sees it.
+    writer_waits: AtomicBool,
+    /// The caller waits on `input`; likewise.
+    caller_waits: AtomicBool,
     begin: Instant,
     pub(crate) closer: Arc<dyn Closer>,
     pub(crate) log: Log,
@@ -104,6 +110,8 @@ impl<D: Direction> Shared<D> {
             state: Mutex::new(state),
             output: Condvar::new(),
             input: Condvar::new(),
+            writer_waits: AtomicBool::new(false),
+            caller_waits: AtomicBool::new(false),
             begin: Instant::now(),
             closer,
             log,
@@ -125,11 +133,16 @@ impl<D: Direction> Shared<D> {
     }
 
     pub(crate) fn wake_writer(&self) {
-        self.output.notify_one();
+        // Once is enough.
+        if self.writer_waits.swap(false, Ordering::Relaxed) {
+            self.output.notify_one();
+        }
     }
 
     pub(crate) fn wake_caller(&self) {
-        self.input.notify_all();
+        if self.caller_waits.swap(false, Ordering::Relaxed) {
+            self.input.notify_all();
+        }
     }
 
     /// Waits for something to write, or the time `until`.
@@ -138,7 +151,7 @@ impl<D: Direction> Shared<D> {
         state: MutexGuard<'a, State<D>>,
         until: Option<Duration>,
     ) -> MutexGuard<'a, State<D>> {
-        self.wait(&self.output, state, until)
+        self.wait((&self.output, &self.writer_waits), state, until)
     }
 
     /// Waits for something that concerns the caller, or the time `until`.
@@ -147,12 +160,12 @@ impl<D: Direction> Shared<D> {
         state: MutexGuard<'a, State<D>>,
         until: Option<Duration>,
     ) -> MutexGuard<'a, State<D>> {
-        self.wait(&self.input, state, until)
+        self.wait((&self.input, &self.caller_waits), state, until)
     }
 
     fn wait<'a>(
         &self,
-        condition: &Condvar,
+        (condition, waits): (&Condvar, &AtomicBool),
         state: MutexGuard<'a, State<D>>,
         until: Option<Duration>,
     ) -> MutexGuard<'a, State<D>> {
@@ -161,7 +174,10 @@ impl<D: Direction> Shared<D> {
         let left = until.map_or(LONGEST, |until| until.saturating_sub(self.now()).min(LONGEST));
         // Timers look for what is due, so that waiting for nothing must still let time pass.
         let left = left.max(Duration::from_millis(1));
-        condition.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+        waits.store(true, Ordering::Relaxed);
+        let waited = condition.wait_timeout(state, left);
+        waits.store(false, Ordering::Relaxed);
+        waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// Ends the session over something that it does not know of itself.
@@ -196,6 +212,9 @@ impl<D: Direction> Shared<D> {
 
     /// Why the session failed, if it did.
     pub(crate) fn error(&self, state: &State<D>) -> Option<Error> {
+        if state.trouble.is_none() && state.session.failure().is_none() {
+            return None;
+        }
         let server = self.server.clone();
         match &state.trouble {
             Some(Trouble::Packet { pts, error }) => {

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use vtremote_link::{LinkWriter, Moved};
 use vtremote_planes::{Compression, Workers};
+use vtremote_proto::EncodeError;
 
 use crate::encoder::Encoding;
 use crate::message::Message;
-use crate::prepare::{Made, Plan, Prepared};
+use crate::prepare::{Job, Made, Plan, Prepared, Ready, Report};
 use crate::shared::{Direction, Shared, Trouble, Watch};
 use crate::{Frame, Video};
 
@@ -24,18 +25,53 @@ pub(crate) struct Writer {
     pub(crate) shared: Arc<Shared<Encoding>>,
     pub(crate) link: Box<dyn LinkWriter>,
     /// None where nothing needs work.
-    pub(crate) workers: Option<Workers>,
+    pub(crate) workers: Option<Workers<Job<ToWriter>>>,
     pub(crate) video: Video,
     pub(crate) compression: Compression,
     /// What the workers have made.
     pub(crate) made: Vec<Made>,
+    /// What to send next, or was sent last: one message, or some of a frame.
+    pub(crate) message: Message,
+    /// Memory of frames that have gone out.
+    pub(crate) spare: Vec<Ready>,
 }
 
-/// What to send next.
+/// Slices that are ready leave together up to about so many bytes: each call wakes the server, and what
+/// is behind them, such as a PONG, waits for this and no more.
+const TOGETHER: usize = 512 << 10;
+
+/// The next message of a frame, and those behind it that are ready, as [`Prepared::next`] gives them.
+fn next_few(
+    frame: &mut Prepared,
+    plan: &Plan,
+    messages: &mut Message,
+) -> Result<Option<bool>, EncodeError> {
+    let mut last = frame.next(plan, messages)?;
+    while last == Some(false) && messages.len() < TOGETHER {
+        match frame.next(plan, messages)? {
+            None => break,
+            more => last = more,
+        }
+    }
+    Ok(last)
+}
+
+/// What the message to send next is.
 struct Next {
-    message: Message,
     /// The frame that this is the end of.
     completes: Option<u32>,
+}
+
+/// Brings what a worker has made.
+pub(crate) struct ToWriter(Arc<Shared<Encoding>>);
+
+impl Report for ToWriter {
+    fn made(self, made: Made) {
+        let mut state = self.0.lock();
+        state.own.made.push(made);
+        drop(state);
+        self.0.wake_writer();
+    }
 }
 
 impl Writer {
@@ -46,6 +82,7 @@ impl Writer {
         let mut plan = None;
         while let Some(next) = self.next(&mut plan, &mut preparing) {
             self.send(&next);
+            self.message.clear();
         }
         self.shared.closer.close();
         self.shared.wake_caller();
@@ -66,7 +103,8 @@ impl Writer {
                 return None;
             }
             if let Some(control) = state.session.next_control(now) {
-                return Some(Next { message: Message::control(control), completes: None });
+                self.message.heads = control;
+                return Some(Next { completes: None });
             }
             // The two lists change places, so that neither is ever made anew.
             std::mem::swap(&mut state.own.made, &mut self.made);
@@ -77,8 +115,8 @@ impl Writer {
                     return None;
                 };
                 let frame = preparing.iter_mut().find(|frame| frame.number == made.frame);
-                if let Some(frame) = frame {
-                    frame.take(made.part, mode, body);
+                if let (Some(plan), Some(frame)) = (&plan, frame) {
+                    frame.take(plan, made.part, mode, body);
                 }
             }
             if let (None, Some(configured)) = (&plan, &state.configured) {
@@ -95,19 +133,20 @@ impl Writer {
                 && let Some((number, frame)) = state.own.queue.pop_front()
             {
                 drop(state);
-                preparing.push_back(self.prepare(plan, number, frame));
+                let prepared = self.prepare(plan, number, frame);
+                preparing.push_back(prepared);
                 state = shared.lock();
                 continue;
             }
             if let Some(frame) = preparing.front_mut() {
                 let number = frame.number;
-                match frame.next(plan) {
+                match next_few(frame, plan, &mut self.message) {
                     Ok(None) => {}
-                    Ok(Some((message, last))) => {
+                    Ok(Some(last)) => {
                         if last {
-                            preparing.pop_front();
+                            self.spare.extend(preparing.pop_front().map(Prepared::into_ready));
                         }
-                        return Some(Next { message, completes: last.then_some(number) });
+                        return Some(Next { completes: last.then_some(number) });
                     }
                     Err(error) => {
                         state.trouble = Some(Trouble::Internal(error.to_string()));
@@ -120,25 +159,20 @@ impl Writer {
         }
     }
 
-    fn prepare(&self, plan: &Plan, number: u32, frame: Frame) -> Prepared {
-        let report = || {
-            let shared = self.shared.clone();
-            move |made| {
-                shared.lock().own.made.push(made);
-                shared.wake_writer();
-            }
-        };
-        Prepared::new(plan, number, frame, report, |job| {
+    fn prepare(&mut self, plan: &Plan, number: u32, frame: Frame) -> Prepared {
+        let ready = self.spare.pop().unwrap_or_else(|| Ready::with_capacity(plan.parts()));
+        let report = || ToWriter(self.shared.clone());
+        let buffers = &self.shared.buffers;
+        Prepared::new(plan, number, frame, ready, buffers, report, |job| {
             if let Some(workers) = &self.workers {
                 // The queue has room for every part of the frames that are prepared at once.
-                let buffers = self.shared.buffers.clone();
-                workers.run(move |scratch| job.run(scratch, &buffers));
+                workers.run(job);
             }
         })
     }
 
     fn send(&mut self, next: &Next) {
-        if send(&self.shared, &mut *self.link, &next.message)
+        if send(&self.shared, &mut *self.link, &self.message)
             && let Some(number) = next.completes
         {
             self.shared.sent(number);

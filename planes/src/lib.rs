@@ -45,4 +45,4 @@ pub use decompress::{Decompressor, Target};
 pub use error::Error;
 pub use slices::{MAX_SLICES, STRIP_ROWS, default_slices, slices};
 pub use source::{Layout, Source};
-pub use workers::{Scratch, Workers};
+pub use workers::{AnyJob, Job, Scratch, Workers};

@@ -17,21 +17,35 @@ pub struct Scratch {
     pub decompressor: Decompressor,
 }
 
-type Job = Box<dyn FnOnce(&mut Scratch) + Send>;
+/// Something to be done on a worker thread. Jobs of one kind wait in the queue as they are; those of
+/// different kinds as [`AnyJob`]s.
+pub trait Job: Send + 'static {
+    /// Does it.
+    fn run(self, scratch: &mut Scratch);
+}
+
+/// A job of any kind, which costs an allocation.
+pub type AnyJob = Box<dyn FnOnce(&mut Scratch) + Send>;
+
+impl<F: FnOnce(&mut Scratch) + Send + 'static> Job for F {
+    fn run(self, scratch: &mut Scratch) {
+        self(scratch);
+    }
+}
 
 /// A fixed set of threads that take jobs from a bounded queue, first in, first out.
 ///
 /// A session has its own and drops it at its end: that finishes the queued jobs and joins every
 /// thread. Jobs report through what they capture, so one that panics shows as a report that does
 /// not come: a channel's sender that it captured is dropped unused.
-pub struct Workers {
+pub struct Workers<J: Job = AnyJob> {
     /// Gone only while dropping, which is what tells the threads to end.
-    jobs: Option<Sender<Job>>,
+    jobs: Option<Sender<J>>,
     threads: Vec<JoinHandle<()>>,
     panics: Arc<AtomicU64>,
 }
 
-impl Workers {
+impl<J: Job> Workers<J> {
     /// Starts `threads` threads (at least one) called `name`-0, `name`-1, …, behind a queue of
     /// `queue` jobs that wait; with 0, a job is handed from [`run`](Self::run) to an idle thread.
     ///
@@ -52,10 +66,10 @@ impl Workers {
 
     /// Has a worker run `job`. Blocks only while the queue is full, so a job must not itself call
     /// this on its own pool: all of them might then wait for each other.
-    pub fn run(&self, job: impl FnOnce(&mut Scratch) + Send + 'static) {
+    pub fn run(&self, job: J) {
         if let Some(jobs) = &self.jobs {
             // Refused only if every worker had ended, and they end only when this is dropped.
-            let sent = jobs.send(Box::new(job));
+            let sent = jobs.send(job);
             debug_assert!(sent.is_ok());
         }
     }
@@ -71,7 +85,7 @@ impl Workers {
     }
 }
 
-impl Drop for Workers {
+impl<J: Job> Drop for Workers<J> {
     fn drop(&mut self) {
         self.jobs = None;
         for thread in self.threads.drain(..) {
@@ -85,10 +99,10 @@ impl Drop for Workers {
     }
 }
 
-fn work(queued: &Receiver<Job>, panics: &AtomicU64) {
+fn work<J: Job>(queued: &Receiver<J>, panics: &AtomicU64) {
     let mut scratch = Scratch::default();
     for job in queued {
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| job(&mut scratch))) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| job.run(&mut scratch))) {
             // Dropping the payload runs the panicking code's own drop, which could panic again.
             std::mem::forget(payload);
             panics.fetch_add(1, Ordering::Relaxed);
@@ -105,14 +119,16 @@ mod tests {
 
     use super::*;
 
+    type AnyWorkers = Workers<AnyJob>;
+
     #[test]
     fn every_queued_job_has_run_when_the_pool_is_gone() {
         let (done, results) = channel();
-        let workers = Workers::new("test", 3, 2).unwrap();
+        let workers = AnyWorkers::new("test", 3, 2).unwrap();
         assert_eq!(workers.threads(), 3);
         for job in 0..100 {
             let done = done.clone();
-            workers.run(move |_| done.send(job).unwrap());
+            workers.run(Box::new(move |_| done.send(job).unwrap()));
         }
         drop(workers);
         drop(done);
@@ -124,10 +140,10 @@ mod tests {
     #[test]
     fn jobs_of_one_thread_run_in_order() {
         let (done, results) = channel();
-        let workers = Workers::new("test", 1, 4).unwrap();
+        let workers = AnyWorkers::new("test", 1, 4).unwrap();
         for job in 0..50 {
             let done = done.clone();
-            workers.run(move |_| done.send(job).unwrap());
+            workers.run(Box::new(move |_| done.send(job).unwrap()));
         }
         drop((workers, done));
         assert_eq!(results.iter().collect::<Vec<_>>(), (0..50).collect::<Vec<_>>());
@@ -135,9 +151,11 @@ mod tests {
 
     #[test]
     fn a_pool_of_no_threads_still_has_one() {
-        let workers = Workers::new("test", 0, 0).unwrap();
+        let workers = AnyWorkers::new("test", 0, 0).unwrap();
         let (done, result) = channel();
-        workers.run(move |_| done.send(thread::current().name().map(str::to_owned)).unwrap());
+        workers.run(Box::new(move |_| {
+            done.send(thread::current().name().map(str::to_owned)).unwrap()
+        }));
         assert_eq!(result.recv().unwrap().as_deref(), Some("test-0"));
     }
 
@@ -149,42 +167,42 @@ mod tests {
                 panic!("a test's second panic");
             }
         }
-        let workers = Workers::new("test", 1, 1).unwrap();
+        let workers = AnyWorkers::new("test", 1, 1).unwrap();
         let (report, reports) = channel::<()>();
-        workers.run(move |_| {
+        workers.run(Box::new(move |_| {
             let _report = report;
             panic!("a test's panic");
-        });
+        }));
         assert!(reports.recv().is_err());
-        workers.run(|_| std::panic::panic_any(PanicsAgain));
+        workers.run(Box::new(|_| std::panic::panic_any(PanicsAgain)));
         let (done, result) = channel();
-        workers.run(move |_| done.send(7).unwrap());
+        workers.run(Box::new(move |_| done.send(7).unwrap()));
         assert_eq!(result.recv(), Ok(7));
         assert_eq!(workers.panics(), 2);
     }
 
     #[test]
     fn run_waits_while_the_queue_is_full() {
-        let workers = Arc::new(Workers::new("test", 1, 1).unwrap());
+        let workers = Arc::new(AnyWorkers::new("test", 1, 1).unwrap());
         let third_taken = Arc::new(AtomicBool::new(false));
         let (started, is_started) = channel();
         let (open, gate) = sync_channel::<()>(0);
         let (seen, was_taken) = channel();
         let flag = third_taken.clone();
-        workers.run(move |_| {
+        workers.run(Box::new(move |_| {
             started.send(()).unwrap();
             gate.recv().unwrap();
             // However long this takes, the second job fills the queue until this one has ended.
             (0..1000).for_each(|_| thread::yield_now());
             seen.send(flag.load(Ordering::SeqCst)).unwrap();
-        });
+        }));
         is_started.recv().unwrap();
-        workers.run(|_| ());
+        workers.run(Box::new(|_| ()));
         let caller = thread::spawn({
             let workers = workers.clone();
             move || {
                 open.send(()).unwrap();
-                workers.run(|_| ());
+                workers.run(Box::new(|_| ()));
                 third_taken.store(true, Ordering::SeqCst);
             }
         });
@@ -194,15 +212,15 @@ mod tests {
 
     #[test]
     fn a_job_may_own_the_last_handle_to_its_pool() {
-        let workers = Arc::new(Workers::new("test", 2, 1).unwrap());
+        let workers = Arc::new(AnyWorkers::new("test", 2, 1).unwrap());
         let (release, gate) = channel::<()>();
         let (done, result) = channel();
         let own = workers.clone();
-        workers.run(move |_| {
+        workers.run(Box::new(move |_| {
             gate.recv().unwrap();
             drop(own);
             done.send(()).unwrap();
-        });
+        }));
         drop(workers);
         release.send(()).unwrap();
         assert_eq!(result.recv(), Ok(()));

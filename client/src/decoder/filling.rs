@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use vtremote_backend::{PlaneMemory, RawRows, RowsMut};
-use vtremote_planes::{Compression, Scratch, Target, Workers};
+use vtremote_planes::{Compression, Job, Scratch, Target, Workers};
 use vtremote_proto::{PlaneHead, SliceHead};
 
 use super::Decoding;
@@ -19,7 +19,7 @@ const QUEUE: usize = 4;
 pub(crate) struct Filling {
     shared: Arc<Shared<Decoding>>,
     /// Started when the first compressed part comes.
-    workers: Option<Workers>,
+    workers: Option<Workers<Unpack>>,
     number: u64,
     planes: Vec<Arc<PlaneMemory>>,
     compression: Compression,
@@ -48,7 +48,7 @@ struct Compressed {
 }
 
 /// A part for a worker. Dropped undone, it failed for a reason that is ours.
-struct Job {
+struct Unpack {
     shared: Arc<Shared<Decoding>>,
     picture: u64,
     part: Option<Compressed>,
@@ -201,8 +201,8 @@ impl Filling {
         };
         self.shared.lock().own.arrivals.job_begins(self.number);
         let shared = self.shared.clone();
-        let job = Job { shared, picture: self.number, part: Some(part), outcome: None };
-        workers.run(move |scratch| job.run(scratch));
+        let job = Unpack { shared, picture: self.number, part: Some(part), outcome: None };
+        workers.run(job);
         Ok(())
     }
 
@@ -227,7 +227,7 @@ fn repeat_last_row(rows: &mut RowsMut, count: usize) {
     }
 }
 
-impl Job {
+impl Job for Unpack {
     fn run(mut self, scratch: &mut Scratch) {
         let Some(part) = &mut self.part else { return };
         let Compressed { data, len, stride, compression, rows, count, .. } = part;
@@ -242,7 +242,7 @@ impl Job {
     }
 }
 
-impl Drop for Job {
+impl Drop for Unpack {
     fn drop(&mut self) {
         let data = self.part.take().map(|part| {
             // The picture may be handed over as soon as this is done.

@@ -21,6 +21,7 @@ use vtremote_proto::{Codec, Mode, NO_PTS, PACKET_KEY, PacketHead};
 
 use crate::buffers::Buffer;
 use crate::log::Log;
+use crate::message::Message;
 use crate::session::{Info, Session, compression, dial};
 use crate::shared::{Direction, Shared, State};
 use crate::{Error, Geometry, Level, LogSink, Settings};
@@ -237,7 +238,7 @@ impl Decoder {
             compression,
             most: self.settings.inflight as usize,
         };
-        let writer = Writer { shared: shared.clone(), link: writer };
+        let writer = Writer { shared: shared.clone(), link: writer, message: Message::default() };
         // From here on, dropping the session ends what has been started.
         let mut session = Session::new(shared, compression);
         session.start("vtremote-read", move || reader.run())?;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use vtremote_link::LinkWriter;
-use vtremote_proto::{EncodeError, PacketHead, packet_message};
+use vtremote_proto::{EncodeError, PacketHead};
 
 use super::Decoding;
 use crate::buffers::Buffer;
@@ -21,50 +21,58 @@ pub(crate) struct Packet {
 }
 
 impl Packet {
-    fn message(self) -> Result<Message, EncodeError> {
+    /// Adds its message.
+    fn put(self, message: &mut Message) -> Result<(), EncodeError> {
         let records: Vec<_> =
             self.side_data.iter().map(|(kind, data)| (*kind, data.as_slice())).collect();
-        let (before, tail) = packet_message(&self.head, &records)?;
-        Ok(Message { parts: vec![(before, Body::Made(self.data))], tail })
+        let data_at = message.heads.len() + PacketHead::BEFORE_DATA;
+        self.head.encode(&records, &mut message.heads)?;
+        message.bodies.push((data_at, Body::Made(self.data)));
+        Ok(())
     }
 }
 
 pub(crate) struct Writer {
     pub(crate) shared: Arc<Shared<Decoding>>,
     pub(crate) link: Box<dyn LinkWriter>,
+    /// What to send next, or was sent last.
+    pub(crate) message: Message,
 }
 
 impl Writer {
     /// Sends until the session is over; then closes the link.
     pub(crate) fn run(mut self) {
         let _watch = Watch(self.shared.clone());
-        while let Some((message, completes)) = self.next() {
-            if send(&self.shared, &mut *self.link, &message)
+        while let Some(completes) = self.next() {
+            if send(&self.shared, &mut *self.link, &self.message)
                 && let Some(number) = completes
             {
                 self.shared.sent(number);
             }
+            self.message.clear();
         }
         self.shared.closer.close();
         self.shared.wake_caller();
     }
 
-    /// Waits for the next message, and the packet that it is; None when the session is over.
-    fn next(&self) -> Option<(Message, Option<u32>)> {
-        let mut state = self.shared.lock();
+    /// Waits for the next message, and gives the packet that it is; None when the session is over.
+    fn next(&mut self) -> Option<Option<u32>> {
+        let shared = self.shared.clone();
+        let mut state = shared.lock();
         loop {
-            let now = self.shared.now();
+            let now = shared.now();
             state.session.tick(now);
             if state.over() {
                 return None;
             }
             if let Some(control) = state.session.next_control(now) {
-                return Some((Message::control(control), None));
+                self.message.heads = control;
+                return Some(None);
             }
             if let Some(packet) = state.own.queue.pop_front() {
                 let number = packet.number;
-                match packet.message() {
-                    Ok(message) => return Some((message, Some(number))),
+                match packet.put(&mut self.message) {
+                    Ok(()) => return Some(Some(number)),
                     Err(error) => {
                         state.trouble = Some(Trouble::Internal(error.to_string()));
                         return None;
@@ -72,7 +80,7 @@ impl Writer {
                 }
             }
             let until = state.session.deadline();
-            state = self.shared.wait_for_output(state, until);
+            state = shared.wait_for_output(state, until);
         }
     }
 }

@@ -84,27 +84,65 @@ pub fn frame_message(
     planes: &[(u32, u32, u32)],
     side_data: &[(u32, &[u8])],
 ) -> Result<FrameParts, EncodeError> {
-    if usize::from(head.planes) != planes.len() {
-        return Err(EncodeError::PlaneCount { head: head.planes, given: planes.len() });
-    }
     let mut tail = Vec::new();
-    side_data::write(&mut Writer::new(MessageType::Frame, &mut tail), side_data)?;
-
-    let data: u64 = planes.iter().map(|plane| u64::from(plane.2) + u64::from(PLANE_HEAD_LEN)).sum();
-    let mut first = Vec::with_capacity(HEADER_LEN + (HEAD_LEN + PLANE_HEAD_LEN) as usize);
-    let mut w = Writer::new(MessageType::Frame, &mut first);
-    w.count::<u8>(planes.len(), MAX_PLANES.into(), "planes")?;
-    w.header(u64::from(HEAD_LEN) + data + tail.len() as u64)?;
-    head.write(&mut w);
-
+    head.encode(planes, side_data, &mut tail)?;
     let mut heads = Vec::with_capacity(planes.len());
-    for &(stride, height, len) in planes {
-        let mut bytes = std::mem::take(&mut first);
-        let mut w = Writer::new(MessageType::Frame, &mut bytes);
-        w.u32(stride);
-        w.u32(height);
-        w.u32(len);
-        heads.push(bytes);
+    for plane in 0..planes.len() {
+        let rest = tail.split_off(FrameHead::before_plane(plane) - FrameHead::after_plane(plane));
+        heads.push(std::mem::replace(&mut tail, rest));
     }
     Ok(FrameParts { heads, tail })
+}
+
+impl FrameHead {
+    /// Appends what is around the planes' data of a FRAME, without gaps; the data of the nth plane
+    /// belongs behind the first [`before_plane`](Self::before_plane)`(n)` bytes. `planes` and
+    /// `side_data` are those of [`frame_message`].
+    pub fn encode(
+        &self,
+        planes: &[(u32, u32, u32)],
+        side_data: &[(u32, &[u8])],
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        if usize::from(self.planes) != planes.len() {
+            return Err(EncodeError::PlaneCount { head: self.planes, given: planes.len() });
+        }
+        let start = out.len();
+        let result = self.append(planes, side_data, out);
+        if result.is_err() {
+            out.truncate(start);
+        }
+        result
+    }
+
+    fn append(
+        &self,
+        planes: &[(u32, u32, u32)],
+        side_data: &[(u32, &[u8])],
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        let data: u64 = planes.iter().map(|plane| u64::from(plane.2)).sum();
+        let mut w = Writer::new(MessageType::Frame, out);
+        w.count::<u8>(planes.len(), MAX_PLANES.into(), "planes")?;
+        let around = Self::before_plane(planes.len()) - PLANE_HEAD_LEN as usize - HEADER_LEN;
+        let tail = side_data::len(side_data);
+        w.header((around as u64).saturating_add(data).saturating_add(tail))?;
+        self.write(&mut w);
+        for &(stride, height, len) in planes {
+            w.u32(stride);
+            w.u32(height);
+            w.u32(len);
+        }
+        side_data::write(&mut w, side_data)
+    }
+
+    /// How many bytes of a FRAME that are not planes' data come before those of a plane.
+    pub const fn before_plane(plane: usize) -> usize {
+        HEADER_LEN + HEAD_LEN as usize + (plane + 1) * PLANE_HEAD_LEN as usize
+    }
+
+    /// How many of them come before the plane's head.
+    const fn after_plane(plane: usize) -> usize {
+        if plane == 0 { 0 } else { Self::before_plane(plane - 1) }
+    }
 }

@@ -43,16 +43,36 @@ pub fn packet_message(
     head: &PacketHead,
     side_data: &[(u32, &[u8])],
 ) -> Result<(Vec<u8>, Vec<u8>), EncodeError> {
-    let mut after = Vec::new();
-    side_data::write(&mut Writer::new(MessageType::Packet, &mut after), side_data)?;
-
-    let mut before = Vec::with_capacity(HEADER_LEN + HEAD_LEN as usize);
-    let mut w = Writer::new(MessageType::Packet, &mut before);
-    w.header(u64::from(HEAD_LEN) + u64::from(head.len) + after.len() as u64)?;
-    w.i64(head.pts);
-    w.i64(head.dts);
-    w.i64(head.duration);
-    w.u32(head.flags);
-    w.u32(head.len);
+    let mut before = Vec::new();
+    head.encode(side_data, &mut before)?;
+    let after = before.split_off(PacketHead::BEFORE_DATA);
     Ok((before, after))
+}
+
+impl PacketHead {
+    /// How many bytes of a PACKET come before its data.
+    pub const BEFORE_DATA: usize = HEADER_LEN + HEAD_LEN as usize;
+
+    /// Appends what is around the data of a PACKET, without a gap: [`Self::BEFORE_DATA`] bytes, and
+    /// the rest, which comes behind the data. `side_data` is that of [`packet_message`].
+    pub fn encode(&self, side_data: &[(u32, &[u8])], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        let start = out.len();
+        let result = self.append(side_data, out);
+        if result.is_err() {
+            out.truncate(start);
+        }
+        result
+    }
+
+    fn append(&self, side_data: &[(u32, &[u8])], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        let mut w = Writer::new(MessageType::Packet, out);
+        let tail = side_data::len(side_data);
+        w.header(u64::from(HEAD_LEN) + u64::from(self.len) + tail)?;
+        w.i64(self.pts);
+        w.i64(self.dts);
+        w.i64(self.duration);
+        w.u32(self.flags);
+        w.u32(self.len);
+        side_data::write(&mut w, side_data)
+    }
 }

@@ -94,6 +94,14 @@ impl<'a> Iterator for SideData<'a> {
 
 impl ExactSizeIterator for SideData<'_> {}
 
+/// How many bytes [`write`] appends.
+pub(crate) fn len(records: &[(u32, &[u8])]) -> u64 {
+    match records {
+        [] => 0,
+        _ => records.iter().fold(1, |sum, (_, data)| sum + 8 + data.len() as u64),
+    }
+}
+
 /// Appends `records`; nothing at all if there are none, since not every peer knows side data.
 pub(crate) fn write(w: &mut Writer<'_>, records: &[(u32, &[u8])]) -> Result<(), EncodeError> {
     if records.is_empty() {

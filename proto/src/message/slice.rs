@@ -46,13 +46,21 @@ impl SliceHead {
 /// The part of a SLICE before its `head.len` bytes of data, which end it.
 pub fn slice_message(head: &SliceHead) -> Result<Vec<u8>, EncodeError> {
     let mut out = Vec::with_capacity(HEADER_LEN + HEAD_LEN as usize);
-    let mut w = Writer::new(MessageType::Slice, &mut out);
-    w.header(u64::from(HEAD_LEN) + u64::from(head.len))?;
-    w.u32(head.frame_id);
-    w.u16(head.index);
-    w.u8(head.plane);
-    w.u8(head.mode);
-    w.u32(head.first_row);
-    w.u32(head.rows);
+    head.encode(&mut out)?;
     Ok(out)
+}
+
+impl SliceHead {
+    /// Appends what comes before the data of a SLICE.
+    pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        let mut w = Writer::new(MessageType::Slice, out);
+        w.header(u64::from(HEAD_LEN) + u64::from(self.len))?;
+        w.u32(self.frame_id);
+        w.u16(self.index);
+        w.u8(self.plane);
+        w.u8(self.mode);
+        w.u32(self.first_row);
+        w.u32(self.rows);
+        Ok(())
+    }
 }

@@ -24,6 +24,8 @@ pub(super) struct Pictures {
     /// Chroma of an odd height may come without its last row: some peers round down.
     short_chroma: bool,
     current: Current,
+    /// Of the picture in slices that comes in or came last, whose memory the next one uses.
+    tiles: Tiles,
 }
 
 #[derive(Debug)]
@@ -31,11 +33,11 @@ enum Current {
     None,
     /// The plane that comes next.
     Planes(u8),
-    Slices(Tiles),
+    Slices,
 }
 
 /// The rows of one picture that arrived as slices.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Tiles {
     frame_id: u32,
     codec: u8,
@@ -46,14 +48,15 @@ struct Tiles {
 impl Pictures {
     /// Pictures that are all alike.
     pub(super) fn new(geometry: Geometry, compressed: bool, short_chroma: bool) -> Self {
-        let current = Current::None;
-        Self { geometry: Some(geometry), told: false, compressed, short_chroma, current }
+        let (current, tiles) = (Current::None, Tiles::default());
+        Self { geometry: Some(geometry), told: false, compressed, short_chroma, current, tiles }
     }
 
     /// Pictures of `x.geometry.v1`, which only come in slices.
     pub(super) fn told() -> Self {
-        let current = Current::None;
-        Self { geometry: None, told: true, compressed: false, short_chroma: false, current }
+        let (current, tiles) = (Current::None, Tiles::default());
+        let (compressed, short_chroma) = (false, false);
+        Self { geometry: None, told: true, compressed, short_chroma, current, tiles }
     }
 
     /// What the picture that began last is.
@@ -118,58 +121,68 @@ impl Pictures {
         if begin.reference_id != NO_REFERENCE || !begin.tables.is_empty() {
             return Err("FRAME_BEGIN has a reference or tables, which were not agreed".into());
         }
-        let planes: Vec<_> = (0..begin.head.planes)
-            .map(|index| Ok(Marks::new(self.layout(index)?.1)))
-            .collect::<Result<_, String>>()?;
-        let rows: u64 = planes.iter().map(|plane| u64::from(plane.len)).sum();
-        if u64::from(begin.slices) > rows || usize::from(begin.slices) < planes.len() {
+        let planes = begin.head.planes;
+        let mut rows = 0;
+        for index in 0..planes {
+            rows += u64::from(self.layout(index)?.1);
+        }
+        if u64::from(begin.slices) > rows || begin.slices < u16::from(planes) {
             return Err(format!("FRAME_BEGIN has {} slices for {rows} rows", begin.slices));
         }
-        self.current = Current::Slices(Tiles {
-            frame_id: begin.frame_id,
-            codec: begin.codec,
-            slices: Marks::new(u32::from(begin.slices)),
-            planes,
-        });
+        self.tiles.frame_id = begin.frame_id;
+        self.tiles.codec = begin.codec;
+        self.tiles.slices.reset(u32::from(begin.slices));
+        self.tiles.planes.resize_with(planes.into(), Marks::default);
+        for index in 0..planes {
+            let rows = self.layout(index)?.1;
+            self.tiles.planes[usize::from(index)].reset(rows);
+        }
+        self.current = Current::Slices;
         Ok(())
     }
 
     pub(super) fn slice(&mut self, slice: &SliceHead) -> Result<(), String> {
-        let Current::Slices(tiles) = &mut self.current else {
+        if !matches!(self.current, Current::Slices) {
             return Err(format!("SLICE of frame {} without its FRAME_BEGIN", slice.frame_id));
-        };
-        let name = format!("SLICE {} of frame {}", slice.index, slice.frame_id);
+        }
+        self.tile(slice)
+            .map_err(|what| format!("SLICE {} of frame {} {what}", slice.index, slice.frame_id))
+    }
+
+    /// What is wrong with a slice of the picture that comes in.
+    fn tile(&mut self, slice: &SliceHead) -> Result<(), String> {
+        let tiles = &mut self.tiles;
         if slice.frame_id != tiles.frame_id {
-            return Err(format!("{name} came amid frame {}", tiles.frame_id));
+            return Err(format!("came amid frame {}", tiles.frame_id));
         }
         if !tiles.slices.set(u32::from(slice.index), 1) {
-            return Err(format!("{name} came twice or is not one of {}", tiles.slices.len));
+            return Err(format!("came twice or is not one of {}", tiles.slices.len));
         }
         let Some(plane) = tiles.planes.get_mut(usize::from(slice.plane)) else {
-            return Err(format!("{name} is of plane {}", slice.plane));
+            return Err(format!("is of plane {}", slice.plane));
         };
         if slice.rows == 0 || !plane.set(slice.first_row, slice.rows) {
             return Err(format!(
-                "{name} has rows {}+{} of plane {}, taken or outside",
+                "has rows {}+{} of plane {}, taken or outside",
                 slice.first_row, slice.rows, slice.plane
             ));
         }
         let compressed = match slice.mode {
             0 => tiles.codec != 0,
             1 => false,
-            mode => return Err(format!("{name} has mode {mode}")),
+            mode => return Err(format!("has mode {mode}")),
         };
         if tiles.slices.full() && !tiles.planes.iter().all(Marks::full) {
-            return Err(format!("{name} is the last and leaves rows uncovered"));
+            return Err("is the last and leaves rows uncovered".into());
         }
         let (row, _) = self.layout(slice.plane)?;
         self.length(u64::from(row) * u64::from(slice.rows), slice.len, compressed)
-            .map_err(|expected| format!("{name} is {} bytes, not {expected}", slice.len))
+            .map_err(|expected| format!("is {} bytes, not {expected}", slice.len))
     }
 
     /// A slice's data is complete; true if it was the picture's last.
     pub(super) fn slice_end(&mut self) -> bool {
-        let last = matches!(&self.current, Current::Slices(tiles) if tiles.slices.full());
+        let last = matches!(self.current, Current::Slices) && self.tiles.slices.full();
         if last {
             self.current = Current::None;
         }
@@ -201,8 +214,9 @@ impl Pictures {
         match &self.current {
             Current::None => Ok(()),
             Current::Planes(_) => Err("a picture began inside another".into()),
-            Current::Slices(tiles) => {
-                Err(format!("a picture began before the last SLICE of frame {}", tiles.frame_id))
+            Current::Slices => {
+                let frame = self.tiles.frame_id;
+                Err(format!("a picture began before the last SLICE of frame {frame}"))
             }
         }
     }
@@ -221,7 +235,7 @@ impl Pictures {
 }
 
 /// A set of numbers below `len`, marked in runs that never overlap.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Marks {
     len: u32,
     marked: u32,
@@ -229,8 +243,11 @@ struct Marks {
 }
 
 impl Marks {
-    fn new(len: u32) -> Self {
-        Self { len, marked: 0, words: vec![0; len.div_ceil(64) as usize] }
+    /// Becomes `len` numbers without a mark.
+    fn reset(&mut self, len: u32) {
+        (self.len, self.marked) = (len, 0);
+        self.words.clear();
+        self.words.resize(len.div_ceil(64) as usize, 0);
     }
 
     /// Marks `first..first + count`; false, and nothing that counts as complete, where that
@@ -282,12 +299,15 @@ mod tests {
 
     #[test]
     fn rows_across_words_are_marked_once() {
-        let mut marks = Marks::new(130);
+        let mut marks = Marks::default();
+        marks.reset(130);
         assert!(marks.set(60, 70));
         assert!(!marks.set(129, 1));
         assert!(marks.set(0, 60));
         assert!(marks.full());
-        assert!(!Marks::new(130).set(u32::MAX, 2));
+        marks.reset(130);
+        assert!(!marks.set(u32::MAX, 2));
+        assert!(marks.set(0, 130), "what was marked before is forgotten");
     }
 
     #[test]

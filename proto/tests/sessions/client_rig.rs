@@ -172,9 +172,11 @@ impl ClientRig {
     }
 
     fn write(&mut self) {
-        while !self.stuck
-            && let Some(bytes) = self.client.next_control(self.now)
-        {
+        while !self.stuck {
+            let announced = self.client.has_control();
+            let next = self.client.next_control(self.now);
+            assert_eq!(announced, next.is_some());
+            let Some(bytes) = next else { break };
             self.client.written(self.now, bytes.len());
             self.said.extend(bytes);
         }

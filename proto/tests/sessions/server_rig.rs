@@ -141,10 +141,11 @@ impl ServerRig {
     }
 
     fn write(&mut self) {
-        while !self.stuck
-            && let Some(Outgoing::Control(bytes) | Outgoing::Data(bytes)) =
-                self.server.next(self.now)
-        {
+        while !self.stuck {
+            let announced = self.server.has_output();
+            let next = self.server.next(self.now);
+            assert!(announced || next.is_none(), "output that nobody is woken for");
+            let Some(Outgoing::Control(bytes) | Outgoing::Data(bytes)) = next else { break };
             self.server.written(self.now, bytes.len());
             self.said.extend(bytes);
         }

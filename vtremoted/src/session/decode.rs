@@ -1,6 +1,7 @@
 //! Packets in. The pictures that they become are in [`frames`](super::frames).
 
 use super::frames::Frames;
+use super::places::Places;
 use std::io::IoSliceMut;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,7 +41,7 @@ impl Decode {
         }
     }
 
-    pub(super) fn direct<'a>(&'a mut self, limit: usize, into: &mut Vec<IoSliceMut<'a>>) {
+    pub(super) fn direct<'a>(&'a mut self, limit: usize, into: &mut Places<'a>) {
         let end = self.data.len().min(self.filled.saturating_add(limit));
         into.extend(self.data.get_mut(self.filled..end).map(IoSliceMut::new));
     }

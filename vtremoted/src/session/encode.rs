@@ -1,7 +1,7 @@
 //! Pictures in, packets out.
 
 use super::Shared;
-use super::message::Message;
+use super::places::Places;
 use std::collections::VecDeque;
 use std::io::IoSliceMut;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,9 +10,9 @@ use vtremote_backend::{
     EncodedPacket, Encoder, Error, FrameInfo, PacketSink, Picture, PlaneShape, RawRows, Reference,
     RowsMut, SideData,
 };
-use vtremote_planes::{Compression, Target, Workers};
+use vtremote_planes::{Compression, Scratch, Target, Workers};
 use vtremote_proto::{
-    FRAME_KEY, FrameHead, PACKET_KEY, PacketHead, PlaneHead, SliceHead, error_code, packet_message,
+    FRAME_KEY, FrameHead, PACKET_KEY, PacketHead, PlaneHead, SliceHead, error_code,
 };
 
 /// Slices that wait for a worker. Their memory is bounded by it, together with the one that comes in.
@@ -24,7 +24,7 @@ pub(super) struct Encode {
     encoder: Box<dyn Encoder>,
     planes: Vec<PlaneShape>,
     compression: Compression,
-    workers: Workers,
+    workers: Workers<Unpack>,
     jobs: Arc<Jobs>,
     /// The frame that comes in: there is a picture from [`Encode::make_room`] on.
     frame: Option<Frame>,
@@ -161,7 +161,7 @@ impl Encode {
     }
 
     /// Memory that the next bytes of the body can be read into.
-    pub(super) fn direct<'a>(&'a mut self, limit: usize, into: &mut Vec<IoSliceMut<'a>>) {
+    pub(super) fn direct<'a>(&'a mut self, limit: usize, into: &mut Places<'a>) {
         match &mut self.body {
             Some(Body::Raw(rows)) => rows.direct(limit, into),
             Some(Body::Compressed { data, filled, .. }) => {
@@ -191,20 +191,12 @@ impl Encode {
         if !complete {
             return;
         }
-        let Some(Body::Compressed { data, stride, compression, mut rows, .. }) = self.body.take()
+        let Some(Body::Compressed { data, stride, compression, rows, .. }) = self.body.take()
         else {
             return;
         };
         let job = Jobs::begin(&self.jobs);
-        self.workers.run(move |scratch| {
-            let began = Instant::now();
-            let (row_bytes, row_stride, range) = (rows.row_bytes(), rows.stride(), rows.rows());
-            let into =
-                Target { data: rows.bytes(), stride: row_stride, row_bytes, rows: range.len() };
-            let result = scratch.decompressor.decompress(compression, &data, stride, into);
-            drop(rows);
-            job.done(result, began.elapsed(), data);
-        });
+        self.workers.run(Unpack { job, data, stride, compression, rows });
     }
 
     /// The frame is complete: it goes to the encoder. `side_data` is what stood at its end.
@@ -322,6 +314,27 @@ enum Failure {
     Worker,
 }
 
+/// A plane or slice for a worker.
+struct Unpack {
+    job: Job,
+    data: Vec<u8>,
+    stride: usize,
+    compression: Compression,
+    rows: RowsMut,
+}
+
+impl vtremote_planes::Job for Unpack {
+    fn run(self, scratch: &mut Scratch) {
+        let Unpack { job, data, stride, compression, mut rows } = self;
+        let began = Instant::now();
+        let (row_bytes, row_stride, range) = (rows.row_bytes(), rows.stride(), rows.rows());
+        let into = Target { data: rows.bytes(), stride: row_stride, row_bytes, rows: range.len() };
+        let result = scratch.decompressor.decompress(compression, &data, stride, into);
+        drop(rows);
+        job.done(result, began.elapsed(), data);
+    }
+}
+
 /// One slice at a worker. A job that panics is one that failed.
 struct Job {
     jobs: Arc<Jobs>,
@@ -379,14 +392,11 @@ impl PacketSink for Packets {
         };
         let flags = if keyframe { PACKET_KEY } else { 0 };
         let head = PacketHead { pts, dts, duration, flags, len };
-        let (before, after) = match packet_message(&head, &side_data) {
-            Ok(parts) => parts,
-            Err(error) => return self.session.fail(error_code::INTERNAL, &error.to_string()),
-        };
-        let mut message = Message::default();
-        message.push(before);
-        message.push(data);
-        message.push(after);
+        let mut message = self.session.message();
+        if let Err(error) = head.encode(&side_data, message.heads()) {
+            return self.session.fail(error_code::INTERNAL, &error.to_string());
+        }
+        message.insert(PacketHead::BEFORE_DATA, data);
         self.session.output(|state, now| {
             state.latency.end(pts);
             state.server.packet(now, &head, message)

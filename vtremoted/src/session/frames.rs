@@ -126,14 +126,14 @@ impl Frames {
     /// Behind the pictures that came before.
     fn step(&self, step: Step) {
         let sending = Arc::clone(&self.sending);
-        self.pictures.run(move |_| Line::place(&sending.line).fill(step));
+        self.pictures.run(Box::new(move |_| Line::place(&sending.line).fill(step)));
     }
 }
 
 impl FrameSink for Frames {
     fn frame(&self, frame: DecodedFrame) {
         let sending = Arc::clone(&self.sending);
-        self.pictures.run(move |_| sending.take_up(frame));
+        self.pictures.run(Box::new(move |_| sending.take_up(frame)));
     }
 
     fn warning(&self, message: String) {
@@ -277,7 +277,7 @@ impl Sending {
         for slice in slices {
             let place = Line::place(&self.line);
             let compression = self.compression;
-            compressors.run(move |scratch| {
+            compressors.run(Box::new(move |scratch| {
                 let is_last = slice.index == last;
                 let mut message = Message::default();
                 let made = slice.compressed(compression, &mut scratch.compressor, &mut message);
@@ -286,7 +286,7 @@ impl Sending {
                     Ok(()) => Step::Part(message),
                     Err(text) => Step::Refused(error_code::INTERNAL, text),
                 });
-            });
+            }));
         }
     }
 
@@ -327,7 +327,9 @@ impl Sending {
         };
         match &self.compressors {
             None => send(&mut Compressor::new()),
-            Some(compressors) => compressors.run(move |scratch| send(&mut scratch.compressor)),
+            Some(compressors) => {
+                compressors.run(Box::new(move |scratch| send(&mut scratch.compressor)));
+            }
         }
     }
 }

@@ -3,42 +3,141 @@ use std::io::IoSlice;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// One or several whole messages that wait to be written together, in the parts that they were
-/// made of.
+/// What one call of the writer takes of a message at most.
+pub(super) const PIECES: usize = 64;
+
+/// One or several whole messages that wait to be written together.
 #[derive(Default)]
 pub(super) struct Message {
-    parts: Vec<Part>,
+    /// Everything but bulk data, without gaps.
+    heads: Vec<u8>,
+    /// Bulk data, and how many bytes of the heads come before it.
+    bodies: Vec<(usize, Body)>,
 }
 
-enum Part {
+enum Body {
     Bytes(Vec<u8>),
     /// Rows of a plane, without padding, from where the decoder has put them.
-    Rows(Arc<Pixels>, usize, Range<usize>),
+    Rows {
+        picture: Arc<Pixels>,
+        plane: usize,
+        rows: Range<usize>,
+    },
+}
+
+impl Body {
+    fn len(&self) -> usize {
+        match self {
+            Body::Bytes(bytes) => bytes.len(),
+            Body::Rows { picture, plane, rows } => picture.source(*plane).1.row_bytes * rows.len(),
+        }
+    }
 }
 
 impl Message {
+    /// Without bulk data.
+    pub(super) fn control(bytes: Vec<u8>) -> Self {
+        Message { heads: bytes, bodies: Vec::new() }
+    }
+
+    pub(super) fn into_heads(self) -> Vec<u8> {
+        self.heads
+    }
+
+    /// To append to, before the body that comes next.
+    pub(super) fn heads(&mut self) -> &mut Vec<u8> {
+        &mut self.heads
+    }
+
+    /// Bulk data, behind the first `at` bytes of the heads.
+    pub(super) fn insert(&mut self, at: usize, body: Vec<u8>) {
+        self.bodies.push((at, Body::Bytes(body)));
+    }
+
+    /// Bulk data, behind all that is there.
     pub(super) fn push(&mut self, part: Vec<u8>) {
-        if !part.is_empty() {
-            self.parts.push(Part::Bytes(part));
-        }
+        self.insert(self.heads.len(), part);
     }
 
-    /// Rows of a picture, which is held until the message was written.
+    /// Rows of a picture, behind all that is there. It is held until the message was written.
     pub(super) fn push_rows(&mut self, picture: Arc<Pixels>, plane: usize, rows: Range<usize>) {
-        self.parts.push(Part::Rows(picture, plane, rows));
+        self.bodies.push((self.heads.len(), Body::Rows { picture, plane, rows }));
     }
 
-    /// The message as it goes out.
-    pub(super) fn slices(&self) -> Vec<IoSlice<'_>> {
-        let mut slices = Vec::with_capacity(self.parts.len());
-        for part in &self.parts {
-            match part {
-                Part::Bytes(bytes) => slices.push(IoSlice::new(bytes)),
-                Part::Rows(picture, plane, rows) => {
-                    slices.extend(picture.pieces(*plane, rows.clone()).map(IoSlice::new));
+    /// Forgets everything but the memory.
+    pub(super) fn clear(&mut self) {
+        self.heads.clear();
+        self.bodies.clear();
+    }
+
+    /// Fills `slices` with what follows the first `skip` bytes; says how many of them.
+    pub(super) fn gather<'a>(&'a self, skip: usize, slices: &mut [IoSlice<'a>]) -> usize {
+        let mut gathered = Gathered { skip, slices, count: 0 };
+        let mut start = 0;
+        for (at, body) in &self.bodies {
+            gathered.add(&self.heads[start..*at]);
+            start = *at;
+            if gathered.skip >= body.len() {
+                gathered.skip -= body.len();
+                continue;
+            }
+            match body {
+                Body::Bytes(bytes) => gathered.add(bytes),
+                Body::Rows { picture, plane, rows } => {
+                    picture.pieces(*plane, rows.clone()).for_each(|piece| gathered.add(piece));
                 }
             }
+            if gathered.count == gathered.slices.len() {
+                break;
+            }
         }
-        slices
+        gathered.add(&self.heads[start..]);
+        gathered.count
+    }
+}
+
+/// What one call of the writer takes.
+struct Gathered<'a, 'b> {
+    /// Bytes before the first that is wanted.
+    skip: usize,
+    slices: &'b mut [IoSlice<'a>],
+    count: usize,
+}
+
+impl<'a> Gathered<'a, '_> {
+    /// The piece that comes next, if there is room and something of it is wanted.
+    fn add(&mut self, piece: &'a [u8]) {
+        if self.skip >= piece.len() {
+            self.skip -= piece.len();
+        } else if let Some(slice) = self.slices.get_mut(self.count) {
+            *slice = IoSlice::new(&piece[std::mem::take(&mut self.skip)..]);
+            self.count += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_goes_on_from_any_byte() {
+        let mut message = Message::default();
+        message.heads().extend([1, 2, 3, 6]);
+        message.insert(2, vec![7, 8]);
+        message.insert(3, Vec::new());
+        message.insert(3, vec![9]);
+        message.push(vec![5]);
+        message.heads().push(4);
+        let whole = [1, 2, 7, 8, 3, 9, 6, 5, 4];
+        for skip in 0..=whole.len() {
+            let mut slices = [IoSlice::new(&[]); PIECES];
+            let count = message.gather(skip, &mut slices);
+            assert!(slices[..count].iter().all(|slice| !slice.is_empty()));
+            let bytes: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.to_vec()).collect();
+            assert_eq!(bytes, whole[skip..], "{skip}");
+        }
+        message.clear();
+        assert_eq!(message.gather(0, &mut [IoSlice::new(&[]); PIECES]), 0);
     }
 }

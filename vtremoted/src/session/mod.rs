@@ -14,6 +14,7 @@ mod latency;
 mod line;
 mod message;
 mod pixels;
+mod places;
 mod reader;
 mod writer;
 
@@ -31,6 +32,9 @@ use vtremote_backend::Error as BackendError;
 use vtremote_link::{Closer, Link};
 use vtremote_proto::{End, OutputError, Server, ServerSettings, error_code};
 
+/// Messages whose memory is kept: as many as wait while a window's worth of packets comes at once.
+const SPARE: usize = 32;
+
 /// What the threads of one session share.
 pub(crate) struct Shared {
     began: Instant,
@@ -38,6 +42,9 @@ pub(crate) struct Shared {
     /// `--once`.
     once: bool,
     state: Mutex<State>,
+    /// Wakes the writer.
+    output: Condvar,
+    /// Wakes whoever waits for the session to get on.
     changed: Condvar,
 }
 
@@ -48,6 +55,13 @@ struct State {
     queued: usize,
     /// Since FLUSH: when the backend last gave something, or FLUSH itself.
     draining: Option<Duration>,
+    /// The writer sleeps until then unless it is woken: waking costs a call into the kernel, and what
+    /// comes in with every few hundred kilobytes is seldom any of its business.
+    writer_sleeps: Option<Duration>,
+    /// How many wait for a change.
+    waiting: usize,
+    /// Written, and empty: memory for those to come.
+    spare: Vec<Message>,
     report: Report,
     latency: Latency,
 }
@@ -96,6 +110,9 @@ impl Shared {
             slot: None,
             queued: 0,
             draining: None,
+            writer_sleeps: None,
+            waiting: 0,
+            spare: Vec::with_capacity(SPARE),
             report: Report::default(),
             latency: Latency::default(),
         };
@@ -104,6 +121,7 @@ impl Shared {
             closer: Arc::clone(&link.closer),
             once: settings.once,
             state: Mutex::new(state),
+            output: Condvar::new(),
             changed: Condvar::new(),
         }
     }
@@ -113,24 +131,42 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does something with the state machine and wakes the writer.
+    /// Does something with the state machine and wakes whom that concerns.
     fn with<T>(&self, act: impl FnOnce(&mut Server<Message>, Duration) -> T) -> T {
         let mut state = self.lock();
         let done = act(&mut state.server, self.began.elapsed());
-        self.settle(&mut state);
+        self.settle(state);
         done
     }
 
     /// The slot is free as soon as the session's end is known and its output no longer takes memory:
     /// before the client reads its last words, so that it finds the slot free when it comes back.
-    fn settle(&self, state: &mut State) {
+    fn settle(&self, mut state: MutexGuard<'_, State>) {
         let server = &state.server;
         let ended = server.over().is_some() || (server.end().is_some() && state.queued == 0);
         // With --once nobody else is to have the slot of the one session.
         if ended && !(self.once && state.served().is_some()) {
             state.slot = None;
         }
-        self.changed.notify_all();
+        let concerns_writer = |until| {
+            let server = &state.server;
+            let earlier = server.deadline().is_some_and(|deadline| deadline < until);
+            earlier || server.has_output() || server.end().is_some()
+        };
+        let wake_writer = state.writer_sleeps.is_some_and(concerns_writer);
+        if wake_writer {
+            // Once is enough.
+            state.writer_sleeps = None;
+        }
+        let wake_others = state.waiting > 0;
+        // Whoever wakes up needs the lock.
+        drop(state);
+        if wake_writer {
+            self.output.notify_one();
+        }
+        if wake_others {
+            self.changed.notify_all();
+        }
     }
 
     /// The session is over, or is only waiting for its last words to arrive.
@@ -147,14 +183,33 @@ impl Shared {
             state.queued += 1;
             state.draining = state.draining.map(|_| now);
         }
-        self.settle(&mut state);
+        self.settle(state);
+    }
+
+    /// An empty message, in the memory of an earlier one.
+    fn message(&self) -> Message {
+        self.lock().spare.pop().unwrap_or_default()
+    }
+
+    /// Keeps the memory of a message that was written.
+    fn keep(&self, mut message: Message) -> MutexGuard<'_, State> {
+        message.clear();
+        let mut state = self.lock();
+        if state.spare.len() < SPARE {
+            state.spare.push(message);
+        }
+        state
     }
 
     /// Waits until this holds, the session has ended or the time has passed. Says whether it holds.
     fn wait_until(&self, wait: Duration, holds: impl Fn(&State) -> bool) -> bool {
         let waits = |state: &mut State| state.server.end().is_none() && !holds(state);
-        let waited = self.changed.wait_timeout_while(self.lock(), wait, waits);
-        holds(&waited.unwrap_or_else(PoisonError::into_inner).0)
+        let mut state = self.lock();
+        state.waiting += 1;
+        let waited = self.changed.wait_timeout_while(state, wait, waits);
+        state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        state.waiting -= 1;
+        holds(&state)
     }
 
     fn fail(&self, code: u32, message: &str) {

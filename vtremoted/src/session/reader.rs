@@ -3,6 +3,7 @@
 use super::decode::Decode;
 use super::encode::{Encode, Packets, Submitted};
 use super::frames::Frames;
+use super::places::Places;
 use super::{Shared, code_of, config, hello};
 use crate::daemon::Registration;
 use std::io::{self, IoSliceMut};
@@ -184,23 +185,21 @@ impl Reader<'_> {
     /// Reads: what belongs in a picture goes there, what follows it to the buffer.
     fn receive(&mut self, incoming: &mut Incoming, buffer: &mut Buffer, link: &mut dyn LinkReader) {
         let body = incoming.body_left();
-        let mut into = Vec::new();
+        let mut into = Places::new();
         match &mut self.stream {
             _ if body == 0 => {}
             Stream::Encode(encode) => encode.direct(body, &mut into),
             Stream::Decode(decode) => decode.direct(body, &mut into),
             Stream::None => {}
         }
-        let direct: usize = into.iter().map(|slice| slice.len()).sum();
+        let direct = into.len();
         if direct == 0 {
-            drop(into);
             return self.read_into(buffer, link, BUFFER, incoming.in_message());
         }
         if direct == body {
             into.push(IoSliceMut::new(buffer.room(BEHIND_BODY)));
         }
-        let moved = link.read_vectored(&mut into);
-        drop(into);
+        let moved = link.read_vectored(into.as_mut());
         let bytes = self.moved(moved, buffer, incoming.in_message());
         let of_body = bytes.min(direct);
         buffer.end += bytes - of_body;
@@ -407,8 +406,7 @@ impl Reader<'_> {
                 "session started"
             );
         }
-        self.session.settle(&mut state);
-        drop(state);
+        self.session.settle(state);
         self.stream = stream;
         let wire_format = vtremote_proto::PixelFormat::from_wire(format as u8);
         let wire_format = wire_format.ok_or_else(|| Error::Internal("no such format".into()))?;

@@ -1,4 +1,5 @@
 use super::Shared;
+use super::message::{Message, PIECES};
 use std::io::IoSlice;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -14,19 +15,26 @@ pub(super) fn write(session: &Shared, mut link: Box<dyn LinkWriter>) {
         let due = |deadline: Option<Duration>| deadline.is_some_and(|deadline| deadline <= now);
         if due(state.server.deadline()) {
             state.server.tick(now);
-            session.settle(&mut state);
+            session.settle(state);
+            state = session.lock();
         }
         if let Some(message) = state.server.next(now) {
             if matches!(message, Outgoing::Data(_)) {
                 state.queued = state.queued.saturating_sub(1);
-                session.settle(&mut state);
             }
-            drop(state);
+            session.settle(state);
             match message {
-                Outgoing::Control(bytes) => all(session, &mut *link, &mut [IoSlice::new(&bytes)]),
-                Outgoing::Data(message) => all(session, &mut *link, &mut message.slices()),
+                Outgoing::Control(bytes) => {
+                    let message = Message::control(bytes);
+                    all(session, &mut *link, &message);
+                    state = session.lock();
+                    state.server.reuse(message.into_heads());
+                }
+                Outgoing::Data(message) => {
+                    all(session, &mut *link, &message);
+                    state = session.keep(message);
+                }
             }
-            state = session.lock();
             continue;
         }
         if state.server.send_finished() && !finished {
@@ -37,21 +45,27 @@ pub(super) fn write(session: &Shared, mut link: Box<dyn LinkWriter>) {
         if state.server.over().is_some() {
             return;
         }
-        let wait = state.server.deadline().map(|deadline| deadline.saturating_sub(now));
         // A deadline always exists until the session is over; the bound is for a defect.
-        let wait = wait.unwrap_or(Duration::from_secs(1));
-        let waited = session.changed.wait_timeout(state, wait);
+        let until = state.server.deadline().unwrap_or(now + Duration::from_secs(1));
+        state.writer_sleeps = Some(until);
+        let waited = session.output.wait_timeout(state, until.saturating_sub(now));
         state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        state.writer_sleeps = None;
     }
 }
 
 /// Writes one message to its end, or until the session is over.
-fn all(session: &Shared, link: &mut dyn LinkWriter, mut parts: &mut [IoSlice<'_>]) {
-    IoSlice::advance_slices(&mut parts, 0);
-    while !parts.is_empty() {
-        match link.write_vectored(parts) {
+fn all(session: &Shared, link: &mut dyn LinkWriter, message: &Message) {
+    let mut written = 0;
+    loop {
+        let mut pieces = [IoSlice::new(&[]); PIECES];
+        let count = message.gather(written, &mut pieces);
+        if count == 0 {
+            return;
+        }
+        match link.write_vectored(&pieces[..count]) {
             Ok(Moved::Bytes(bytes)) => {
-                IoSlice::advance_slices(&mut parts, bytes);
+                written += bytes;
                 session.with(|server, now| server.written(now, bytes));
             }
             Ok(_) => session.with(|server, now| server.tick(now)),

@@ -37,6 +37,10 @@ impl Ledger {
         let number = self.admitted as u32;
         self.admitted += 1;
         self.waiting.push_back(Waiting { number, pts, duration, passed: 0 });
+        if self.recent.is_empty() {
+            // At once: it would grow now and then through the first thousand frames.
+            self.recent.reserve_exact(REMEMBERED);
+        }
         if self.recent.len() == REMEMBERED {
             self.recent.pop_front();
         }

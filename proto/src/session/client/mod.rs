@@ -406,6 +406,12 @@ impl Client {
         next
     }
 
+    /// Whether [`Self::next_control`] has a message.
+    pub fn has_control(&self) -> bool {
+        let due = self.output.ping || (self.flush && self.unsent == 0);
+        !self.ended() && (!self.output.queue.is_empty() || (due && self.state == State::Streaming))
+    }
+
     /// Bytes were written, of control messages or bulk.
     pub fn written(&mut self, now: Duration, bytes: usize) {
         self.activity.written(now, bytes);

@@ -422,6 +422,17 @@ impl<B> Server<B> {
         next
     }
 
+    /// Takes the memory of a control message that was written, for the next: there is an ACK for every
+    /// picture.
+    pub fn reuse(&mut self, bytes: Vec<u8>) {
+        self.output.spare = bytes;
+    }
+
+    /// Whether a message waits to be written.
+    pub fn has_output(&self) -> bool {
+        self.output.pending()
+    }
+
     /// Bytes were written.
     pub fn written(&mut self, now: Duration, bytes: usize) {
         self.activity.written(now, bytes);

@@ -24,6 +24,8 @@ pub(super) struct Output<B> {
     pub(super) queue: VecDeque<Outgoing<B>>,
     /// What was fetched last has not been written yet.
     pub(super) writing: bool,
+    /// Memory for the next ACK.
+    pub(super) spare: Vec<u8>,
 }
 
 impl<B> Output<B> {
@@ -35,6 +37,7 @@ impl<B> Output<B> {
             ping: false,
             queue: VecDeque::new(),
             writing: false,
+            spare: Vec::new(),
         }
     }
 
@@ -52,7 +55,10 @@ impl<B> Output<B> {
             return Some(Outgoing::Control(message));
         }
         if let Some(ack) = self.ack.take() {
-            return Some(Outgoing::Control(message(|out| ack.encode(out))));
+            let mut bytes = std::mem::take(&mut self.spare);
+            bytes.clear();
+            ack.encode(&mut bytes);
+            return Some(Outgoing::Control(bytes));
         }
         if std::mem::take(&mut self.ping) {
             return Some(Outgoing::Control(message(|out| Ping.encode(out))));

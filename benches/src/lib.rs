@@ -1,0 +1,5 @@
+//! What `make bench` and the benchmarks of the parts share.
+
+#![forbid(unsafe_code)]
+
+pub mod picture;

@@ -1,0 +1,198 @@
+//! report.md for people and report.json for programs, which keep the names that they find.
+
+use std::fmt::{self, Write};
+use std::fs;
+use std::path::Path;
+use std::thread;
+
+use serde_json::json;
+use vtremote_benches::picture;
+
+use crate::statistics::Quartiles;
+use crate::{FRAMES, IN_FLIGHT, PAIRS, Problem};
+
+/// What a figure is to be.
+enum Target {
+    AtLeast(f64),
+    AtMost(f64),
+}
+
+impl Target {
+    fn verdict(&self, value: f64) -> &'static str {
+        let met = match self {
+            Self::AtLeast(least) => value >= *least,
+            Self::AtMost(most) => value <= *most,
+        };
+        if met { "met" } else { "**not met**" }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AtLeast(least) => write!(f, "≥ {least}"),
+            Self::AtMost(most) => write!(f, "≤ {most}"),
+        }
+    }
+}
+
+const TARGETS: [(&str, Target); 6] = [
+    ("loopback.none.vs_bare_socket", Target::AtLeast(0.85)),
+    ("loopback.none.cpu_vs_bare_socket", Target::AtMost(1.5)),
+    ("loopback.none.cpu_ms_per_frame", Target::AtMost(2.5)),
+    ("loopback.none.client_peak_frames", Target::AtMost((IN_FLIGHT + 4) as f64)),
+    ("loopback.none.server_peak_frames", Target::AtMost((IN_FLIGHT + 4) as f64)),
+    ("decode.p010.4k.vs_bare_socket", Target::AtLeast(0.8)),
+];
+
+/// What a figure counts.
+#[derive(Clone, Copy)]
+pub(crate) enum Unit {
+    /// Of two runs next to each other.
+    Ratio,
+    /// Milliseconds.
+    Ms,
+    /// Microseconds.
+    Us,
+    /// Frames per second.
+    Fps,
+    /// Pictures' worth of memory.
+    Frames,
+}
+
+impl Unit {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ratio => "ratio",
+            Self::Ms => "ms",
+            Self::Us => "us",
+            Self::Fps => "fps",
+            Self::Frames => "frames",
+        }
+    }
+}
+
+/// Everything that was measured.
+#[derive(Default)]
+pub(crate) struct Report {
+    figures: Vec<(String, Unit, Quartiles)>,
+    absent: Vec<(String, &'static str)>,
+}
+
+impl Report {
+    /// A figure by its values in all runs; absent if a run has none.
+    pub(crate) fn add(
+        &mut self,
+        name: String,
+        unit: Unit,
+        values: impl Iterator<Item = Option<f64>>,
+    ) {
+        let values: Option<Vec<f64>> = values.collect();
+        match values.and_then(Quartiles::of) {
+            Some(quartiles) => self.figures.push((name, unit, quartiles)),
+            None => self.absent.push((name, "this system does not tell")),
+        }
+    }
+
+    /// A figure that cannot be had.
+    pub(crate) fn absent(&mut self, name: &str, reason: &'static str) {
+        self.absent.push((name.to_owned(), reason));
+    }
+
+    /// Writes both files and shows the table.
+    pub(crate) fn write(&self, directory: &str) -> Result<(), Problem> {
+        let directory = Path::new(directory);
+        fs::create_dir_all(directory)?;
+        let entry = |name: String, value: f64, unit: &Unit| json!({ "name": name, "value": value, "unit": unit.name() });
+        let figures = self.figures.iter().flat_map(|(name, unit, Quartiles { q1, median, q3 })| {
+            [
+                entry(name.clone(), *median, unit),
+                entry(format!("{name}.q1"), *q1, unit),
+                entry(format!("{name}.q3"), *q3, unit),
+            ]
+        });
+        let figures: Vec<_> = figures.collect();
+        let text = serde_json::to_string_pretty(&figures)? + "\n";
+        fs::write(directory.join("report.json"), text)?;
+        let text = self.markdown()?;
+        print!("{text}");
+        fs::write(directory.join("report.md"), text)?;
+        Ok(())
+    }
+
+    fn markdown(&self) -> Result<String, Problem> {
+        let mut out = String::new();
+        writeln!(out, "# Benchmarks\n\n{}\n", machine())?;
+        writeln!(
+            out,
+            "Medians of {PAIRS} pairs of runs of {FRAMES} frames, {}x{} NV12; the middle half of the runs \
+             in brackets. Ratios are of the two runs of a pair.\n",
+            picture::WIDTH,
+            picture::HEIGHT
+        )?;
+        writeln!(out, "| figure | value | unit | target | |\n|---|---|---|---|---|")?;
+        for (name, unit, Quartiles { q1, median, q3 }) in &self.figures {
+            let (target, met) = match target(name) {
+                Some(target) => (target.to_string(), target.verdict(*median)),
+                None => Default::default(),
+            };
+            let unit = unit.name();
+            let value = format!("{} ({} – {})", short(*median), short(*q1), short(*q3));
+            writeln!(out, "| {name} | {value} | {unit} | {target} | {met} |")?;
+        }
+        for (name, reason) in &self.absent {
+            let target = target(name).map(Target::to_string).unwrap_or_default();
+            writeln!(out, "| {name} | absent: {reason} | | {target} | |")?;
+        }
+        write!(
+            out,
+            "
+- **loopback.X**: an encode session, its planes uncompressed (none) or as LZ4 or Zstandard, between a
+  client's process and a daemon's with the synthetic backend (`hash=off`), which reads no pixel. It
+  begins with the first frame when the connection is configured, and ends with the last packet.
+- **bare**: a process that writes as many pictures to a TCP connection of the same machine and one that
+  reads them into a buffer of one picture; TCP_NODELAY, the system's socket buffers. It ends when the
+  writer knows that all was read. The writer has {IN_FLIGHT} pictures in turn, as a session in full
+  flow has, so that both find as little of them in the caches.
+- **cpu**: what both processes used, all threads and the kernel's work for them included; of the client
+  from the first frame to the end, of the daemon from before the connection to after it.
+- **peak_frames**: the most memory that a process had beyond what it had before the session (VmHWM - VmRSS
+  of /proc, so buffers, stacks and the codecs' contexts count), in pictures of {} bytes. The client's
+  own pictures are there before, so those that the session held at once are added. Sockets' buffers are
+  the kernel's and do not count.
+- **parts**: one call each, a thread of its own, by criterion.
+",
+            picture::bytes()
+        )?;
+        Ok(out)
+    }
+}
+
+fn target(name: &str) -> Option<&'static Target> {
+    TARGETS.iter().find(|(of, _)| *of == name).map(|(_, target)| target)
+}
+
+fn short(value: f64) -> String {
+    match value {
+        large if large >= 100.0 => format!("{large:.0}"),
+        value => format!("{value:.2}"),
+    }
+}
+
+/// What was measured on.
+fn machine() -> String {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let model = read("/proc/cpuinfo");
+    let model = model.lines().find_map(|line| line.strip_prefix("model name"));
+    let model = model.map_or("", |model| model.trim_start_matches([' ', '\t', ':']));
+    let kernel = read("/proc/sys/kernel/osrelease");
+    let cores = thread::available_parallelism().map_or(0, usize::from);
+    format!(
+        "{} {}, {} cores{}{}",
+        std::env::consts::OS,
+        kernel.trim(),
+        cores,
+        if model.is_empty() { "" } else { ", " },
+        model
+    )
+}

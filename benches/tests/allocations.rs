@@ -1,0 +1,169 @@
+//! A session in full flow takes nothing from the heap, at neither end. A test binary of its own: every
+//! thread's allocations are counted, and those of other tests would be.
+
+use std::alloc::System;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+use vtremote_backend::Codec::H264;
+use vtremote_backend::PixelFormat::Nv12;
+use vtremote_backend::{
+    Backend, EncodedPacket, EncoderConfig, Error, FrameInfo, PacketSink, Ratio,
+};
+use vtremote_backend_synthetic::{Script, Synthetic};
+use vtremote_client::{Encoder, Frame, InputFormat, OwnedPicture, Received, Sent, Settings, Video};
+use vtremote_link::Address;
+use vtremote_planes::Compression;
+use vtremote_proto::{Codec, Options, PixelFormat, Rational};
+use vtremoted::{Daemon, LogFormat, LogLevel};
+
+#[global_allocator]
+static HEAP: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// Frames until every pool, queue and context has its size.
+const WARM_UP: usize = 100;
+/// Frames that are counted.
+const COUNTED: usize = 300;
+/// How often queues and pools may still grow meanwhile: how much waits at once is the scheduler's choice.
+/// One allocation a frame is twice that.
+const GROWTH: usize = COUNTED / 2;
+
+/// In pixels: several slices.
+const SIZE: (u32, u32) = (64, 256);
+
+/// No keyframe is among those counted: the parameter sets before one are looked at anew.
+const GOP: u32 = 10_000;
+
+#[test]
+fn a_session_in_full_flow_allocates_nothing() {
+    let patience = Duration::from_secs(60);
+    let script = Script { hash: false, ..Script::default() };
+    let backends: [Arc<dyn Backend>; 1] = [Arc::new(Synthetic::new(script))];
+    let settings = vtremoted::Settings {
+        listen: vec![Address { host: "127.0.0.1".into(), port: 0 }],
+        token: None,
+        max_sessions: 1,
+        backend: String::new(),
+        encoders: Vec::new(),
+        encoder_threads: None,
+        handshake_timeout: patience,
+        idle_timeout: patience,
+        drain_timeout: patience,
+        max_message_bytes: 256 << 20,
+        log_level: LogLevel::Error,
+        log_format: LogFormat::Text,
+        once: false,
+    };
+    let daemon = Daemon::bind(&settings, &backends).unwrap();
+    let port = daemon.addresses()[0].port();
+    let stop = daemon.stop();
+    let serving = thread::spawn(move || daemon.serve());
+    let mut counts = Vec::new();
+    for compression in Compression::ALL {
+        for slices in [false, true] {
+            for format in [InputFormat::Wire(PixelFormat::Nv12), InputFormat::Yuv420p] {
+                let count = session(port, compression, slices, format);
+                counts.push((format!("{compression}, slices {slices}, {format:?}"), count));
+            }
+        }
+    }
+    stop.stop();
+    serving.join().unwrap();
+    // What a codec takes for its packets is its own affair.
+    let codec = backend_alone(&*backends[0]);
+    assert!(codec >= COUNTED, "nothing is counted");
+    let most = codec + GROWTH;
+    assert!(counts.iter().all(|(_, count)| *count <= most), "over {most}: {counts:#?}");
+}
+
+/// Allocations of both ends while [`COUNTED`] frames pass.
+fn session(port: u16, compression: Compression, slices: bool, format: InputFormat) -> usize {
+    let (width, height) = SIZE;
+    let unit = Rational { num: 1, den: 25 };
+    let video = Video { width, height, format, time_base: unit, frame_rate: unit };
+    let settings = Settings {
+        codec: Some(Codec::H264),
+        host: Some(format!("127.0.0.1:{port}")),
+        token: Some(String::new()),
+        compression: Some(compression),
+        slices: Some(slices),
+        ..Settings::default()
+    };
+    let planes = (0..format.planes()).map(|plane| {
+        let (row, rows) = format.plane_layout(width, height, plane);
+        ((0..row * rows).map(|at| (at * at / 4099) as u8).collect(), row)
+    });
+    let options = Options { gop: GOP as i32, ..Options::default() };
+    let settings = Settings { options, ..settings };
+    let picture = Arc::new(OwnedPicture::new(format, planes.collect()).unwrap());
+    let mut encoder = Encoder::open(&settings, &video, None).unwrap();
+    let mut number = 0;
+    let mut flow = |frames: usize| {
+        for pts in number..number + frames as i64 {
+            let source = picture.clone();
+            let mut frame =
+                Frame { pts, duration: 1, keyframe: false, side_data: Vec::new(), source };
+            while let Sent::Full(back) = encoder.send_frame(frame).unwrap() {
+                frame = back;
+                encoder.receive_packet(None).unwrap();
+            }
+            while let Received::Packet(packet) =
+                encoder.receive_packet(Some(Duration::ZERO)).unwrap()
+            {
+                assert!(!packet.data().is_empty());
+            }
+        }
+        number += frames as i64;
+        // Until there is no frame that a packet could come of: what is in flight would count.
+        while let Received::Packet(_) = encoder.receive_packet(None).unwrap() {}
+    };
+    flow(WARM_UP);
+    let region = Region::new(HEAP);
+    flow(COUNTED);
+    count(&region)
+}
+
+/// Allocations of the backend while it encodes as many frames for nobody.
+fn backend_alone(backend: &dyn Backend) -> usize {
+    #[derive(Default)]
+    struct Nobody(AtomicUsize);
+    impl PacketSink for Nobody {
+        fn packet(&self, _: EncodedPacket) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+        fn drained(&self) {}
+        fn failed(&self, error: Error) {
+            panic!("{error}");
+        }
+    }
+    let time_base = Ratio { num: 1, den: 25 };
+    let (width, height) = SIZE;
+    let mut config = EncoderConfig::new(H264, width, height, Nv12, time_base);
+    config.gop = Some(GOP);
+    let nobody = Arc::new(Nobody::default());
+    let mut encoder = backend.open_encoder(&config, nobody.clone()).unwrap().codec;
+    let mut number = 0;
+    let mut flow = |frames: usize| {
+        for pts in number..number + frames as i64 {
+            let picture = encoder.picture(Duration::from_secs(60)).unwrap().unwrap();
+            let frame = FrameInfo { pts, duration: 1, ..FrameInfo::default() };
+            drop(encoder.submit(picture, frame).unwrap());
+        }
+        number += frames as i64;
+        while nobody.0.load(Ordering::SeqCst) < number as usize {
+            thread::yield_now();
+        }
+    };
+    flow(WARM_UP);
+    let region = Region::new(HEAP);
+    flow(COUNTED);
+    count(&region)
+}
+
+fn count(region: &Region<'_, System>) -> usize {
+    let change = region.change();
+    change.allocations + change.reallocations
+}
