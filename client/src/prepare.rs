@@ -216,6 +216,7 @@ impl Prepared {
                 reference_id: NO_REFERENCE,
                 slices: u16::try_from(plan.cuts.len()).unwrap_or(u16::MAX),
                 tables: &[],
+                geometry: None,
                 side_data: SideData::new(&side_data, &mut records)?,
             };
             let mut bytes = Vec::new();

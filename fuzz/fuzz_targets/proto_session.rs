@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use libfuzzer_sys::fuzz_target;
 use vtremote_proto::{
-    Client, ClientSettings, ClientStep, Configure, ConfigureAck, HelloStatus, Incoming, Limits,
+    Client, ClientSettings, ClientStep, Configure, ConfigureAck, Geometry, HelloStatus, Incoming, Limits,
     Mode, Options, Outgoing, PixelFormat, Rational, ReadError, Server, ServerSettings, ServerStep,
 };
 
@@ -57,7 +57,13 @@ impl<'a> Script<'a> {
             ("decode_async", "1"),
             ("wire_compression", "2"),
             ("mode", "transcode"),
+            ("x.geometry.v1", "1"),
         ];
+        let geometry = match of >> 6 {
+            0 => Some(Geometry::new(speech::WIDTH, speech::HEIGHT, PixelFormat::Nv12)),
+            1 => Some(Geometry::new(2, speech::HEIGHT, PixelFormat::P010)),
+            _ => None,
+        };
         match kind % 16 {
             0 => self.raw().to_vec(),
             1 => speech::hello(),
@@ -74,7 +80,7 @@ impl<'a> Script<'a> {
             5 | 6 => speech::frame(pts),
             7 | 8 => speech::packet(pts, i64::from(self.number() as i8)),
             9 => speech::empty_packet(pts, pts),
-            10 => speech::begin(pts, of.into(), 2),
+            10 => speech::begin_of(pts, of.into(), 2, geometry),
             11 => speech::slice(of.into(), (of & 1).into(), of & 1, 0, 3 - u32::from(of & 1)),
             12 => speech::flush(),
             13 => speech::ping(),
@@ -344,6 +350,10 @@ fn hear_as_client(
                 assert!(handed.answered.insert(packet.pts), "pts {} twice", packet.pts);
                 assert!(handed.last_dts < Some(packet.dts));
                 handed.last_dts = Some(packet.dts);
+            }
+            ClientStep::FrameBegin(begin) => {
+                assert!(begin.geometry.is_none() || begin.geometry == client.geometry());
+                incoming.set_limits(client.limits(4096));
             }
             ClientStep::FrameEnd(_) | ClientStep::SliceEnd { last: true } => handed.frames += 1,
             ClientStep::Failed => assert!(client.failure().is_some()),

@@ -61,6 +61,9 @@ pub enum Fault {
     /// Text with a NUL in it.
     #[error("contains a NUL")]
     Nul,
+    /// A record that may only be the first of its message.
+    #[error("is not the first record")]
+    NotFirst,
     /// A number outside of its range.
     #[error("is {value}, not between {min} and {max}")]
     OutOfRange {

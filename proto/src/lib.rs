@@ -27,10 +27,10 @@ pub use format::{Codec, PixelFormat, Rational};
 pub use incoming::{Incoming, Item};
 pub use limits::Limits;
 pub use message::{
-    Ack, Configure, ConfigureAck, Done, ErrorMessage, FRAME_KEY, Flush, FrameBegin, FrameHead,
-    FrameParts, Hello, HelloAck, HelloStatus, MessageType, NO_REFERENCE, PACKET_KEY, PacketAck,
-    PacketHead, Ping, PlaneHead, Pong, SideData, SliceHead, frame_message, packet_message,
-    slice_message,
+    Ack, Configure, ConfigureAck, Done, ErrorMessage, FRAME_KEY, Fields, Flush, FrameBegin,
+    FrameHead, FrameParts, GEOMETRY, Geometry, GeometryChanges, Hello, HelloAck, HelloStatus,
+    MessageType, NO_REFERENCE, PACKET_KEY, PacketAck, PacketHead, Ping, PlaneHead, Pong, SideData,
+    SliceHead, frame_message, packet_message, slice_message,
 };
 pub use options::{CodecFlags, Mode, OptionError, Options, ScaleMode};
 

@@ -26,6 +26,9 @@ pub struct Limits {
 /// The longest FRAME, PACKET or SLICE of any format unless configured otherwise: 256 MiB.
 pub const DEFAULT_CAP: u32 = 256 << 20;
 
+/// The longest PACKET of a decode session whose size is not fixed (docs/protocol.md section 9).
+const PACKET_OF_ANY_SIZE: u32 = 64 << 20;
+
 /// How many bytes longer than its samples a row may be.
 ///
 /// Senders pass on the stride that their pictures have. Alignment makes that a few hundred bytes at
@@ -80,6 +83,12 @@ impl Limits {
             slice: capped(worst_expansion(slice).saturating_add(slice::HEAD_LEN.into())),
             ..Self::DEFAULT
         }
+    }
+
+    /// The limits where pictures say what they are (`x.geometry.v1`) and none has done so yet: SLICE
+    /// has up to `cap` bytes, PACKET 64 MiB if that is less.
+    pub fn for_any_geometry(cap: u32) -> Self {
+        Self { frame: cap, packet: cap.min(PACKET_OF_ANY_SIZE), slice: cap, ..Self::DEFAULT }
     }
 
     /// The limit of one kind of message.
@@ -163,6 +172,18 @@ mod tests {
         }
         let uhd = Limits::for_format(PixelFormat::Nv12, 3840, 2160, DEFAULT_CAP);
         assert!(uhd.frame < DEFAULT_CAP);
+    }
+
+    #[test]
+    fn where_no_size_is_known_a_packet_has_64_mib_and_never_more_than_the_cap() {
+        let limits = Limits::for_any_geometry(DEFAULT_CAP);
+        assert_eq!((limits.packet, limits.slice), (64 << 20, DEFAULT_CAP));
+        assert_eq!(Limits::for_any_geometry(1000).packet, 1000);
+        let Limits { hello, configure, control, frame_begin, .. } = Limits::DEFAULT;
+        assert_eq!(limits.of(MessageType::Hello), hello);
+        assert_eq!(limits.of(MessageType::Configure), configure);
+        assert_eq!(limits.of(MessageType::Ping), control);
+        assert_eq!(limits.of(MessageType::FrameBegin), frame_begin);
     }
 
     #[test]

@@ -183,6 +183,8 @@ options! {
     ack: bool = false, "x.ack.v1";
     /// Ours. Frames may travel as FRAME_BEGIN and SLICE (docs/protocol.md section 9).
     slices: bool = false, "x.slices.v1";
+    /// Ours. Decoded pictures say what they are (docs/protocol.md section 9).
+    geometry: bool = false, "x.geometry.v1";
 }
 
 impl Options {
@@ -434,7 +436,7 @@ mod tests {
 
     /// The whole table of docs/protocol.md section 4: key, default as text, a value that parses and
     /// one that does not ("" where everything parses).
-    const TABLE: [(&str, &str, &str, &str); 47] = [
+    const TABLE: [(&str, &str, &str, &str); 48] = [
         ("mode", "encode", "transcode", "Encode"),
         ("wire_compression", "0", "2", "3"),
         ("bitrate", "0", "9223372036854775807", "-1"),
@@ -485,6 +487,7 @@ mod tests {
         ("chroma_location", "0", "1", "left"),
         ("x.ack.v1", "0", "1", ""),
         ("x.slices.v1", "0", "1", ""),
+        ("x.geometry.v1", "0", "1", ""),
         ("alpha_quality", "0", "1", "inf"),
         ("alpha_quality", "0", "0.000000", "1.5"),
     ];

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use vtremote_backend::{
-    CodedPacket, DecodedFrame, Decoder, DecoderConfig, Error, FrameSink, Geometry, Opened,
-    PlaneMemory, Reference,
+    CodedPacket, Color, DecodedFrame, Decoder, DecoderConfig, Error, Fields, FrameSink, Geometry,
+    Opened, PlaneMemory, Ratio, Reference,
 };
 use vtremote_bitstream::ParameterSets;
 
@@ -37,6 +37,7 @@ pub(crate) fn open(
     let pool = Pool::new(format, width, height, script.pictures);
     let picturer = Picturer {
         config: config.clone(),
+        shown: Geometry::new(width, height, format),
         pixels: Pixels::new(format, width, height),
         presentation: Presentation::new(script.reorder),
         outbox: Outbox::new(script.delay, script.burst),
@@ -112,6 +113,8 @@ impl Drop for SyntheticDecoder {
 /// What the codec thread has.
 struct Picturer {
     config: DecoderConfig,
+    /// What the last picture was, for which the pool and the pixels are made.
+    shown: Geometry,
     pixels: Pixels,
     presentation: Presentation<Frame>,
     outbox: Outbox<Frame>,
@@ -159,6 +162,41 @@ impl Picturer {
         rest.iter().try_for_each(|frame| self.output(frame))
     }
 
+    /// What the script says of a frame.
+    fn geometry(&self, number: u64) -> Geometry {
+        let DecoderConfig { width, height, format, .. } = self.config;
+        let mut geometry = Geometry::new(width, height, format);
+        if let Some(resize) = self.script.resize.filter(|resize| number >= resize.frame) {
+            (geometry.width, geometry.height) = (resize.width, resize.height);
+        }
+        if let Some(reformat) = self.script.format.filter(|reformat| number >= reformat.frame) {
+            geometry.format = reformat.format;
+        }
+        if self.script.colors.is_some_and(|first| number >= first) {
+            geometry.sample_aspect_ratio = Some(Ratio { num: 4, den: 3 });
+            geometry.fields = Fields::BottomFirst;
+            geometry.color = Color {
+                full_range: Some(true),
+                matrix: Some(9),
+                primaries: Some(9),
+                transfer: Some(16),
+                chroma_location: Some(3),
+            };
+        }
+        geometry
+    }
+
+    /// The pool and the pixels are for pictures like this one from here on.
+    fn shows(&mut self, geometry: Geometry) {
+        let Geometry { format, width, height, .. } = geometry;
+        let shape = |geometry: &Geometry| (geometry.format, geometry.width, geometry.height);
+        if shape(&self.shown) != shape(&geometry) {
+            self.pool.reshape(format.planes(width, height));
+            self.pixels = Pixels::new(format, width, height);
+        }
+        self.shown = geometry;
+    }
+
     fn give(&mut self, shown: Vec<Frame>) -> Result<(), End> {
         for frame in shown {
             let ready: Vec<_> = self.outbox.push(frame).collect();
@@ -167,7 +205,7 @@ impl Picturer {
         Ok(())
     }
 
-    fn output(&self, frame: &Frame) -> Result<(), End> {
+    fn output(&mut self, frame: &Frame) -> Result<(), End> {
         let number = frame.number;
         if let Some(stall) = self.script.stall.filter(|stall| stall.frame == number) {
             self.inbox.rest(stall.time)?;
@@ -188,7 +226,8 @@ impl Picturer {
     }
 
     /// Waits for a picture, which the receiver of an earlier one gives back.
-    fn paint(&self, frame: &Frame) -> Result<DecodedFrame, End> {
+    fn paint(&mut self, frame: &Frame) -> Result<DecodedFrame, End> {
+        self.shows(self.geometry(frame.number));
         let (planes, slot) = self.pool.take(None).ok_or(End::Closed)?;
         for (index, plane) in planes.iter().enumerate() {
             let rows = PlaneMemory::lend(plane, 0..plane.shape().rows);
@@ -201,7 +240,7 @@ impl Picturer {
         Ok(DecodedFrame {
             pts: frame.pts,
             duration: frame.duration,
-            geometry: Geometry::new(self.config.width, self.config.height, self.config.format),
+            geometry: self.shown,
             picture: Reference::holding(&planes, Box::new(slot)).map_err(End::Failed)?,
             side_data: Vec::new(),
         })

@@ -31,4 +31,4 @@ mod slow;
 pub use backend::Synthetic;
 pub use payload::{Payload, hash_rows, hash_side_data, read_payload};
 pub use pixels::expected_frame;
-pub use script::{Pause, Script, ScriptError};
+pub use script::{Pause, Reformat, Resize, Script, ScriptError};

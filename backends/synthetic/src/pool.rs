@@ -10,7 +10,6 @@ const ALIGN: usize = 64;
 /// Counts slots, not memory: a picture whose slot is free but whose rows somebody still reads is
 /// put aside, and another's memory is used.
 pub(crate) struct Pool {
-    shapes: Vec<PlaneShape>,
     limit: usize,
     state: Mutex<State>,
     freed: Condvar,
@@ -20,6 +19,7 @@ pub(crate) struct Pool {
 struct State {
     used: usize,
     closed: bool,
+    shapes: Vec<PlaneShape>,
     memory: Vec<Planes>,
 }
 
@@ -30,8 +30,17 @@ pub(crate) struct Slot {
 
 impl Pool {
     pub(crate) fn new(format: PixelFormat, width: u32, height: u32, limit: usize) -> Arc<Self> {
-        let shapes = format.planes(width, height);
-        Arc::new(Pool { shapes, limit, state: Mutex::default(), freed: Condvar::new() })
+        let state = State { shapes: format.planes(width, height), ..State::default() };
+        Arc::new(Pool { limit, state: Mutex::new(state), freed: Condvar::new() })
+    }
+
+    /// From here on pictures have these planes.
+    pub(crate) fn reshape(&self, shapes: Vec<PlaneShape>) {
+        let mut state = self.lock();
+        if state.shapes != shapes {
+            state.shapes = shapes;
+            state.memory.clear();
+        }
     }
 
     /// A picture; `None` if none became free within `wait` (`None`: however long that takes) or if
@@ -53,10 +62,11 @@ impl Pool {
         let slot = Slot { pool: Arc::clone(self) };
         let unread = |planes: &&Planes| planes.iter().all(|plane| Arc::strong_count(plane) == 1);
         let found = state.memory.iter().find(unread).cloned();
+        let shapes = state.shapes.clone();
         drop(state);
         let planes = found.unwrap_or_else(|| {
             let allocate = |shape: &PlaneShape| Arc::new(PlaneMemory::allocate(*shape, ALIGN));
-            let planes: Planes = self.shapes.iter().map(allocate).collect();
+            let planes: Planes = shapes.iter().map(allocate).collect();
             self.lock().memory.push(planes.clone());
             planes
         });
@@ -109,6 +119,18 @@ mod tests {
         assert_ne!(Arc::as_ptr(&other[0]), first);
         drop((reader, other, slot));
         assert_eq!(Arc::as_ptr(&pool.take(NOW).unwrap().0[0]), first);
+    }
+
+    #[test]
+    fn pictures_of_another_shape_count_with_those_before() {
+        let pool = pool(2);
+        let held = pool.take(NOW).unwrap();
+        pool.reshape(PixelFormat::P010.planes(8, 8));
+        let (planes, slot) = pool.take(NOW).unwrap();
+        assert_eq!(planes[0].shape(), PlaneShape { row_bytes: 16, rows: 8 });
+        assert!(pool.take(NOW).is_none());
+        drop((held, planes, slot));
+        assert_eq!(pool.take(NOW).unwrap().0[0].shape().row_bytes, 16);
     }
 
     #[test]

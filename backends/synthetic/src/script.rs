@@ -1,6 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
+use vtremote_backend::{PixelFormat, check_size};
 
 /// Something that happens once, for a while: at which frame, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,6 +10,26 @@ pub struct Pause {
     pub frame: u64,
     /// At least so long, unless the session ends before.
     pub time: Duration,
+}
+
+/// Pictures of a decoder that are of another size from one on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resize {
+    /// The first of them.
+    pub frame: u64,
+    /// In pixels.
+    pub width: u32,
+    /// In pixels.
+    pub height: u32,
+}
+
+/// Pictures of a decoder that are of another format from one on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reformat {
+    /// The first of them.
+    pub frame: u64,
+    /// Of the planes.
+    pub format: PixelFormat,
 }
 
 /// How the backend behaves, read from a line of `key=value` with commas between:
@@ -27,10 +48,17 @@ pub struct Pause {
 /// | `panic=FRAME` | a defect: submitting that frame panics |
 /// | `size=BYTES` | packets are filled up to that size |
 /// | `hash=off` | packets say nothing of the pixels, which saves reading them |
+/// | `resize=FRAME:WxH` | decoders: that frame and those after it are of another size |
+/// | `format=FRAME:NAME` | decoders: likewise of another format, by FFmpeg's name: `nv12`, `p010le`, … |
+/// | `colors=FRAME` | decoders: likewise say what they are, see below |
 /// | `pictures=N` | how many pictures there are before the caller has to wait, 8 unless told |
 ///
 /// A decoder shows a frame as soon as the stream's dts lets it; with `reorder=N`, once N others
-/// wait. To it `size` and `hash` mean nothing.
+/// wait. To it `size` and `hash` mean nothing. Its pictures have the size and format of the
+/// configuration, and of the rest of their [`Geometry`](vtremote_backend::Geometry) nothing is known;
+/// from `colors` on they are of full range, BT.2020 with the transfer of SMPTE 2084 (primaries 9,
+/// transfer 16, matrix 9), chroma top left (3), of two fields with the bottom one first, and their
+/// pixels are 4:3.
 ///
 /// Times are whole numbers with a unit: `20us`, `300ms`, `2s`. Each key is said at most once.
 ///
@@ -67,6 +95,12 @@ pub struct Script {
     pub size: usize,
     /// Whether packets carry a hash of the pixels.
     pub hash: bool,
+    /// Another size midway.
+    pub resize: Option<Resize>,
+    /// Another format midway.
+    pub format: Option<Reformat>,
+    /// Pictures say what they are from this frame on.
+    pub colors: Option<u64>,
     /// How many pictures there are, at least 1.
     pub pictures: usize,
 }
@@ -89,6 +123,9 @@ impl Default for Script {
             panic: None,
             size: 0,
             hash: true,
+            resize: None,
+            format: None,
+            colors: None,
             pictures: 8,
         }
     }
@@ -164,6 +201,15 @@ impl FromStr for Script {
                         _ => return Err(bad("on or off")),
                     }
                 }
+                "resize" => {
+                    script.resize =
+                        Some(resize(value).ok_or_else(|| bad("FRAME:WxH, as in 10:640x360"))?);
+                }
+                "format" => {
+                    script.format =
+                        Some(reformat(value).ok_or_else(|| bad("FRAME:NAME, as in 10:p010le"))?);
+                }
+                "colors" => script.colors = frame()?,
                 "pictures" => script.pictures = count(1, 256, "1 to 256")? as usize,
                 _ => return Err(ScriptError::UnknownKey(key.into())),
             }
@@ -175,6 +221,20 @@ impl FromStr for Script {
 fn pause(value: &str) -> Option<Pause> {
     let (frame, length) = value.split_once(':')?;
     Some(Pause { frame: frame.parse().ok()?, time: time(length)? })
+}
+
+fn resize(value: &str) -> Option<Resize> {
+    let (frame, size) = value.split_once(':')?;
+    let (width, height) = size.split_once('x')?;
+    let (width, height) = (width.parse().ok()?, height.parse().ok()?);
+    check_size(width, height).ok()?;
+    Some(Resize { frame: frame.parse().ok()?, width, height })
+}
+
+fn reformat(value: &str) -> Option<Reformat> {
+    let (frame, name) = value.split_once(':')?;
+    let format = PixelFormat::ALL.into_iter().find(|format| format.name() == name)?;
+    Some(Reformat { frame: frame.parse().ok()?, format })
 }
 
 /// A day at most, so that adding it to a clock never overflows.
@@ -201,7 +261,8 @@ mod tests {
     #[test]
     fn every_key_is_read() {
         let line = "delay=1,reorder=2,burst=3,stall=4:5ms,cost=6us,slow=7:8s,fail=9,drop=10,\
-                    double=11,panic=12,size=13,hash=off,pictures=14";
+                    double=11,panic=12,size=13,hash=off,pictures=14,resize=15:16x17,\
+                    format=18:p210le,colors=19";
         let pause = |frame, time| Some(Pause { frame, time });
         let expected = Script {
             delay: 1,
@@ -217,6 +278,9 @@ mod tests {
             size: 13,
             hash: false,
             pictures: 14,
+            resize: Some(Resize { frame: 15, width: 16, height: 17 }),
+            format: Some(Reformat { frame: 18, format: PixelFormat::P210 }),
+            colors: Some(19),
         };
         assert_eq!(line.parse(), Ok(expected));
     }
@@ -240,6 +304,12 @@ mod tests {
         assert!(error("pictures=").contains("1 to 256"));
         assert!(error("hash=maybe").contains("on or off"));
         assert!(error("fail=x").contains("frame's number"));
+        for size in ["5", "5:6", "5:0x4", "5:4x99999", "x:4x4"] {
+            assert!(error(&format!("resize={size}")).contains("FRAME:WxH"), "{size}");
+        }
+        for format in ["5", "5:p010", ":nv12", "x:nv12"] {
+            assert!(error(&format!("format={format}")).contains("FRAME:NAME"), "{format}");
+        }
     }
 
     #[test]

@@ -4,14 +4,15 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use vtremote_backend::{
-    Backend, Codec, CodedPacket, DecodedFrame, DecoderConfig, Error, FrameSink, PixelFormat, Ratio,
+    Backend, Codec, CodedPacket, Color, DecodedFrame, DecoderConfig, Error, Fields, FrameSink,
+    Geometry, PixelFormat, Ratio,
 };
 use vtremote_backend_synthetic::{Synthetic, expected_frame};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
 enum Event {
-    Frame(Option<i64>, Vec<u8>),
+    Frame(Option<i64>, Vec<u8>, Geometry),
     Warning(String),
     Drained,
     Failed(Error),
@@ -31,7 +32,7 @@ impl FrameSink for Forward {
             let row_bytes = plane.shape().row_bytes;
             plane.bytes().chunks(plane.stride()).map(move |row| &row[..row_bytes])
         });
-        self.send(Event::Frame(frame.pts, rows.flatten().copied().collect()));
+        self.send(Event::Frame(frame.pts, rows.flatten().copied().collect(), frame.geometry));
     }
 
     fn warning(&self, message: String) {
@@ -94,7 +95,7 @@ fn decode(script: &str, config: &DecoderConfig, packets: &[CodedPacket]) -> Vec<
 
 fn times(events: &[Event]) -> Vec<i64> {
     let time = |event: &Event| match event {
-        Event::Frame(pts, _) => *pts,
+        Event::Frame(pts, ..) => *pts,
         _ => None,
     };
     events.iter().filter_map(time).collect()
@@ -108,13 +109,45 @@ fn frames_are_what_the_packets_say_in_every_format() {
             let packets = [packet(0), packet(1), packet(2)];
             let events = decode("", &config(codec, format), &packets);
             for (event, packet) in events.iter().zip(&packets) {
-                let Event::Frame(pts, pixels) = event else { panic!("no frame") };
+                let Event::Frame(pts, pixels, _) = event else { panic!("no frame") };
                 assert_eq!(*pts, packet.pts);
                 let expected = expected_frame(codec, packet, format, 35, 19).unwrap();
                 assert!(*pixels == expected, "{format:?} frame {pts:?}");
             }
             assert!(matches!(events[3], Event::Drained));
         }
+    }
+}
+
+#[test]
+fn pictures_change_midway_as_the_script_says_and_say_so() {
+    let packets: Vec<_> = (0..4).map(packet).collect();
+    let script = "resize=1:50x21,format=2:p010le,colors=3,pictures=1";
+    let events = decode(script, &config(Codec::H264, PixelFormat::Nv12), &packets);
+    let colored = Geometry {
+        sample_aspect_ratio: Some(Ratio { num: 4, den: 3 }),
+        fields: Fields::BottomFirst,
+        color: Color {
+            full_range: Some(true),
+            matrix: Some(9),
+            primaries: Some(9),
+            transfer: Some(16),
+            chroma_location: Some(3),
+        },
+        ..Geometry::new(50, 21, PixelFormat::P010)
+    };
+    let expected = [
+        Geometry::new(35, 19, PixelFormat::Nv12),
+        Geometry::new(50, 21, PixelFormat::Nv12),
+        Geometry::new(50, 21, PixelFormat::P010),
+        colored,
+    ];
+    for ((event, packet), expected) in events.iter().zip(&packets).zip(expected) {
+        let Event::Frame(_, pixels, geometry) = event else { panic!("no frame") };
+        assert_eq!(*geometry, expected);
+        let Geometry { format, width, height, .. } = expected;
+        let picture = expected_frame(Codec::H264, packet, format, width, height).unwrap();
+        assert!(*pixels == picture, "{expected:?}");
     }
 }
 

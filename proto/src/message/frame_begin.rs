@@ -1,7 +1,10 @@
 //! FRAME_BEGIN, of `x.slices.v1` (docs/protocol.md section 9).
 
-use crate::error::{EncodeError, ReadError};
-use crate::message::{FrameHead, MessageType, SideData, frame, side_data};
+use crate::error::{EncodeError, Fault, ReadError};
+use crate::message::{
+    FrameHead, GEOMETRY, Geometry, MAX_SIDE_DATA_BYTES, MAX_SIDE_DATA_RECORDS, MessageType,
+    SideData, frame, geometry, side_data,
+};
 use crate::wire::{self, Reader};
 
 /// The reference id that means "none".
@@ -34,7 +37,10 @@ pub struct FrameBegin<'a> {
     /// Tables of the codec, at most [`MAX_TABLES`] bytes; empty if it has none or they are those of
     /// the frame before.
     pub tables: &'a [u8],
-    /// As in FRAME.
+    /// Of `x.geometry.v1`: what this picture and those after it are. On the wire it is the first
+    /// record of the side data.
+    pub geometry: Option<Geometry>,
+    /// As in FRAME; [`FrameBegin::geometry`] is not among it, and counts with it for the limits.
     pub side_data: SideData<'a>,
 }
 
@@ -49,7 +55,17 @@ impl<'a> FrameBegin<'a> {
             w.u16(w.count(self.slices.into(), MAX_SLICES.into(), "slices")?);
             w.count::<u32>(self.tables.len(), MAX_TABLES, "tables")?;
             w.bytes32(self.tables, "tables")?;
-            self.side_data.write(w);
+            let Some(geometry) = self.geometry else {
+                self.side_data.write(w);
+                return Ok(());
+            };
+            let records = 1 + self.side_data.len();
+            let bytes = geometry::LEN + self.side_data.bytes();
+            w.count::<u32>(bytes, MAX_SIDE_DATA_BYTES, "side data")?;
+            w.u8(w.count(records, MAX_SIDE_DATA_RECORDS, "side data records")?);
+            w.u32(GEOMETRY);
+            w.bytes32(&geometry.record(), "geometry")?;
+            w.raw(self.side_data.records());
             Ok(())
         })
     }
@@ -63,7 +79,22 @@ impl<'a> FrameBegin<'a> {
         let len = r.u32("table length")?;
         r.within(len, 0, MAX_TABLES as u64, "table length")?;
         let tables = r.take(len as usize, "tables")?;
-        let side_data = SideData::read(r)?;
-        Ok(Self { head, codec, frame_id, reference_id, slices, tables, side_data })
+        let start = r.clone();
+        let mut side_data = SideData::read(r)?;
+        let mut rest = side_data;
+        let mut geometry = None;
+        if let Some((GEOMETRY, _)) = rest.next() {
+            let mut walk = start.clone();
+            walk.u8("side data count")?;
+            walk.u32("side data type")?;
+            let len = walk.u32("geometry record size")?;
+            walk.within(len, geometry::LEN as u64, geometry::LEN as u64, "geometry record size")?;
+            geometry = Some(Geometry::read(&mut walk)?);
+            side_data = rest;
+        }
+        if rest.any(|(kind, _)| kind == GEOMETRY) {
+            return Err(start.bad("geometry record", Fault::NotFirst));
+        }
+        Ok(Self { head, codec, frame_id, reference_id, slices, tables, geometry, side_data })
     }
 }

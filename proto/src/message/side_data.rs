@@ -45,6 +45,16 @@ impl<'a> SideData<'a> {
         }
     }
 
+    /// The records as they are on the wire, without their number.
+    pub(crate) fn records(&self) -> &'a [u8] {
+        self.records
+    }
+
+    /// Bytes of the records, their heads not counted.
+    pub(crate) fn bytes(&self) -> usize {
+        self.map(|(_, data)| data.len()).sum()
+    }
+
     /// The records that are all of what `r` has left, which may be nothing.
     pub(crate) fn read(r: &mut Reader<'a>) -> Result<Self, ReadError> {
         if r.is_empty() {

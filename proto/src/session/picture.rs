@@ -1,8 +1,8 @@
-//! Whether an incoming picture, whole or in slices, fits the format that CONFIGURE fixed
-//! (docs/protocol.md sections 5 and 9).
+//! Whether an incoming picture, whole or in slices, fits the format that CONFIGURE fixed, or the
+//! geometry that it brings along (docs/protocol.md sections 5 and 9).
 
 use crate::{
-    FrameBegin, FrameHead, NO_REFERENCE, PixelFormat, PlaneHead, SliceHead,
+    FrameBegin, FrameHead, Geometry, NO_REFERENCE, PlaneHead, SliceHead,
     limits::{MAX_ROW_PADDING, worst_expansion},
 };
 
@@ -15,9 +15,10 @@ const LAST_CODEC: u8 = 2;
 /// The pictures that come in, checked message by message. Errors say what does not fit.
 #[derive(Debug)]
 pub(super) struct Pictures {
-    format: PixelFormat,
-    width: u32,
-    height: u32,
+    /// Of the picture that began last. None before the first where pictures say what they are.
+    geometry: Option<Geometry>,
+    /// Pictures say what they are: `x.geometry.v1`.
+    told: bool,
     /// Planes are compressed, so that their length says nothing about their rows.
     compressed: bool,
     /// Chroma of an odd height may come without its last row: some peers round down.
@@ -43,14 +44,21 @@ struct Tiles {
 }
 
 impl Pictures {
-    pub(super) fn new(
-        format: PixelFormat,
-        width: u32,
-        height: u32,
-        compressed: bool,
-        short_chroma: bool,
-    ) -> Self {
-        Self { format, width, height, compressed, short_chroma, current: Current::None }
+    /// Pictures that are all alike.
+    pub(super) fn new(geometry: Geometry, compressed: bool, short_chroma: bool) -> Self {
+        let current = Current::None;
+        Self { geometry: Some(geometry), told: false, compressed, short_chroma, current }
+    }
+
+    /// Pictures of `x.geometry.v1`, which only come in slices.
+    pub(super) fn told() -> Self {
+        let current = Current::None;
+        Self { geometry: None, told: true, compressed: false, short_chroma: false, current }
+    }
+
+    /// What the picture that began last is.
+    pub(super) fn geometry(&self) -> Option<Geometry> {
+        self.geometry
     }
 
     /// A picture has begun and not ended.
@@ -60,6 +68,9 @@ impl Pictures {
 
     pub(super) fn frame(&mut self, head: &FrameHead) -> Result<(), String> {
         self.idle()?;
+        if self.told {
+            return Err("a FRAME where x.geometry.v1 was agreed".into());
+        }
         self.planes(head)?;
         self.current = Current::Planes(0);
         Ok(())
@@ -67,19 +78,20 @@ impl Pictures {
 
     pub(super) fn plane(&mut self, plane: &PlaneHead) -> Result<(), String> {
         let index = plane.index;
+        let Geometry { format, height, .. } = self.known()?;
         match self.current {
-            Current::Planes(next) if next == index && index < self.format.planes() => {
+            Current::Planes(next) if next == index && index < format.planes() => {
                 self.current = Current::Planes(next + 1);
             }
             _ => return Err(format!("plane {index} is out of place")),
         }
-        let (row, rows) = self.layout(index);
+        let (row, rows) = self.layout(index)?;
         let stride = plane.stride;
         if stride < row || stride - row > MAX_ROW_PADDING {
             return Err(format!("plane {index} has a stride of {stride} for rows of {row} bytes"));
         }
-        let short = self.short_chroma && index > 0 && rows > 1 && rows < self.height;
-        let short = short && self.height % 2 == 1 && plane.height == rows - 1;
+        let short = self.short_chroma && index > 0 && rows > 1 && rows < height;
+        let short = short && height % 2 == 1 && plane.height == rows - 1;
         if plane.height != rows && !short {
             return Err(format!("plane {index} has {} rows instead of {rows}", plane.height));
         }
@@ -93,6 +105,12 @@ impl Pictures {
 
     pub(super) fn begin(&mut self, begin: &FrameBegin<'_>) -> Result<(), String> {
         self.idle()?;
+        if begin.geometry.is_some() {
+            if !self.told {
+                return Err("FRAME_BEGIN has a geometry, which was not agreed".into());
+            }
+            self.geometry = begin.geometry;
+        }
         self.planes(&begin.head)?;
         if begin.codec > LAST_CODEC {
             return Err(format!("FRAME_BEGIN has codec {}, which was not agreed", begin.codec));
@@ -100,8 +118,9 @@ impl Pictures {
         if begin.reference_id != NO_REFERENCE || !begin.tables.is_empty() {
             return Err("FRAME_BEGIN has a reference or tables, which were not agreed".into());
         }
-        let planes: Vec<_> =
-            (0..self.format.planes()).map(|index| Marks::new(self.layout(index).1)).collect();
+        let planes: Vec<_> = (0..begin.head.planes)
+            .map(|index| Ok(Marks::new(self.layout(index)?.1)))
+            .collect::<Result<_, String>>()?;
         let rows: u64 = planes.iter().map(|plane| u64::from(plane.len)).sum();
         if u64::from(begin.slices) > rows || usize::from(begin.slices) < planes.len() {
             return Err(format!("FRAME_BEGIN has {} slices for {rows} rows", begin.slices));
@@ -143,7 +162,7 @@ impl Pictures {
         if tiles.slices.full() && !tiles.planes.iter().all(Marks::full) {
             return Err(format!("{name} is the last and leaves rows uncovered"));
         }
-        let (row, _) = self.layout(slice.plane);
+        let (row, _) = self.layout(slice.plane)?;
         self.length(u64::from(row) * u64::from(slice.rows), slice.len, compressed)
             .map_err(|expected| format!("{name} is {} bytes, not {expected}", slice.len))
     }
@@ -158,18 +177,24 @@ impl Pictures {
     }
 
     fn planes(&self, head: &FrameHead) -> Result<(), String> {
-        let planes = self.format.planes();
+        let Geometry { format, .. } = self.known()?;
+        let planes = format.planes();
         if head.planes != planes {
-            return Err(format!("a frame of {} planes, {} has {planes}", head.planes, self.format));
+            return Err(format!("a frame of {} planes, {format} has {planes}", head.planes));
         }
         Ok(())
     }
 
+    fn known(&self) -> Result<Geometry, String> {
+        self.geometry.ok_or_else(|| "the first picture does not say what it is".into())
+    }
+
     /// Bytes of a row, and rows.
-    fn layout(&self, plane: u8) -> (u32, u32) {
-        let (row, rows) = self.format.plane_layout(self.width, self.height, plane);
+    fn layout(&self, plane: u8) -> Result<(u32, u32), String> {
+        let Geometry { format, width, height, .. } = self.known()?;
+        let (row, rows) = format.plane_layout(width, height, plane);
         let capped = |number| u32::try_from(number).unwrap_or(u32::MAX);
-        (capped(row), capped(rows))
+        Ok((capped(row), capped(rows)))
     }
 
     fn idle(&self) -> Result<(), String> {
@@ -233,10 +258,11 @@ impl Marks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::PixelFormat;
 
     /// Is a chroma plane of `rows` rows taken, where a picture is `height` rows high?
     fn takes_chroma(format: PixelFormat, height: u32, rows: u32) -> bool {
-        let mut pictures = Pictures::new(format, 4, height, true, true);
+        let mut pictures = Pictures::new(Geometry::new(4, height, format), true, true);
         let head = FrameHead { pts: 0, duration: 0, flags: 0, planes: 2 };
         pictures.frame(&head).unwrap();
         let luma = PlaneHead { index: 0, stride: 8, height, len: 9 };
@@ -266,7 +292,7 @@ mod tests {
 
     #[test]
     fn the_planes_of_a_frame_come_in_order() {
-        let mut pictures = Pictures::new(PixelFormat::Nv12, 4, 4, true, false);
+        let mut pictures = Pictures::new(Geometry::new(4, 4, PixelFormat::Nv12), true, false);
         let second = PlaneHead { index: 1, stride: 4, height: 2, len: 1 };
         assert!(pictures.plane(&second).is_err());
         pictures.frame(&FrameHead { pts: 0, duration: 0, flags: 0, planes: 2 }).unwrap();

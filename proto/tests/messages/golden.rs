@@ -152,6 +152,35 @@ fn frame_begin() {
             ids: (9, NO_REFERENCE),
             slices: 12,
             tables: vec![0xab, 0xcd],
+            geometry: None,
+            side_data: vec![(3, vec![0x7f])],
+        },
+    );
+}
+
+#[test]
+fn frame_begin_with_a_geometry() {
+    both_ways(
+        MessageType::FrameBegin,
+        "0000000000000007 0000000000000001 00000000 02 00 00000000 ffffffff 000a 00000000 \
+         02 56540001 00000018 00000780 00000438 02 01 09 10 09 01 01 00 00000004 00000003 \
+         00000003 00000001 7f",
+        Message::FrameBegin {
+            head: FrameHead { pts: 7, duration: 1, flags: 0, planes: 2 },
+            codec: 0,
+            ids: (0, NO_REFERENCE),
+            slices: 10,
+            tables: Vec::new(),
+            geometry: Some(Geometry {
+                color_range: 1,
+                primaries: 9,
+                transfer: 16,
+                matrix: 9,
+                chroma_location: 1,
+                fields: Fields::TopFirst,
+                sample_aspect_ratio: Rational { num: 4, den: 3 },
+                ..Geometry::new(1920, 1080, PixelFormat::P010)
+            }),
             side_data: vec![(3, vec![0x7f])],
         },
     );

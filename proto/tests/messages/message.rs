@@ -38,6 +38,7 @@ pub(crate) enum Message {
         ids: (u32, u32),
         slices: u16,
         tables: Vec<u8>,
+        geometry: Option<Geometry>,
         side_data: Records,
     },
     Slice(SliceHead, Vec<u8>),
@@ -113,16 +114,19 @@ impl Message {
                 let (before, after) = packet_message(head, &borrowed(side_data))?;
                 out.extend([&before[..], data, &after].concat());
             }
-            Self::FrameBegin { head, codec, ids, slices, tables, side_data } => FrameBegin {
-                head: *head,
-                codec: *codec,
-                frame_id: ids.0,
-                reference_id: ids.1,
-                slices: *slices,
-                tables,
-                side_data: SideData::new(&borrowed(side_data), &mut Vec::new())?,
+            Self::FrameBegin { head, codec, ids, slices, tables, geometry, side_data } => {
+                FrameBegin {
+                    head: *head,
+                    codec: *codec,
+                    frame_id: ids.0,
+                    reference_id: ids.1,
+                    slices: *slices,
+                    tables,
+                    geometry: *geometry,
+                    side_data: SideData::new(&borrowed(side_data), &mut Vec::new())?,
+                }
+                .encode(out)?
             }
-            .encode(out)?,
             Self::Slice(head, data) => {
                 out.extend_from_slice(&slice_message(head)?);
                 out.extend_from_slice(data);
@@ -283,6 +287,7 @@ fn whole_message(item: Item<'_>) -> Option<Message> {
             ids: (begin.frame_id, begin.reference_id),
             slices: begin.slices,
             tables: begin.tables.to_vec(),
+            geometry: begin.geometry,
             side_data: owned(begin.side_data),
         },
         Item::Flush => Message::Flush,

@@ -103,6 +103,7 @@ fn messages_of_exactly_the_limit_are_read() {
         ids: (0, NO_REFERENCE),
         slices: 1,
         tables: vec![7; 64 << 10],
+        geometry: None,
         side_data: vec![(1, vec![7; 1 << 16]); 16],
     };
     let limits = Limits::DEFAULT;
@@ -285,6 +286,83 @@ fn side_data_that_could_not_be_held_is_refused_before_any_of_it_comes() {
         });
         assert_eq!(result, if over == 1 { refused } else { Ok(()) });
     }
+}
+
+/// A FRAME_BEGIN whose side data begins at byte 36.
+fn begin_with(side_data: &str) -> String {
+    format!("{FRAME} 02 00 00000000 ffffffff 0002 00000000 {side_data}")
+}
+
+#[test]
+fn a_geometry_has_no_number_outside_its_tables() {
+    let good = "00000780 00000438 02 01 ff ff ff 06 02 00 7fffffff 7fffffff";
+    let bytes = with_header(MessageType::FrameBegin, &hex(&begin_with(&record(good))));
+    assert!(Gathered::read(&mut Incoming::new(Limits::DEFAULT), &bytes, &[5]).is_ok());
+    for (at, bad, value, min, max, field) in [
+        (0, "00000000", 0, 1, 16384, "geometry width"),
+        (0, "00004001", 16385, 1, 16384, "geometry width"),
+        (4, "00000000", 0, 1, 16384, "geometry height"),
+        (4, "ffffffff", 0xffff_ffff, 1, 16384, "geometry height"),
+        (8, "00", 0, 1, 5, "geometry pixel format"),
+        (8, "06", 6, 1, 5, "geometry pixel format"),
+        (9, "03", 3, 0, 2, "geometry colour range"),
+        (13, "07", 7, 0, 6, "geometry chroma location"),
+        (14, "03", 3, 0, 2, "geometry fields"),
+        (15, "01", 1, 0, 0, "geometry reserved byte"),
+        (16, "80000000", 1 << 31, 0, (1 << 31) - 1, "geometry sample aspect ratio"),
+        (20, "80000000", 1 << 31, 0, (1 << 31) - 1, "geometry sample aspect ratio"),
+    ] {
+        let mut payload = hex(good);
+        payload[at..at + bad.len() / 2].copy_from_slice(&hex(bad));
+        let payload: String = payload.iter().map(|byte| format!("{byte:02x}")).collect();
+        let fault = out_of_range(value, min, max);
+        let begin = begin_with(&record(&payload));
+        malformed(MessageType::FrameBegin, &begin, field, 36 + 9 + at as u32, fault);
+    }
+}
+
+/// Side data that is only the geometry record of this payload.
+fn record(payload: &str) -> String {
+    format!("01 56540001 {:08x} {payload}", hex(payload).len())
+}
+
+#[test]
+fn a_geometry_has_twenty_four_bytes() {
+    for len in [0, 23, 25] {
+        let fault = out_of_range(len, 24, 24);
+        let begin = begin_with(&record(&"00".repeat(len as usize)));
+        malformed(MessageType::FrameBegin, &begin, "geometry record size", 41, fault);
+    }
+}
+
+#[test]
+fn a_geometry_is_the_first_record_and_the_only_one() {
+    let geometry = format!("56540001 00000018 00000001 00000001 01 {}", "00".repeat(15));
+    for records in [format!("{geometry} {geometry}"), format!("00000003 00000000 {geometry}")] {
+        let begin = begin_with(&format!("02 {records}"));
+        malformed(MessageType::FrameBegin, &begin, "geometry record", 36, Fault::NotFirst);
+    }
+}
+
+#[test]
+fn a_geometry_counts_with_the_side_data_for_the_limits() {
+    let begin = |count: usize, size: usize| {
+        let data = vec![7; size];
+        let records = vec![(3, &data[..]); count];
+        let mut buffer = Vec::new();
+        let side_data = SideData::new(&records, &mut buffer).unwrap();
+        let head = FrameHead { pts: 0, duration: 0, flags: 0, planes: 2 };
+        let geometry = Some(Geometry::new(1, 1, PixelFormat::Nv12));
+        let ids = (0, NO_REFERENCE);
+        let (frame_id, reference_id) = ids;
+        let (codec, slices, tables) = (0, 2, &[][..]);
+        FrameBegin { head, codec, frame_id, reference_id, slices, tables, geometry, side_data }
+            .encode(&mut Vec::new())
+    };
+    assert_eq!(begin(15, 0), Ok(()));
+    assert!(begin(16, 0).is_err());
+    assert_eq!(begin(1, (1 << 20) - 24), Ok(()));
+    assert!(begin(1, (1 << 20) - 23).is_err());
 }
 
 #[test]

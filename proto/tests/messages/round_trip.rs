@@ -21,6 +21,7 @@ fn side_data() -> impl Strategy<Value = Records> {
 }
 
 const MAX_RECORDS: usize = message::MAX_SIDE_DATA_RECORDS;
+const MAX_GEOMETRY_SIDE: u32 = message::MAX_GEOMETRY_SIDE;
 
 prop_compose! {
     fn rational()(num in any::<u32>(), den in any::<u32>()) -> Rational {
@@ -100,15 +101,36 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn geometry()(
+        sides in (1..=MAX_GEOMETRY_SIDE, 1..=MAX_GEOMETRY_SIDE),
+        format in prop::sample::select(PixelFormat::ALL.to_vec()),
+        color in (0..=2u8, any::<u8>(), any::<u8>(), any::<u8>(), 0..=6u8),
+        fields in prop::sample::select(vec![
+            Fields::Progressive, Fields::TopFirst, Fields::BottomFirst,
+        ]),
+        aspect in (0..=i32::MAX as u32, 0..=i32::MAX as u32),
+    ) -> Geometry {
+        let (color_range, primaries, transfer, matrix, chroma_location) = color;
+        Geometry {
+            color_range, primaries, transfer, matrix, chroma_location, fields,
+            sample_aspect_ratio: Rational { num: aspect.0, den: aspect.1 },
+            ..Geometry::new(sides.0, sides.1, format)
+        }
+    }
+}
+
+prop_compose! {
     fn frame_begin()(
         head in frame_head(),
         codec in any::<u8>(),
         ids in any::<(u32, u32)>(),
         slices in 1..=message::MAX_SLICES,
         tables in bytes(300),
-        side_data in side_data(),
+        geometry in proptest::option::of(geometry()),
+        mut side_data in side_data(),
     ) -> Message {
-        Message::FrameBegin { head, codec, ids, slices, tables, side_data }
+        side_data.truncate(MAX_RECORDS - 1);
+        Message::FrameBegin { head, codec, ids, slices, tables, geometry, side_data }
     }
 }
 

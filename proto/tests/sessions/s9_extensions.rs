@@ -1,8 +1,8 @@
 //! Section 9: what we add, negotiated.
 
 use vtremote_proto::{
-    ClientSettings, FrameBegin, FrameHead, Generation, HelloStatus, NO_REFERENCE, SideData,
-    SliceHead, slice_message,
+    ClientSettings, Fields, FrameBegin, FrameHead, Generation, Geometry, GeometryChanges,
+    HelloStatus, Limits, NO_REFERENCE, Options, PixelFormat, SideData, SliceHead, slice_message,
 };
 
 use crate::{
@@ -12,6 +12,9 @@ use crate::{
 };
 
 const BOTH: &[(&str, &str)] = &[("x.ack.v1", "1"), ("x.slices.v1", "1")];
+
+/// What a server of ours listed before `x.geometry.v1`.
+const SLICES: &[&str] = &["h264", "hevc", "pixfmt.nv12", "pixfmt.p010", "x.ack.v1", "x.slices.v1"];
 
 #[test]
 fn an_extension_is_asked_for_only_where_it_is_listed() {
@@ -162,6 +165,7 @@ fn begin_of() -> FrameBegin<'static> {
         reference_id: NO_REFERENCE,
         slices: 2,
         tables: &[],
+        geometry: None,
         side_data: SideData::EMPTY,
     }
 }
@@ -204,7 +208,7 @@ fn decoded_pictures_may_come_in_slices_if_that_was_agreed() {
     ]
     .concat();
     let wants = ClientSettings { want_slices: true, ..decoding() };
-    let mut rig = ClientRig::streaming(wants, speech::OURS);
+    let mut rig = ClientRig::streaming(wants, SLICES);
     rig.send(0).unwrap();
     assert_eq!(
         rig.hear(&picture),
@@ -235,4 +239,165 @@ fn parts_of_a_decoded_picture_go_out_before_the_last() {
     rig.server.frame(rig.now, speech::slice(0, 1, 1, 0, 2)).unwrap();
     assert_eq!(rig.server.unanswered(), 0);
     assert_eq!(rig.said(), ["FRAME_BEGIN 0", "SLICE 0.0", "SLICE 0.1"]);
+}
+
+// ── x.geometry.v1 ──
+
+/// Options of a client that decodes and wants to be told what the pictures are.
+const TOLD: &[(&str, &str)] = &[("mode", "decode"), ("x.slices.v1", "1"), ("x.geometry.v1", "1")];
+
+/// The rigs' picture, and one that is higher.
+const SMALL: Geometry = Geometry::new(4, 3, PixelFormat::Nv12);
+const HIGH: Geometry = Geometry::new(4, 5, PixelFormat::Nv12);
+
+fn told() -> ClientRig {
+    let wants = ClientSettings { want_slices: true, ..decoding() };
+    let mut rig = ClientRig::streaming(wants, speech::OURS);
+    (0..4).for_each(|pts| rig.send(pts).unwrap());
+    rig
+}
+
+/// A picture of the rigs' size or of five rows.
+fn picture(pts: i64, rows: u32, geometry: Option<Geometry>) -> Vec<u8> {
+    [
+        speech::begin_of(pts, 1, 2, geometry),
+        speech::slice(1, 0, 0, 0, rows),
+        speech::slice(1, 1, 1, 0, rows.div_ceil(2)),
+    ]
+    .concat()
+}
+
+#[test]
+fn geometry_is_asked_for_in_decode_where_slices_are_used_and_it_is_listed() {
+    for (settings, capabilities, wanted) in [
+        (ClientSettings { want_slices: true, ..decoding() }, speech::OURS, true),
+        (ClientSettings { want_slices: true, ..decoding() }, SLICES, false),
+        (ClientSettings { want_slices: false, ..decoding() }, speech::OURS, false),
+        (ClientSettings { want_slices: true, ..settings() }, speech::OURS, false),
+    ] {
+        // What the caller's options say does not count.
+        let options = Options { geometry: true, ..settings.options.clone() };
+        let mut rig = ClientRig::new(ClientSettings { options, ..settings });
+        rig.hear(&speech::hello_ack(capabilities));
+        let said = rig.said().pop().unwrap();
+        assert_eq!(said.contains("x.geometry.v1=1"), wanted, "{said}");
+        assert_eq!(rig.client.server().geometry, wanted);
+    }
+}
+
+#[test]
+fn geometry_is_in_use_only_in_decode_with_slices_and_named_where_it_is_not() {
+    let rig = ServerRig::streaming(TOLD);
+    assert!(rig.server.traits_of_client().geometry);
+    assert!(rig.unknown.is_empty());
+    for options in [
+        &[("x.slices.v1", "1"), ("x.geometry.v1", "1")][..],
+        &[("mode", "decode"), ("x.geometry.v1", "1")],
+    ] {
+        let rig = ServerRig::streaming(options);
+        assert!(!rig.server.traits_of_client().geometry);
+        assert_eq!(rig.unknown, ["x.geometry.v1"]);
+    }
+    let mut rig = ServerRig::new();
+    rig.hear(&speech::hello());
+    rig.server.accept(rig.now, &speech::ack_of(HelloStatus::Ok, SLICES));
+    rig.hear(&speech::configure(TOLD));
+    assert!(!rig.server.traits_of_client().geometry);
+    assert_eq!(rig.unknown, ["x.geometry.v1"]);
+}
+
+#[test]
+fn a_picture_is_checked_against_the_last_geometry_that_was_told() {
+    let mut rig = told();
+    assert_eq!(rig.client.geometry(), None);
+    assert_eq!(rig.hear(&picture(0, 5, Some(HIGH))).last().unwrap(), "SliceEnd true");
+    assert_eq!(rig.client.geometry(), Some(HIGH));
+    assert_eq!(rig.hear(&picture(1, 5, None)).last().unwrap(), "SliceEnd true");
+    assert_eq!(rig.client.geometry(), Some(HIGH));
+    let small = Geometry { fields: Fields::TopFirst, ..SMALL };
+    assert_eq!(rig.hear(&picture(2, 3, Some(small))).last().unwrap(), "SliceEnd true");
+    assert_eq!(rig.client.geometry(), Some(small));
+    assert_eq!(rig.hear(&picture(3, 5, None)).last().unwrap(), "Failed");
+    assert!(rig.failure().to_string().contains("rows 0+5 of plane 0"), "{}", rig.failure());
+}
+
+#[test]
+fn the_format_of_a_picture_is_the_one_that_was_told() {
+    let mut rig = told();
+    let packed = Geometry::new(4, 3, PixelFormat::Bgra);
+    assert_eq!(rig.hear(&picture(0, 3, Some(packed))), ["Failed"]);
+    assert!(rig.failure().to_string().contains("2 planes, bgra has 1"), "{}", rig.failure());
+    let mut rig = told();
+    let deep = Geometry::new(2, 3, PixelFormat::P010);
+    assert_eq!(rig.hear(&picture(0, 3, Some(deep))).last().unwrap(), "SliceEnd true");
+}
+
+#[test]
+fn the_first_picture_says_what_it_is() {
+    let mut rig = told();
+    assert_eq!(rig.hear(&picture(0, 3, None)), ["Failed"]);
+    let said = rig.failure().to_string();
+    assert!(said.contains("the first picture does not say what it is"), "{said}");
+}
+
+#[test]
+fn pictures_that_say_what_they_are_only_come_in_slices() {
+    for before in [Vec::new(), picture(0, 3, Some(SMALL))] {
+        let mut rig = told();
+        rig.hear(&before);
+        assert_eq!(rig.hear(&speech::frame(1)), ["Failed"]);
+        assert!(rig.failure().to_string().contains("a FRAME where x.geometry.v1"));
+    }
+}
+
+#[test]
+fn a_geometry_that_was_not_agreed_is_a_violation_at_either_end() {
+    let wants = ClientSettings { want_slices: true, ..decoding() };
+    let mut rig = ClientRig::streaming(wants, SLICES);
+    rig.send(0).unwrap();
+    assert_eq!(rig.client.geometry(), Some(SMALL));
+    assert_eq!(rig.hear(&picture(0, 3, Some(SMALL))), ["Failed"]);
+    assert!(rig.failure().to_string().contains("geometry, which was not agreed"));
+
+    let mut rig = ServerRig::streaming(BOTH);
+    assert_eq!(rig.hear(&picture(0, 3, Some(SMALL))), ["Closing"]);
+    assert_eq!(rig.said(), ["ERROR 4: FRAME_BEGIN has a geometry, which was not agreed"]);
+}
+
+#[test]
+fn slices_are_bounded_by_the_picture_that_they_are_of() {
+    let mut rig = told();
+    let cap = 1 << 20;
+    assert_eq!(rig.client.limits(cap), Limits::for_any_geometry(cap));
+    assert_eq!(rig.client.limits(cap).slice, cap);
+    for geometry in [HIGH, SMALL, Geometry::new(16_384, 16_384, PixelFormat::Nv12)] {
+        rig.hear(&speech::begin_of(0, 1, 2, Some(geometry)));
+        let Geometry { format, width, height, .. } = geometry;
+        assert_eq!(rig.client.limits(cap), Limits::for_format(format, width, height, cap));
+        assert!(rig.client.limits(cap).slice <= cap);
+        let (rows, chroma) = (geometry.height, geometry.height / 2 + geometry.height % 2);
+        if rows < 10 {
+            let slices = [speech::slice(1, 0, 0, 0, rows), speech::slice(1, 1, 1, 0, chroma)];
+            assert_eq!(rig.hear(&slices.concat()).last().unwrap(), "SliceEnd true");
+        }
+    }
+}
+
+#[test]
+fn without_the_extension_pictures_are_what_the_handshake_said() {
+    let rig = ClientRig::streaming(decoding(), speech::CURRENT);
+    assert_eq!(rig.client.geometry(), Some(SMALL));
+    let limits = Limits::for_format(PixelFormat::Nv12, 4, 3, 1 << 20);
+    assert_eq!(rig.client.limits(1 << 20), limits);
+}
+
+#[test]
+fn only_a_picture_unlike_the_one_before_needs_a_record() {
+    let mut changes = GeometryChanges::default();
+    assert_eq!(changes.next(SMALL), Some(SMALL));
+    assert_eq!(changes.next(SMALL), None);
+    let full = Geometry { color_range: 2, ..SMALL };
+    assert_eq!(changes.next(full), Some(full));
+    assert_eq!(changes.next(full), None);
+    assert_eq!(changes.next(SMALL), Some(SMALL));
 }

@@ -1,8 +1,8 @@
 //! What peers say: messages as bytes, and bytes as lines of text.
 
 use vtremote_proto::{
-    Configure, ConfigureAck, Done, ErrorMessage, FRAME_KEY, Flush, FrameBegin, FrameHead, Hello,
-    HelloAck, HelloStatus, Incoming, Item, Limits, MessageType, NO_REFERENCE, PACKET_KEY,
+    Configure, ConfigureAck, Done, ErrorMessage, FRAME_KEY, Flush, FrameBegin, FrameHead, Geometry,
+    Hello, HelloAck, HelloStatus, Incoming, Item, Limits, MessageType, NO_REFERENCE, PACKET_KEY,
     PacketHead, Ping, Pong, Rational, SideData, SliceHead, frame_message, packet_message,
     slice_message,
 };
@@ -15,8 +15,16 @@ pub(crate) const HEIGHT: u32 = 3;
 pub(crate) const EARLY: &[&str] = &["h264", "hevc"];
 pub(crate) const CURRENT: &[&str] =
     &["h264", "hevc", "pixfmt.nv12", "pixfmt.p010", "side_data.v2", "packet_ack.v1"];
-pub(crate) const OURS: &[&str] =
-    &["h264", "hevc", "pixfmt.nv12", "pixfmt.p010", "side_data.v2", "x.ack.v1", "x.slices.v1"];
+pub(crate) const OURS: &[&str] = &[
+    "h264",
+    "hevc",
+    "pixfmt.nv12",
+    "pixfmt.p010",
+    "side_data.v2",
+    "x.ack.v1",
+    "x.slices.v1",
+    "x.geometry.v1",
+];
 
 fn bytes(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut out = Vec::new();
@@ -84,6 +92,16 @@ pub(crate) fn frame(pts: i64) -> Vec<u8> {
 }
 
 pub(crate) fn begin(pts: i64, frame_id: u32, slices: u16) -> Vec<u8> {
+    begin_of(pts, frame_id, slices, None)
+}
+
+/// A FRAME_BEGIN that says what its picture is.
+pub(crate) fn begin_of(
+    pts: i64,
+    frame_id: u32,
+    slices: u16,
+    geometry: Option<Geometry>,
+) -> Vec<u8> {
     let head = FrameHead { pts, duration: 1, flags: 0, planes: 2 };
     let begin = FrameBegin {
         head,
@@ -92,6 +110,7 @@ pub(crate) fn begin(pts: i64, frame_id: u32, slices: u16) -> Vec<u8> {
         reference_id: NO_REFERENCE,
         slices,
         tables: &[],
+        geometry,
         side_data: SideData::EMPTY,
     };
     bytes(|out| begin.encode(out).unwrap())

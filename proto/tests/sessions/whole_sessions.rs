@@ -87,6 +87,16 @@ fn every_decoded_frame_arrives_once_and_in_order() {
 }
 
 #[test]
+fn decoded_pictures_that_change_midway_arrive_once_and_in_order() {
+    for (window, delay, capacity) in [(1, 0, 1), (16, 4, 7), (16, 15, 4096)] {
+        for seed in 0..4 {
+            let plan = Plan { window, delay, capacity, seed, slices: true, ..Plan::default() };
+            complete(Plan { mode: Mode::Decode, ..plan });
+        }
+    }
+}
+
+#[test]
 fn a_slow_link_is_kept_alive_by_its_own_bytes_and_pings() {
     for capabilities in [speech::OURS, speech::EARLY] {
         for mode in [Mode::Encode, Mode::Decode] {

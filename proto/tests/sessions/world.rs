@@ -5,9 +5,9 @@
 use std::{collections::VecDeque, time::Duration};
 
 use vtremote_proto::{
-    Client, ClientError, ClientSettings, ClientStep, ConfigureAck, End, HelloStatus, Incoming,
-    Limits, Mode, Options, Outgoing, PacketHead, Server, ServerSettings, ServerStep,
-    packet_message,
+    Client, ClientError, ClientSettings, ClientStep, ConfigureAck, End, Geometry, GeometryChanges,
+    HelloStatus, Incoming, Limits, Mode, Options, Outgoing, PacketHead, PixelFormat, Server,
+    ServerSettings, ServerStep, packet_message,
 };
 
 use crate::{client_rig, speech};
@@ -142,7 +142,14 @@ struct ServerSide {
     /// pts and sum of what the backend holds.
     held: Vec<(i64, u64)>,
     given: i64,
+    changes: GeometryChanges,
     ended_input: bool,
+}
+
+/// What a decoded picture of this pts is: height and primaries change, not always at once.
+fn geometry_of(pts: i64) -> Geometry {
+    let geometry = Geometry::new(4, if pts % 60 < 30 { 3 } else { 5 }, PixelFormat::Nv12);
+    Geometry { primaries: (pts / 20 % 3) as u8, ..geometry }
 }
 
 impl World {
@@ -183,6 +190,7 @@ impl World {
                 sum: 0,
                 held: Vec::new(),
                 given: 0,
+                changes: GeometryChanges::default(),
                 ended_input: false,
             },
             plan,
@@ -354,14 +362,21 @@ impl World {
                     assert_eq!(side.body, (20 * u64::from(byte)).to_be_bytes());
                     side.received.push(side.packet_pts);
                 }
-                ClientStep::FrameEnd(_) => side.completed.push(side.packet_pts),
+                ClientStep::FrameBegin(begin) => {
+                    side.packet_pts = begin.head.pts;
+                    assert_eq!(side.client.geometry(), Some(geometry_of(begin.head.pts)));
+                }
+                ClientStep::FrameEnd(_) | ClientStep::SliceEnd { last: true } => {
+                    side.completed.push(side.packet_pts);
+                }
                 ClientStep::Failed
                 | ClientStep::Done
                 | ClientStep::Nothing
                 | ClientStep::Connected(_)
                 | ClientStep::Ack(_)
+                | ClientStep::Slice(_)
+                | ClientStep::SliceEnd { last: false }
                 | ClientStep::Plane(_) => {}
-                step => panic!("{step:?} was not agreed"),
             }
             let completed = &side.completed;
             let shown = std::iter::from_fn(|| side.client.next_in_order());
@@ -450,6 +465,18 @@ impl World {
         let dts = if group == 3 { (side.given - 2) * 10 } else { pts };
         side.given += 1;
         match self.plan.mode {
+            Mode::Decode if side.server.traits_of_client().geometry => {
+                let geometry = geometry_of(pts);
+                let told = side.changes.next(geometry);
+                let (id, rows) = (pts as u32, geometry.height);
+                for part in [
+                    speech::begin_of(pts, id, 2, told),
+                    speech::slice(id, 1, 1, 0, rows.div_ceil(2)),
+                ] {
+                    side.server.part(self.now, part).unwrap();
+                }
+                side.server.frame(self.now, speech::slice(id, 0, 0, 0, rows)).unwrap();
+            }
             Mode::Decode => side.server.frame(self.now, speech::frame(pts)).unwrap(),
             _ => {
                 let head = PacketHead { pts, dts, duration: 10, flags: 0, len: 8 };

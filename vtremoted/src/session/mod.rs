@@ -8,11 +8,13 @@
 mod config;
 mod decode;
 mod encode;
+mod frames;
 mod hello;
 mod latency;
+mod line;
 mod message;
+mod pixels;
 mod reader;
-mod rows;
 mod writer;
 
 use crate::daemon::Registration;
@@ -62,6 +64,8 @@ struct Report {
     began: Option<Duration>,
     /// Of the pictures, without compression.
     raw_bytes: u64,
+    /// Of the decoder, while decoding.
+    warnings: u64,
     /// That had a slot.
     accepted: bool,
 }
@@ -233,7 +237,8 @@ pub(crate) fn serve(link: Link, session: &Arc<Shared>, registration: &Registrati
 
 /// The one line about a session that ended.
 fn report(state: &State, now: Duration) {
-    let Report { client, codec, mode, width, height, began, raw_bytes, accepted } = &state.report;
+    let Report { client, codec, mode, width, height, began, raw_bytes, warnings, accepted } =
+        &state.report;
     let end = state.server.end().map_or("closed".into(), ToString::to_string);
     if !accepted {
         match state.server.end() {
@@ -275,6 +280,7 @@ fn report(state: &State, now: Duration) {
                 ratio,
                 p50_ms,
                 p99_ms,
+                warnings,
                 end,
                 "session ended"
             )

@@ -1,7 +1,8 @@
 //! The session's own thread: reads, and gives the backend what came.
 
-use super::decode::{Decode, Frames};
+use super::decode::Decode;
 use super::encode::{Encode, Packets, Submitted};
+use super::frames::Frames;
 use super::{Shared, code_of, config, hello};
 use crate::daemon::Registration;
 use std::io::{self, IoSliceMut};
@@ -412,7 +413,10 @@ impl Reader<'_> {
         let wire_format = vtremote_proto::PixelFormat::from_wire(format as u8);
         let wire_format = wire_format.ok_or_else(|| Error::Internal("no such format".into()))?;
         let cap = self.registration.shared.settings.max_message_bytes;
-        Ok(Some(Limits::for_format(wire_format, configure.width, configure.height, cap)))
+        Ok(Some(match client.geometry {
+            true => Limits::for_any_geometry(cap),
+            false => Limits::for_format(wire_format, configure.width, configure.height, cap),
+        }))
     }
 
     fn open_encoder(&self, configure: &Configure<'_>, options: &Options) -> Result<Opened, Error> {

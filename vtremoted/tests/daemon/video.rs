@@ -139,6 +139,7 @@ fn in_slices(
         reference_id: NO_REFERENCE,
         slices: messages.len() as u16,
         tables: &[],
+        geometry: None,
         side_data: SideData::EMPTY,
     };
     let mut out = Vec::new();

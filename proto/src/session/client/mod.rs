@@ -18,8 +18,8 @@ pub use settings::{ClientSettings, Generation, ServerTraits};
 
 use super::{activity::Activity, message, picture::Pictures};
 use crate::{
-    Ack, Flush, FrameBegin, FrameHead, Hello, Item, Mode, NO_PTS, Ping, PixelFormat, PlaneHead,
-    ReadError, SideData, SliceHead,
+    Ack, Flush, FrameBegin, FrameHead, Geometry, Hello, Item, Limits, Mode, NO_PTS, Ping,
+    PixelFormat, PlaneHead, ReadError, SideData, SliceHead,
 };
 
 /// Without `x.ack.v1`: after this long with a full window, an empty queue and no input, the
@@ -46,7 +46,8 @@ pub enum ClientStep<'a> {
     Configured {
         /// Encode: avcC or hvcC; may be empty, then the first keyframe has the parameter sets.
         extradata: &'a [u8],
-        /// Decode: the format of the frames to come. Encode: that of the settings.
+        /// Decode: the format of the frames to come, or with `x.geometry.v1` a first guess. Encode:
+        /// that of the settings. [`Client::limits`] hold from here on.
         pix_fmt: PixelFormat,
         /// Options that are not honoured.
         warnings: Vec<&'a str>,
@@ -64,7 +65,8 @@ pub enum ClientStep<'a> {
     Plane(PlaneHead),
     /// Decode: the picture is complete.
     FrameEnd(SideData<'a>),
-    /// Decode: a picture in slices begins.
+    /// Decode: a picture in slices begins. What it is, is [`Client::geometry`]; if it is not like the
+    /// one before, [`Client::limits`] are others.
     FrameBegin(FrameBegin<'a>),
     /// Decode: a slice begins. The slices of a picture cover every row of every plane once.
     Slice(SliceHead),
@@ -413,6 +415,23 @@ impl Client {
     /// What the server is and offers; meaningful from [`ClientStep::Connected`] on.
     pub fn server(&self) -> &ServerTraits {
         &self.server
+    }
+
+    /// What the picture that began last is. In sessions without `x.geometry.v1` all have CONFIGURE's
+    /// size and CONFIGURE_ACK's format, known before the first; with it nothing is known before.
+    pub fn geometry(&self) -> Option<Geometry> {
+        self.pictures.as_ref().and_then(Pictures::geometry)
+    }
+
+    /// The limits of incoming messages: from CONFIGURE_ACK on, those of the pictures in
+    /// [`Self::geometry`]. FRAME, PACKET and SLICE never have more than `cap` bytes.
+    pub fn limits(&self, cap: u32) -> Limits {
+        match self.geometry() {
+            Some(Geometry { format, width, height, .. }) => {
+                Limits::for_format(format, width, height, cap)
+            }
+            None => Limits::for_any_geometry(cap),
+        }
     }
 
     /// Why the session failed.

@@ -7,8 +7,8 @@ use super::{
     PacketOut, ServerTraits, State,
 };
 use crate::{
-    Ack, Configure, ConfigureAck, ErrorMessage, HelloAck, HelloStatus, Item, Mode, PacketHead,
-    PixelFormat, Pong,
+    Ack, Configure, ConfigureAck, ErrorMessage, Geometry, HelloAck, HelloStatus, Item, Mode,
+    PacketHead, PixelFormat, Pong,
     session::{message, picture::Pictures, server::Pts},
 };
 
@@ -81,6 +81,7 @@ impl Client {
         let mut options = settings.options.clone();
         options.ack = self.server.ack;
         options.slices = self.server.slices;
+        options.geometry = self.server.geometry;
         if !self.encodes() {
             // Servers know by it that frames may come at any time.
             options.decode_async = Some(true);
@@ -118,7 +119,10 @@ impl Client {
         let early = self.server.generation == Generation::Early;
         let ClientSettings { width, height, options, .. } = &self.settings;
         let compressed = options.wire_compression != 0;
-        self.pictures = Some(Pictures::new(pix_fmt, *width, *height, compressed, early));
+        self.pictures = Some(match self.server.geometry {
+            true => Pictures::told(),
+            false => Pictures::new(Geometry::new(*width, *height, pix_fmt), compressed, early),
+        });
         self.order = Order::by_pts(early);
         self.state = State::Streaming;
         (self.uploaded, self.probed, self.answered) = (now, now, now);

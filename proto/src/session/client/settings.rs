@@ -41,7 +41,7 @@ pub struct ClientSettings {
     pub window: u32,
     /// For each answer of the handshake, and for silence on the connection, which has 3 s at least.
     pub timeout: Duration,
-    /// Use `x.slices.v1` where the server has it.
+    /// Use `x.slices.v1` where the server has it, and in decode `x.geometry.v1` with it.
     pub want_slices: bool,
 }
 
@@ -110,6 +110,8 @@ pub struct ServerTraits {
     pub ack: bool,
     /// `x.slices.v1` is in use.
     pub slices: bool,
+    /// `x.geometry.v1` is in use: decoded pictures say what they are.
+    pub geometry: bool,
     /// Side data may be sent.
     pub side_data: bool,
 }
@@ -128,6 +130,8 @@ impl ServerTraits {
         if let Some(missing) = needed.into_iter().flatten().find(|name| !ack.has(name)) {
             return Err(ClientError::MissingCapability(missing.into()));
         }
+        let slices = wants.want_slices && ack.has("x.slices.v1");
+        let decode = wants.options.mode == Mode::Decode;
         Ok(Self {
             generation: match (early, ours) {
                 (true, _) => Generation::Early,
@@ -137,7 +141,8 @@ impl ServerTraits {
             name: ack.server_name.into(),
             version: ack.server_version.into(),
             ack: ack.has("x.ack.v1"),
-            slices: wants.want_slices && ack.has("x.slices.v1"),
+            slices,
+            geometry: decode && slices && ack.has("x.geometry.v1"),
             side_data: ack.has("side_data.v2"),
         })
     }

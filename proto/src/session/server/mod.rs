@@ -138,6 +138,7 @@ enum State {
 struct Offered {
     ack: bool,
     slices: bool,
+    geometry: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,6 +160,7 @@ impl<B> Server<B> {
                 mode: Mode::Encode,
                 ack: false,
                 slices: false,
+                geometry: false,
                 decode_async: false,
             },
             pictures: None,
@@ -254,7 +256,11 @@ impl<B> Server<B> {
             return self.fail(now, error_code::INTERNAL, &error.to_string());
         }
         self.queue_handshake(now, bytes);
-        self.offered = Offered { ack: ack.has("x.ack.v1"), slices: ack.has("x.slices.v1") };
+        self.offered = Offered {
+            ack: ack.has("x.ack.v1"),
+            slices: ack.has("x.slices.v1"),
+            geometry: ack.has("x.geometry.v1"),
+        };
         if ack.status == HelloStatus::Ok {
             self.state = State::Configure { since: now };
         } else {

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::{Arrival, ClientTraits, End, Incoming, MAX_PONGS, Pts, Server, ServerStep, State};
 use crate::{
-    Configure, ErrorMessage, Item, Mode, Options, PacketHead, PixelFormat, Pong, error_code,
+    Configure, ErrorMessage, Geometry, Item, Mode, Options, PacketHead, PixelFormat, Pong,
+    error_code,
     session::{
         message,
         picture::{MAX_SIDE, Pictures},
@@ -107,14 +108,18 @@ impl<B> Server<B> {
             }
             asked && offered
         };
+        let ack = agreed(options.ack, self.offered.ack, "x.ack.v1");
+        let slices = agreed(options.slices, self.offered.slices, "x.slices.v1");
+        let possible = self.offered.geometry && slices && mode == Mode::Decode;
         self.client = ClientTraits {
             mode,
-            ack: agreed(options.ack, self.offered.ack, "x.ack.v1"),
-            slices: agreed(options.slices, self.offered.slices, "x.slices.v1"),
+            ack,
+            slices,
+            geometry: agreed(options.geometry, possible, "x.geometry.v1"),
             decode_async: options.decode_async == Some(true),
         };
         let compressed = options.wire_compression != 0;
-        self.pictures = Some(Pictures::new(format, width, height, compressed, true));
+        self.pictures = Some(Pictures::new(Geometry::new(width, height, format), compressed, true));
         self.state = State::Configuring { since: now };
         Ok(ServerStep::Configure(configure, options, unknown))
     }

@@ -40,6 +40,8 @@ pub struct ClientTraits {
     pub ack: bool,
     /// `x.slices.v1`: pictures may come and go in slices.
     pub slices: bool,
+    /// `x.geometry.v1`: every decoded picture goes out in slices and says what it is.
+    pub geometry: bool,
     /// A decode client that waits for one frame after every packet lacks this: give it no more
     /// delay than the stream's reordering. It gets no PING.
     pub decode_async: bool,

@@ -1,0 +1,460 @@
+//! A decoder's pictures on their way to the writer: checked, cut, compressed.
+//!
+//! ```text
+//!   codec ─▶ pictures (one thread: order, back-pressure) ─▶ compressors ─▶ Line ─▶ Server
+//! ```
+
+use super::Shared;
+use super::line::{Line, Place, Step};
+use super::message::Message;
+use super::pixels::Pixels;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use tracing::warn;
+use vtremote_backend::{
+    DecodedFrame, DecoderConfig, Error, Fields, FrameSink, Geometry, PixelFormat, SideData,
+};
+use vtremote_link::TICK;
+use vtremote_planes::{Compression, Compressor, Workers, default_slices, slices};
+use vtremote_proto::{
+    FrameBegin, FrameHead, GeometryChanges, NO_PTS, NO_REFERENCE, Rational, SliceHead, error_code,
+    frame_message, message, slice_message,
+};
+
+/// Decoded pictures that may wait to be taken up; decoders bound themselves well below.
+const QUEUE: usize = 256;
+
+/// Pictures that wait to be written: a client that does not read must not fill our memory.
+const FRAMES_AHEAD: usize = 4;
+
+/// A SLICE's data are compressed as FRAME_BEGIN says.
+const MODE_COMPRESSED: u8 = 0;
+/// A SLICE's data are the rows themselves.
+const MODE_RAW: u8 = 1;
+
+/// Takes the decoder's pictures to the session.
+pub(super) struct Frames {
+    /// Takes them up one after the other.
+    pictures: Workers,
+    sending: Arc<Sending>,
+}
+
+/// How the pictures of a session are sent.
+struct Sending {
+    session: Arc<Shared>,
+    line: Arc<Line>,
+    /// None where nothing is compressed.
+    compressors: Option<Workers>,
+    compression: Compression,
+    /// As configured.
+    width: u32,
+    height: u32,
+    /// What the client would like to get.
+    wish: PixelFormat,
+    /// The backend's: the client's is a wish.
+    format: OnceLock<PixelFormat>,
+    /// Side data goes along.
+    side_data: bool,
+    /// `x.slices.v1` is in use.
+    slices: bool,
+    /// `x.geometry.v1` is in use.
+    geometry: bool,
+    begun: Mutex<Begun>,
+}
+
+/// What pictures before have said.
+#[derive(Default)]
+struct Begun {
+    frame_id: u32,
+    changes: GeometryChanges,
+}
+
+/// A picture that can be sent.
+struct Picture {
+    pixels: Arc<Pixels>,
+    pts: Option<i64>,
+    head: FrameHead,
+    geometry: vtremote_proto::Geometry,
+    side_data: Vec<SideData>,
+    raw: u64,
+}
+
+/// The code and the text of an ERROR.
+type Refusal = (u32, String);
+
+impl Frames {
+    pub(super) fn new(
+        session: Arc<Shared>,
+        config: &DecoderConfig,
+        compression: Compression,
+        side_data: bool,
+    ) -> std::io::Result<Self> {
+        let client = session.lock().server.traits_of_client();
+        let threads = std::thread::available_parallelism().map_or(2, |cores| cores.get().min(4));
+        let compressors = match compression {
+            Compression::None => None,
+            _ => Some(Workers::new("compress", threads, threads)?),
+        };
+        let sending = Sending {
+            line: Line::new(Arc::clone(&session)),
+            session,
+            compressors,
+            compression,
+            width: config.width,
+            height: config.height,
+            wish: config.format,
+            format: OnceLock::new(),
+            side_data,
+            slices: client.slices,
+            geometry: client.geometry,
+            begun: Mutex::default(),
+        };
+        Ok(Frames { pictures: Workers::new("pictures", 1, QUEUE)?, sending: Arc::new(sending) })
+    }
+
+    /// The format of the pictures to come, known before the first of them.
+    pub(super) fn format_is(&self, format: PixelFormat) {
+        self.sending.format.get_or_init(|| format);
+    }
+
+    /// Behind the pictures that came before.
+    fn step(&self, step: Step) {
+        let sending = Arc::clone(&self.sending);
+        self.pictures.run(move |_| Line::place(&sending.line).fill(step));
+    }
+}
+
+impl FrameSink for Frames {
+    fn frame(&self, frame: DecodedFrame) {
+        let sending = Arc::clone(&self.sending);
+        self.pictures.run(move |_| sending.take_up(frame));
+    }
+
+    fn warning(&self, message: String) {
+        warn!("decoder: {message}");
+        self.sending.session.lock().report.warnings += 1;
+    }
+
+    fn drained(&self) {
+        self.step(Step::Drained);
+    }
+
+    fn failed(&self, error: Error) {
+        self.step(Step::Failed(error));
+    }
+}
+
+impl Sending {
+    /// Sends a picture, or ends the session with the reason why it cannot be sent.
+    fn take_up(&self, frame: DecodedFrame) {
+        let cuts = match self.slices {
+            true => cuts(&frame.geometry),
+            false => Vec::new(),
+        };
+        if !self.waits_for_room(1 + cuts.len()) {
+            return;
+        }
+        let first = Line::place(&self.line);
+        match self.checked(frame) {
+            Ok(picture) if self.slices => self.send_slices(picture, cuts, first),
+            Ok(picture) => self.send_whole(picture, first),
+            Err((code, text)) => first.fill(Step::Refused(code, text)),
+        }
+    }
+
+    /// Waits until a picture of so many messages may be added to what is on its way. False once the
+    /// session has ended. The decoder stops for want of pictures meanwhile.
+    fn waits_for_room(&self, messages: usize) -> bool {
+        let threads = self.compressors.as_ref().map_or(1, Workers::threads);
+        // The next picture is compressed while this one is; whole ones each by one thread.
+        let in_work = messages.max(threads);
+        let written_later = (FRAMES_AHEAD - 1) * messages;
+        while !self.session.has_ended() {
+            if self.line.is_down_to(in_work, TICK)
+                && self.session.wait_until(TICK, |state| state.queued <= written_later)
+            {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Whether the client can have this picture, and as what.
+    fn checked(&self, frame: DecodedFrame) -> Result<Picture, Refusal> {
+        let DecodedFrame { pts, duration, geometry, picture, side_data } = frame;
+        let Geometry { mut format, width, height, .. } = geometry;
+        let pixels = Pixels::lent(picture, format, width, height);
+        let mut pixels = pixels.ok_or_else(|| {
+            let text = format!("the decoder's picture is not {width}x{height} {}", format.name());
+            (error_code::INTERNAL, text)
+        })?;
+        if self.geometry {
+            if !matches!(format, PixelFormat::Nv12 | PixelFormat::P010) && format != self.wish {
+                let text = format!("the stream is {}, which was not asked for", format.name());
+                return Err((error_code::BUSY_OR_CODEC, text));
+            }
+        } else {
+            // Existing clients copy what they are told without a bound: every frame is as configured.
+            let promised = self.format.get().copied().unwrap_or(format);
+            let same_size = (width, height) == (self.width, self.height);
+            match (format, promised) {
+                (format, promised) if same_size && format == promised => {}
+                (PixelFormat::Nv12, PixelFormat::P010) if same_size => {
+                    pixels = pixels.widened();
+                    format = PixelFormat::P010;
+                }
+                _ => {
+                    let text = format!(
+                        "the stream is {width}x{height} {}, not {}x{} {} as configured",
+                        format.name(),
+                        self.width,
+                        self.height,
+                        promised.name()
+                    );
+                    return Err((error_code::BUSY_OR_CODEC, text));
+                }
+            }
+        }
+        let geometry = told(&geometry, format).map_err(|text| (error_code::BUSY_OR_CODEC, text))?;
+        let raw = pixels.layouts().map(|plane| plane.row_bytes * plane.rows).sum::<usize>() as u64;
+        let planes = geometry.format.planes();
+        let head = FrameHead { pts: pts.unwrap_or(NO_PTS), duration, flags: 0, planes };
+        let side_data = if self.side_data { self.fitting(side_data) } else { Vec::new() };
+        Ok(Picture { pixels: Arc::new(pixels), pts, head, geometry, side_data, raw })
+    }
+
+    /// As many records as a message takes besides the geometry.
+    fn fitting(&self, mut records: Vec<SideData>) -> Vec<SideData> {
+        let mut room = message::MAX_SIDE_DATA_BYTES - 24;
+        let fits = records.iter().take(message::MAX_SIDE_DATA_RECORDS - 1).take_while(|record| {
+            let fits = record.data.len() <= room;
+            room = room.saturating_sub(record.data.len());
+            fits
+        });
+        let kept = fits.count();
+        if kept < records.len() {
+            warn!(
+                "a picture's side data is too long: {} records are left out",
+                records.len() - kept
+            );
+            self.session.lock().report.warnings += 1;
+            records.truncate(kept);
+        }
+        records
+    }
+
+    /// As FRAME_BEGIN and SLICEs.
+    fn send_slices(&self, picture: Picture, cuts: Vec<(usize, Range<usize>)>, first: Place) {
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let frame_id = begun.frame_id;
+        begun.frame_id = frame_id.wrapping_add(1);
+        let changed = begun.changes.next(picture.geometry);
+        drop(begun);
+        let mut records = Vec::new();
+        let mut bytes = Vec::new();
+        let encoded = vtremote_proto::SideData::new(&borrowed(&picture.side_data), &mut records)
+            .and_then(|side_data| {
+                let begin = FrameBegin {
+                    head: picture.head,
+                    codec: self.compression as u8,
+                    frame_id,
+                    reference_id: NO_REFERENCE,
+                    slices: number(cuts.len()),
+                    tables: &[],
+                    geometry: changed.filter(|_| self.geometry),
+                    side_data,
+                };
+                begin.encode(&mut bytes)
+            });
+        first.fill(match encoded {
+            Ok(()) => {
+                let mut message = Message::default();
+                message.push(bytes);
+                Step::Part(message)
+            }
+            Err(error) => Step::Refused(error_code::INTERNAL, error.to_string()),
+        });
+        let Picture { pixels, pts, raw, .. } = picture;
+        let last = cuts.len() - 1;
+        for (index, (plane, rows)) in cuts.into_iter().enumerate() {
+            let place = Line::place(&self.line);
+            let slice = Slice { pixels: Arc::clone(&pixels), frame_id, index, plane, rows };
+            let step = move |message| match (message, index == last) {
+                (Ok(message), false) => Step::Part(message),
+                (Ok(message), true) => Step::Last { message, pts, raw },
+                (Err(text), _) => Step::Refused(error_code::INTERNAL, text),
+            };
+            match &self.compressors {
+                None => place.fill(step(slice.raw(MODE_COMPRESSED))),
+                Some(compressors) => {
+                    let compression = self.compression;
+                    compressors.run(move |scratch| {
+                        place.fill(step(slice.compressed(compression, &mut scratch.compressor)));
+                    });
+                }
+            }
+        }
+    }
+
+    /// As a FRAME.
+    fn send_whole(&self, picture: Picture, place: Place) {
+        let compression = self.compression;
+        let send = move |compressor: &mut Compressor| {
+            let (pts, raw) = (picture.pts, picture.raw);
+            match whole(picture, compression, compressor) {
+                Ok(message) => place.fill(Step::Last { message, pts, raw }),
+                Err(text) => place.fill(Step::Refused(error_code::INTERNAL, text)),
+            }
+        };
+        match &self.compressors {
+            None => send(&mut Compressor::new()),
+            Some(compressors) => compressors.run(move |scratch| send(&mut scratch.compressor)),
+        }
+    }
+}
+
+/// The slices of a picture: plane and rows. About one for 128 luma rows, and a quarter as many of
+/// chroma.
+fn cuts(geometry: &Geometry) -> Vec<(usize, Range<usize>)> {
+    let Geometry { format, width, height, .. } = *geometry;
+    let (luma, chroma) = default_slices(height as usize);
+    let mut cuts = Vec::new();
+    for (plane, shape) in format.planes(width, height).into_iter().enumerate() {
+        let layout = vtremote_planes::Layout { row_bytes: shape.row_bytes, rows: shape.rows };
+        let wanted = if plane == 0 { luma } else { chroma };
+        cuts.extend(slices(layout, wanted).map(|rows| (plane, rows)));
+    }
+    cuts
+}
+
+/// What the client is told of a picture that is sent in this format. What cannot be said is not
+/// told, but for the size.
+fn told(geometry: &Geometry, format: PixelFormat) -> Result<vtremote_proto::Geometry, String> {
+    let Geometry { width, height, color, fields, sample_aspect_ratio, .. } = *geometry;
+    let most = message::MAX_GEOMETRY_SIDE;
+    if ![width, height].iter().all(|side| (1..=most).contains(side)) {
+        return Err(format!("the stream is {width}x{height}: 1 to {most} each way can be sent"));
+    }
+    let on_the_wire = vtremote_proto::PixelFormat::from_wire(format as u8);
+    let format = on_the_wire.ok_or_else(|| format!("{} has no number", format.name()))?;
+    let ratio = sample_aspect_ratio.filter(|ratio| ratio.num.max(ratio.den) <= i32::MAX as u32);
+    let (num, den) = ratio.map_or((0, 0), |ratio| (ratio.num, ratio.den));
+    Ok(vtremote_proto::Geometry {
+        color_range: color.full_range.map_or(0, |full| if full { 2 } else { 1 }),
+        primaries: color.primaries.unwrap_or(2),
+        transfer: color.transfer.unwrap_or(2),
+        matrix: color.matrix.unwrap_or(2),
+        chroma_location: color.chroma_location.filter(|location| *location <= 6).unwrap_or(0),
+        fields: match fields {
+            Fields::Progressive => vtremote_proto::Fields::Progressive,
+            Fields::TopFirst => vtremote_proto::Fields::TopFirst,
+            Fields::BottomFirst => vtremote_proto::Fields::BottomFirst,
+        },
+        sample_aspect_ratio: Rational { num, den },
+        ..vtremote_proto::Geometry::new(width, height, format)
+    })
+}
+
+/// Some rows of a plane, to become a SLICE.
+struct Slice {
+    pixels: Arc<Pixels>,
+    frame_id: u32,
+    index: usize,
+    plane: usize,
+    rows: Range<usize>,
+}
+
+impl Slice {
+    fn message(&self, mode: u8, len: usize) -> Result<Message, String> {
+        let mut message = Message::default();
+        let head = slice_message(&SliceHead {
+            frame_id: self.frame_id,
+            index: number(self.index),
+            plane: number(self.plane),
+            mode,
+            first_row: number(self.rows.start),
+            rows: number(self.rows.len()),
+            len: number(len),
+        });
+        message.push(head.map_err(|error| error.to_string())?);
+        Ok(message)
+    }
+
+    /// With the rows as they lie in the picture.
+    fn raw(self, mode: u8) -> Result<Message, String> {
+        let (_, layout) = self.pixels.source(self.plane);
+        let mut message = self.message(mode, layout.row_bytes * self.rows.len())?;
+        message.push_rows(self.pixels, self.plane, self.rows);
+        Ok(message)
+    }
+
+    /// Compressed, unless that makes it no smaller.
+    fn compressed(
+        self,
+        compression: Compression,
+        compressor: &mut Compressor,
+    ) -> Result<Message, String> {
+        let (source, layout) = self.pixels.source(self.plane);
+        let mut body = Vec::new();
+        let packed =
+            compressor.compress(compression, &source, layout, self.rows.clone(), &mut body);
+        packed.map_err(|error| error.to_string())?;
+        if body.len() >= layout.row_bytes * self.rows.len() {
+            return self.raw(MODE_RAW);
+        }
+        // It waits to be written: not with the memory that the worst case would have taken.
+        body.shrink_to_fit();
+        let mut message = self.message(MODE_COMPRESSED, body.len())?;
+        message.push(body);
+        Ok(message)
+    }
+}
+
+/// The FRAME message of a picture.
+fn whole(
+    picture: Picture,
+    compression: Compression,
+    compressor: &mut Compressor,
+) -> Result<Message, String> {
+    let Picture { pixels, head, side_data, .. } = picture;
+    let mut planes = Vec::new();
+    let mut bodies = Vec::new();
+    for (plane, layout) in pixels.layouts().enumerate() {
+        let body = match compression {
+            Compression::None => None,
+            compression => {
+                let mut body = Vec::new();
+                let (source, _) = pixels.source(plane);
+                let rows = 0..layout.rows;
+                let packed = compressor.compress(compression, &source, layout, rows, &mut body);
+                packed.map_err(|error| error.to_string())?;
+                body.shrink_to_fit();
+                Some(body)
+            }
+        };
+        let len = body.as_ref().map_or(layout.row_bytes * layout.rows, Vec::len);
+        planes.push((number(layout.row_bytes), number(layout.rows), number(len)));
+        bodies.push(body);
+    }
+    let parts = frame_message(&head, &planes, &borrowed(&side_data));
+    let parts = parts.map_err(|error| error.to_string())?;
+    let mut message = Message::default();
+    for (plane, (head, body)) in parts.heads.into_iter().zip(bodies).enumerate() {
+        message.push(head);
+        match body {
+            Some(body) => message.push(body),
+            None => message.push_rows(Arc::clone(&pixels), plane, 0..planes[plane].1 as usize),
+        }
+    }
+    message.push(parts.tail);
+    Ok(message)
+}
+
+fn borrowed(records: &[SideData]) -> Vec<(u32, &[u8])> {
+    records.iter().map(|record| (record.kind, &record.data[..])).collect()
+}
+
+/// For numbers that pictures of at most 16,384 each way cannot make too large.
+fn number<T: TryFrom<usize>>(number: usize) -> T {
+    T::try_from(number).unwrap_or_else(|_| unreachable!("{number} is beyond any picture"))
+}

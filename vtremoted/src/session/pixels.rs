@@ -1,0 +1,146 @@
+//! The planes of a decoded picture, to be read by whoever sends them.
+
+use std::ops::Range;
+use vtremote_backend::{PixelFormat, PlaneShape, Reference};
+use vtremote_planes::{Layout, Source};
+
+/// A picture's planes: the decoder's own memory, or a copy in another format.
+pub(super) struct Pixels {
+    memory: Memory,
+    shapes: Vec<PlaneShape>,
+}
+
+enum Memory {
+    Lent(Reference),
+    /// Rows without padding.
+    Made(Vec<Vec<u8>>),
+}
+
+impl Pixels {
+    /// The decoder's picture of this format and size; none if that is not what it is.
+    pub(super) fn lent(
+        picture: Reference,
+        format: PixelFormat,
+        width: u32,
+        height: u32,
+    ) -> Option<Self> {
+        let shapes = format.planes(width, height);
+        let as_told = picture.planes().iter().map(|plane| plane.shape()).eq(shapes.iter().copied());
+        as_told.then_some(Pixels { memory: Memory::Lent(picture), shapes })
+    }
+
+    /// The same picture, of NV12, in P010: 16 bits a sample with the value in the high 8.
+    pub(super) fn widened(&self) -> Self {
+        let planes = (0..self.shapes.len()).map(|plane| {
+            let rows = self.pieces(plane, 0..self.shapes[plane].rows);
+            rows.flatten().flat_map(|&sample| u16::from(sample).rotate_left(8).to_le_bytes())
+        });
+        let memory = Memory::Made(planes.map(Iterator::collect).collect());
+        let wide = |shape: &PlaneShape| PlaneShape { row_bytes: 2 * shape.row_bytes, ..*shape };
+        Pixels { memory, shapes: self.shapes.iter().map(wide).collect() }
+    }
+
+    /// What its planes are without padding.
+    pub(super) fn layouts(&self) -> impl Iterator<Item = Layout> + Clone {
+        self.shapes.iter().map(|shape| Layout { row_bytes: shape.row_bytes, rows: shape.rows })
+    }
+
+    /// Where a plane's rows lie. A plane that it does not have has none.
+    pub(super) fn source(&self, plane: usize) -> (Source<'_>, Layout) {
+        let PlaneShape { row_bytes, rows } =
+            self.shapes.get(plane).copied().unwrap_or(PlaneShape { row_bytes: 0, rows: 0 });
+        let (data, stride) = match &self.memory {
+            Memory::Lent(picture) => {
+                picture.planes().get(plane).map(|plane| (plane.bytes(), plane.stride()))
+            }
+            Memory::Made(planes) => planes.get(plane).map(|plane| (&plane[..], row_bytes)),
+        }
+        .unwrap_or_default();
+        (Source::Rows { data, stride }, Layout { row_bytes, rows })
+    }
+
+    /// The bytes of rows in pieces that lie together: one, or one a row where padding is between.
+    pub(super) fn pieces(
+        &self,
+        plane: usize,
+        rows: Range<usize>,
+    ) -> impl Iterator<Item = &[u8]> + Clone {
+        let (source, layout) = self.source(plane);
+        let whole = source.contiguous(layout, rows.clone());
+        let apart = if whole.is_some() { 0..0 } else { rows };
+        let row = move |row: usize| match source {
+            Source::Rows { data, stride } => &data[row * stride..][..layout.row_bytes],
+            // It never says so.
+            _ => &[][..],
+        };
+        whole.into_iter().chain(apart.map(row))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use vtremote_backend::PlaneMemory;
+
+    /// A picture of 5x3 whose bytes are plane, row and column, with padding of 0xee.
+    fn picture(align: usize) -> Pixels {
+        let planes: Vec<_> = PixelFormat::Nv12
+            .planes(5, 3)
+            .into_iter()
+            .enumerate()
+            .map(|(number, shape)| {
+                let plane = Arc::new(PlaneMemory::allocate(shape, align));
+                let mut rows = PlaneMemory::lend(&plane, 0..shape.rows).unwrap();
+                let stride = rows.stride();
+                for (row, bytes) in rows.bytes().chunks_mut(stride).enumerate() {
+                    bytes.fill(0xee);
+                    let samples = bytes.iter_mut().take(shape.row_bytes).enumerate();
+                    samples.for_each(|(column, byte)| {
+                        *byte = (100 * number + 10 * row + column) as u8
+                    });
+                }
+                drop(rows);
+                plane
+            })
+            .collect();
+        let reference = Reference::new(&planes).unwrap();
+        Pixels::lent(reference, PixelFormat::Nv12, 5, 3).unwrap()
+    }
+
+    fn bytes(pixels: &Pixels, plane: usize, rows: Range<usize>) -> Vec<u8> {
+        pixels.pieces(plane, rows).flatten().copied().collect()
+    }
+
+    #[test]
+    fn padding_is_left_out_and_rows_that_lie_together_are_one_piece() {
+        for (align, pieces) in [(1, 1), (8, 2)] {
+            let pixels = picture(align);
+            assert_eq!(bytes(&pixels, 0, 1..3), [10, 11, 12, 13, 14, 20, 21, 22, 23, 24]);
+            assert_eq!(pixels.pieces(0, 1..3).count(), pieces);
+            assert_eq!(bytes(&pixels, 1, 1..2), [110, 111, 112, 113, 114, 115]);
+        }
+    }
+
+    #[test]
+    fn a_picture_is_widened_to_the_high_bits_of_each_sample() {
+        for align in [1, 8] {
+            let wide = picture(align).widened();
+            assert_eq!(bytes(&wide, 0, 2..3), [0, 20, 0, 21, 0, 22, 0, 23, 0, 24]);
+            assert_eq!(
+                wide.layouts().collect::<Vec<_>>(),
+                [Layout { row_bytes: 10, rows: 3 }, Layout { row_bytes: 12, rows: 2 },]
+            );
+        }
+    }
+
+    #[test]
+    fn planes_that_are_not_what_was_told_are_no_picture() {
+        for (format, height) in
+            [(PixelFormat::Nv12, 4), (PixelFormat::P010, 3), (PixelFormat::Bgra, 3)]
+        {
+            let Memory::Lent(reference) = picture(1).memory else { unreachable!() };
+            assert!(Pixels::lent(reference, format, 5, height).is_none());
+        }
+    }
+}
