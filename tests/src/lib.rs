@@ -9,9 +9,11 @@ mod daemon;
 mod ffmpeg;
 mod picture;
 mod process;
+mod scripted;
 
 pub use daemon::{Daemon, SessionReport};
 pub use ffmpeg::{Ffmpeg, Packet, packets, stock};
 pub use picture::{RawVideo, Shape};
 pub use process::{Finished, Running, program, run, scratch, skip};
 pub use rustix::process::Signal;
+pub use scripted::{Line, ScriptedServer};
