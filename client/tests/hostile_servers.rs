@@ -246,6 +246,35 @@ fn settings(timeout: Duration) -> Settings {
     Settings { codec: Some(Codec::H264), timeout, compression, ..Settings::default() }
 }
 
+const UNIT: Rational = Rational { num: 1, den: 25 };
+const NV12: InputFormat = InputFormat::Wire(PixelFormat::Nv12);
+
+fn video() -> Video {
+    Video { width: 16, height: 16, format: NV12, time_base: UNIT, frame_rate: UNIT }
+}
+
+fn frame(pts: i64) -> Frame {
+    let planes = vec![(vec![7; 256], 16), (vec![8; 128], 16)];
+    let source = Arc::new(OwnedPicture::new(NV12, planes).unwrap());
+    Frame { pts, duration: 1, keyframe: false, side_data: Vec::new(), source }
+}
+
+fn stream() -> Stream {
+    let extradata = RECORD.to_vec();
+    Stream { width: 16, height: 16, time_base: UNIT, frame_rate: UNIT, extradata }
+}
+
+fn access_unit(pts: i64) -> AccessUnit {
+    AccessUnit {
+        pts: Some(pts),
+        dts: Some(pts),
+        duration: 1,
+        keyframe: pts == 0,
+        data: vec![0, 0, 0, 2, if pts == 0 { 0x65 } else { 0x41 }, 0x88],
+        side_data: Vec::new(),
+    }
+}
+
 /// Runs a whole session over a link. Gives the number of outputs and how it ended.
 fn run(link: Link, decode: bool, settings: &Settings) -> (usize, Result<(), Error>) {
     let mut outputs = 0;
@@ -258,17 +287,11 @@ fn run(link: Link, decode: bool, settings: &Settings) -> (usize, Result<(), Erro
 }
 
 fn encoded(link: Link, settings: &Settings, outputs: &mut usize) -> Result<(), Error> {
-    let unit = Rational { num: 1, den: 25 };
-    let format = InputFormat::Wire(PixelFormat::Nv12);
-    let video = Video { width: 16, height: 16, format, time_base: unit, frame_rate: unit };
-    let mut encoder = Encoder::open_over(link, settings, &video, None)?;
-    let planes = vec![(vec![7; 256], 16), (vec![8; 128], 16)];
-    let source = Arc::new(OwnedPicture::new(format, planes).unwrap());
+    let mut encoder = Encoder::open_over(link, settings, &video(), None)?;
     for pts in 0..INPUTS {
-        let (duration, keyframe, side_data) = (1, false, Vec::new());
-        let mut frame = Frame { pts, duration, keyframe, side_data, source: source.clone() };
-        while let Sent::Full(refused) = encoder.send_frame(frame)? {
-            frame = refused;
+        let mut next = frame(pts);
+        while let Sent::Full(refused) = encoder.send_frame(next)? {
+            next = refused;
             *outputs += usize::from(matches!(encoder.receive_packet(None)?, Received::Packet(_)));
         }
     }
@@ -283,21 +306,11 @@ fn encoded(link: Link, settings: &Settings, outputs: &mut usize) -> Result<(), E
 }
 
 fn decoded(link: Link, settings: &Settings, outputs: &mut usize) -> Result<(), Error> {
-    let unit = Rational { num: 1, den: 25 };
-    let extradata = RECORD.to_vec();
-    let stream = Stream { width: 16, height: 16, time_base: unit, frame_rate: unit, extradata };
     let mut link = Some(link);
     let connect = move || Ok(link.take().expect("one connection"));
-    let mut decoder = Decoder::open_over(connect, settings, &stream, None)?;
+    let mut decoder = Decoder::open_over(connect, settings, &stream(), None)?;
     for pts in 0..INPUTS {
-        let mut packet = AccessUnit {
-            pts: Some(pts),
-            dts: Some(pts),
-            duration: 1,
-            keyframe: pts == 0,
-            data: vec![0, 0, 0, 2, if pts == 0 { 0x65 } else { 0x41 }, 0x88],
-            side_data: Vec::new(),
-        };
+        let mut packet = access_unit(pts);
         while let SentPacket::Full(refused) = decoder.send_packet(packet)? {
             packet = refused;
             let received = decoder.receive_picture(None)?;
@@ -394,4 +407,72 @@ fn a_server_that_stalls_anywhere_is_an_error_in_time() {
     });
     // A bound on hanging. The longest deadline that applies is one of 5 s; the next is one of 60 s.
     assert!(began.elapsed() < Duration::from_secs(55), "they outlast their deadlines");
+}
+
+#[test]
+fn what_was_not_written_is_not_counted_as_sent() {
+    let valid = Arc::new(Valid::new("our server", OURS, false));
+    let handshake: usize = valid.answers[..2].iter().map(|answer| answer.bytes.len()).sum();
+    // Less than a frame fits in, and nobody reads it.
+    let room = 300;
+    let (client, link, ..) = memory_pair(room);
+    let server = play(link, valid, handshake, usize::MAX, Then::Freezes);
+    let mut encoder = Encoder::open_over(client, &settings(LONG), &video(), None).unwrap();
+    let before = encoder.info().bytes_sent;
+    for pts in 0..INPUTS {
+        assert!(matches!(encoder.send_frame(frame(pts)).unwrap(), Sent::Taken));
+    }
+    // The writer has begun with the first of them.
+    while encoder.info().bytes_sent < before + room as u64 {
+        thread::yield_now();
+    }
+    let info = encoder.info();
+    assert_eq!((info.sent, info.received, info.raw_bytes), (0, 0, 0));
+    assert!(info.bytes_sent < before + 2 * room as u64, "more than has room: {}", info.bytes_sent);
+    encoder.close();
+    server.join().unwrap();
+}
+
+#[test]
+fn after_a_reset_nothing_comes_of_the_session_before() {
+    let valid = Arc::new(Valid::new("our server", OURS, true));
+    // The first session ends with pictures that have come and such as have not.
+    let short = valid.len() - picture(2).len();
+    let mut servers = Vec::new();
+    let mut lengths = vec![valid.len(), short];
+    let (given, links) = std::sync::mpsc::channel();
+    let connect = move || {
+        let (client, link, ..) = memory_pair(1 << 20);
+        let len = lengths.pop().expect("two connections");
+        given.send(play(link, valid.clone(), len, usize::MAX, Then::Stalls)).unwrap();
+        Ok(client)
+    };
+    let mut decoder = Decoder::open_over(connect, &settings(LONG), &stream(), None).unwrap();
+    (0..INPUTS).for_each(|pts| {
+        let sent = decoder.send_packet(access_unit(pts)).unwrap();
+        assert!(matches!(sent, SentPacket::Taken));
+    });
+    decoder.flush().unwrap();
+    let first = decoder.receive_picture(None).unwrap();
+    assert!(matches!(first, ReceivedPicture::Picture(picture) if picture.pts == Some(0)));
+    decoder.reset();
+    // As if there had been nothing: a packet may come again, and each becomes one picture.
+    (0..INPUTS).for_each(|pts| {
+        let sent = decoder.send_packet(access_unit(pts)).unwrap();
+        assert!(matches!(sent, SentPacket::Taken));
+    });
+    decoder.flush().unwrap();
+    let mut shown = Vec::new();
+    loop {
+        match decoder.receive_picture(None).unwrap() {
+            ReceivedPicture::Picture(picture) => shown.push(picture.pts),
+            ReceivedPicture::Nothing => {}
+            ReceivedPicture::End => break,
+        }
+    }
+    assert_eq!(shown, [Some(0), Some(1), Some(2)]);
+    drop(decoder);
+    servers.extend(links);
+    assert_eq!(servers.len(), 2);
+    servers.into_iter().for_each(|server| server.join().unwrap());
 }
