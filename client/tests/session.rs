@@ -496,3 +496,16 @@ fn a_server_that_does_not_read_does_not_keep_the_client_from_closing() {
     assert_eq!(sorted(&released), Vec::from_iter(0..16));
     served.join().unwrap();
 }
+
+#[test]
+fn sending_and_receiving_do_not_wait_for_each_other() {
+    // The server does not read while it writes, and neither direction has room for a message.
+    let script = Script { padding: 20_000, ..Script::default() };
+    let (mut encoder, served) = open(script, &settings(), &video(64, 64), 1000);
+    let released = Released::default();
+    let (packets, outcome) = encode(&mut encoder, 0..200, &released);
+    assert!(outcome.is_ok(), "{}", outcome.unwrap_err());
+    assert_eq!(packets.len(), 200);
+    drop(encoder);
+    served.join().unwrap();
+}

@@ -9,6 +9,7 @@ mod daemon;
 mod ffmpeg;
 mod picture;
 mod process;
+mod scripted;
 mod stream;
 
 pub use daemon::{Daemon, SessionReport};
@@ -16,4 +17,5 @@ pub use ffmpeg::{Ffmpeg, Packet, packets, stock};
 pub use picture::{RawVideo, Shape};
 pub use process::{Finished, Running, program, run, scratch, skip};
 pub use rustix::process::Signal;
+pub use scripted::{Line, ScriptedServer};
 pub use stream::{Headers, probe};

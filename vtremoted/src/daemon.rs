@@ -15,8 +15,9 @@ use tracing::{debug, error, info, warn};
 use vtremote_backend::Backend;
 use vtremote_link::{ConnectError, Listener, TICK, TcpSettings, tcp_link};
 
-/// Connections without a slot, beyond which the oldest of them goes.
-const MAX_STRANGERS: usize = 64;
+/// Connections without a slot, beyond which the oldest of them goes: so many that have had none, and as
+/// many that had one. Whoever only knocks thus cannot cut off the last words of a session.
+const MAX_WITHOUT_SLOT: usize = 64;
 
 /// How long sessions may take to tell their clients that the daemon ends.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -209,12 +210,14 @@ fn begin(stream: TcpStream, shared: &Arc<Shared>) -> std::io::Result<()> {
     let session = Arc::new(session::Shared::new(&shared.settings, &link));
     let mut state = shared.lock();
     state.connections.insert(id, Arc::clone(&session));
-    let strangers = || state.connections.values().filter(|session| session.is_stranger());
-    if strangers().count() > MAX_STRANGERS
-        && let Some(oldest) = strangers().next()
-    {
-        debug!("too many connections without a session: closing the oldest");
-        oldest.close();
+    for without_slot in [session::Shared::is_stranger, session::Shared::is_leaving] {
+        let those = || state.connections.values().filter(|session| without_slot(session));
+        if those().count() > MAX_WITHOUT_SLOT
+            && let Some(oldest) = those().next()
+        {
+            debug!("too many connections without a session: closing the oldest");
+            oldest.close();
+        }
     }
     drop(state);
     let registration = Registration { id, shared: Arc::clone(shared) };

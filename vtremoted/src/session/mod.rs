@@ -231,10 +231,16 @@ impl Shared {
         self.closer.close();
     }
 
-    /// Has no slot: not yet, not ever, or no longer.
+    /// Has no slot yet, or is not to have one.
     pub(crate) fn is_stranger(&self) -> bool {
         let state = self.lock();
-        state.slot.is_none() && state.server.over().is_none()
+        !state.report.accepted && state.server.over().is_none()
+    }
+
+    /// Has a slot no longer: its last words are on their way.
+    pub(crate) fn is_leaving(&self) -> bool {
+        let state = self.lock();
+        state.report.accepted && state.slot.is_none() && state.server.over().is_none()
     }
 
     /// Ends the connection unless it is a session, or one whose last words are on their way.
