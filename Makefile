@@ -6,7 +6,7 @@ SETUP ?= 1
 CARGO ?= cargo
 export CARGO
 
-.PHONY: help demo test lint fast build ffmpeg setup fuzz clean
+.PHONY: help demo test lint fast build ffmpeg setup fuzz sanitize clean
 
 help:
 	@echo 'make demo   encode the bundled clip through a daemon on this machine, and verify the result'
@@ -14,6 +14,7 @@ help:
 	@echo 'make build  the daemon, the library, the vtremote command and an ffmpeg with the remote encoders'
 	@echo 'make fast   lint, and the tests that need no ffmpeg'
 	@echo 'make fuzz   every fuzz target for a minute (FUZZ_SECONDS=60)'
+	@echo 'make sanitize  the tests with AddressSanitizer and ThreadSanitizer (half an hour or more)'
 	@echo 'SETUP=0     install no system packages'
 
 demo: build
@@ -30,6 +31,9 @@ build: setup
 
 fuzz: setup
 	@scripts/fuzz
+
+sanitize: setup
+	@scripts/sanitize
 
 setup:
 	@scripts/setup $(SETUP)
