@@ -6,7 +6,7 @@ SETUP ?= 1
 CARGO ?= cargo
 export CARGO
 
-.PHONY: help demo test lint fast build ffmpeg setup fuzz bench clean
+.PHONY: help demo test lint fast build ffmpeg setup fuzz sanitize bench clean
 
 help:
 	@echo 'make demo   encode the bundled clip through a daemon on this machine, and verify the result'
@@ -15,6 +15,7 @@ help:
 	@echo 'make fast   lint, and the tests that need no ffmpeg'
 	@echo 'make fuzz   every fuzz target for a minute (FUZZ_SECONDS=60)'
 	@echo 'make bench  speed beside a bare socket: target/bench/report.md and report.json (ten minutes)'
+	@echo 'make sanitize  the tests with AddressSanitizer and ThreadSanitizer (half an hour or more)'
 	@echo 'SETUP=0     install no system packages'
 
 demo: build
@@ -34,6 +35,9 @@ fuzz: setup
 
 bench: setup
 	@scripts/bench
+
+sanitize: setup
+	@scripts/sanitize
 
 setup:
 	@scripts/setup $(SETUP)

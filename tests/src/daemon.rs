@@ -1,6 +1,7 @@
 use crate::process::{Finished, Running, program};
 use rustix::process::Signal;
 use serde_json::Value;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -29,7 +30,9 @@ impl Daemon {
     /// If it does not come up.
     #[track_caller]
     pub fn start(arguments: &[&str]) -> Self {
-        let mut command = Command::new(program("release/vtremoted"));
+        // Another build of it, with a sanitizer.
+        let other = std::env::var_os("VTREMOTE_TEST_DAEMON").map(PathBuf::from);
+        let mut command = Command::new(other.unwrap_or_else(|| program("release/vtremoted")));
         command.args(["--listen", "127.0.0.1:0", "--log-format", "json"]).args(arguments);
         let process = Running::start(&mut command);
         let address = process.line(0, |line| {
