@@ -163,6 +163,31 @@ fn probe(
     opened.map(drop).map_err(|error| error.to_string())
 }
 
+/// A decoder's options for so many threads, where at most `max_delay` packets may be held back and the
+/// parameter sets, if they are known, say that the stream's `reordering` holds back so many of them.
+fn delay(
+    threads: usize,
+    max_delay: Option<u32>,
+    reordering: Option<u8>,
+) -> Vec<(&'static str, String)> {
+    let reordering = reordering.map(u32::from);
+    // What is left for frame threads, which hold a picture each, but for the one that gives it.
+    let left = max_delay.map(|most| most.saturating_sub(reordering.unwrap_or(u32::MAX)) as usize);
+    let (kind, threads) = match left {
+        None => ("frame+slice", threads),
+        Some(0) => ("slice", threads),
+        Some(left) => ("frame+slice", threads.min(left + 1)),
+    };
+    let mut options = vec![("threads", threads.to_string()), ("thread_type", kind.into())];
+    if max_delay.is_none_or(|most| reordering.is_some_and(|held| (1..=most).contains(&held))) {
+        // Where an H.264 stream does not say how far it reorders, the decoder would try with less
+        // and throw away pictures each time that it was too little. With this it takes the most
+        // that the stream's level allows, which is what `reordering` is then.
+        options.push(("strict", "strict".into()));
+    }
+    options
+}
+
 impl Backend for Libavcodec {
     fn name(&self) -> &str {
         "libavcodec"
@@ -250,7 +275,7 @@ impl Backend for Libavcodec {
         config: &DecoderConfig,
         sink: Arc<dyn FrameSink>,
     ) -> Result<Opened<Box<dyn Decoder>>, Error> {
-        let DecoderConfig { codec, width, height, format, time_base, low_delay, .. } = *config;
+        let DecoderConfig { codec, width, height, format, time_base, max_delay, .. } = *config;
         let name = ffi::decoder(codec)
             .ok_or_else(|| Error::Unsupported(format!("there is no {codec} decoder here")))?;
         if !DECODED.contains(&format) {
@@ -260,21 +285,14 @@ impl Backend for Libavcodec {
         check_size(width, height)?;
         let extradata = Extradata::read(codec, &config.extradata)?;
         let mut options = vec![
-            ("threads", self.tuning.threads.min(MOST_DECODER_THREADS).to_string()),
             ("pkt_timebase", format!("{}/{}", time_base.num, time_base.den)),
             ("max_pixels", MOST_PIXELS.to_string()),
         ];
-        options.push(match low_delay {
-            // Frame threads hold a picture each.
-            true => ("thread_type", "slice".into()),
-            false => ("thread_type", "frame+slice".into()),
-        });
-        if !low_delay {
-            // Where an H.264 stream does not say how far it reorders, the decoder would try with
-            // less and throw away pictures each time that it was too little. With this it takes the
-            // most that the stream's level allows.
-            options.push(("strict", "strict".into()));
-        }
+        options.extend(delay(
+            self.tuning.threads.min(MOST_DECODER_THREADS),
+            max_delay,
+            extradata.reordering,
+        ));
         let size = |side| {
             i32::try_from(side).map_err(|_| Error::Internal(format!("a side of {side} pixels")))
         };
