@@ -46,7 +46,7 @@ struct State {
     slot: Option<Slot>,
     /// Packets or pictures that the writer has not begun with.
     queued: usize,
-    /// Since FLUSH: when the backend last gave something, or FLUSH itself.
+    /// Since FLUSH: when the backend last gave something or the writer began with it, or FLUSH itself.
     draining: Option<Duration>,
     report: Report,
     latency: Latency,

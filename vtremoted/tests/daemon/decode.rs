@@ -229,6 +229,23 @@ fn a_client_that_does_not_read_is_not_read_from_without_bound() {
 }
 
 #[test]
+fn a_client_that_reads_slowly_is_not_taken_for_a_decoder_that_stands_still() {
+    let packets = stream("h264", "", 8);
+    let settings = Settings { idle_timeout: Duration::from_millis(800), ..settings() };
+    let service = Service::with(&settings, "pictures=2");
+    // A picture takes longer than the backend may take and give nothing, but bytes move all the time.
+    let video = Video { format: PixelFormat::Nv12, width: 1920, height: 1080 };
+    let mut peer = decoder(&service, "h264", video, &[ASYNC]);
+    peer.pace = (48 << 10, Duration::from_millis(16));
+    packets.iter().for_each(|(head, data)| peer.packet(head, data));
+    peer.flush();
+    for packet in &packets {
+        assert_eq!(frame(peer.next()).0, packet.0.pts);
+    }
+    assert_eq!(peer.next(), Message::Done);
+}
+
+#[test]
 fn a_backend_that_does_not_decode_says_so() {
     struct EncoderOnly(Arc<dyn Backend>, Capabilities);
     impl Backend for EncoderOnly {
