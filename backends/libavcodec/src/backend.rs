@@ -69,7 +69,7 @@ impl Libavcodec {
     ///
     /// # Errors
     /// [`Error::Unsupported`] for an encoder that was chosen by name and is not in this FFmpeg or
-    /// does not work, or if there is none at all.
+    /// does not work, or if nothing can be encoded or decoded at all.
     pub fn new(settings: Settings) -> Result<Self, Error> {
         let threads = settings.threads.or_else(|| thread::available_parallelism().ok());
         let threads = threads.map_or(1, NonZero::get).min(MOST_THREADS);
@@ -85,20 +85,26 @@ impl Libavcodec {
                 (Err(error), None) => return Err(error),
             }
         }
-        if encoders.is_empty() {
-            let what = "this FFmpeg has neither libx264 nor libx265; choose an encoder by name";
-            return Err(Error::Unsupported(what.into()));
-        }
+        Self::with(encoders, tuning)
+    }
+
+    /// Over these encoders, which may be none, and the decoders that there are.
+    fn with(encoders: Vec<Choice>, tuning: Tuning) -> Result<Self, Error> {
         let support = |choice: &Choice| Support {
             codec: choice.codec,
             implementation: choice.encoder.clone(),
             formats: choice.inputs.iter().map(|(format, _)| *format).collect(),
         };
+        let decoders = [Codec::H264, Codec::H265].into_iter().filter_map(decodes);
         let capabilities = Capabilities {
             encoders: encoders.iter().map(support).collect(),
-            decoders: [Codec::H264, Codec::H265].into_iter().filter_map(decodes).collect(),
+            decoders: decoders.collect(),
             side_data: true,
         };
+        if capabilities.encoders.is_empty() && capabilities.decoders.is_empty() {
+            let what = "this FFmpeg has neither libx264 nor libx265, and decodes neither codec";
+            return Err(Error::Unsupported(what.into()));
+        }
         Ok(Libavcodec { encoders, capabilities, tuning })
     }
 }
@@ -311,5 +317,19 @@ impl Backend for Libavcodec {
             format: extradata.format.unwrap_or(format),
             warnings: Vec::new(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_an_encoder_there_is_still_decoding() {
+        let backend = Libavcodec::with(Vec::new(), Tuning { preset: None, threads: 1 }).unwrap();
+        let Capabilities { encoders, decoders, .. } = backend.capabilities();
+        assert!(encoders.is_empty());
+        let decoded: Vec<_> = decoders.iter().map(|support| support.codec).collect();
+        assert_eq!(decoded, [Codec::H264, Codec::H265]);
     }
 }
