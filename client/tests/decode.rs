@@ -585,6 +585,18 @@ fn a_session_that_has_decoded_nothing_survives_a_reset() {
 }
 
 #[test]
+fn a_session_that_ends_for_a_change_of_the_stream_does_not_survive_a_reset() {
+    let script = Script { capabilities: EARLY, ..Script::default() };
+    let (mut decoder, sessions) = open(&script, &settings(), &stream(64, 48));
+    let other =
+        AccessUnit { data: [sets(96, 30, false), packet(0, true, false)].concat(), ..unit(0) };
+    assert!(matches!(decoder.send_packet(other.clone()), Ok(SentPacket::Full(_))));
+    decoder.reset();
+    assert!(matches!(decoder.send_packet(other), Ok(SentPacket::Taken)));
+    assert_eq!(sessions.count(), 2);
+}
+
+#[test]
 fn after_the_end_a_reset_lets_packets_in_again() {
     let (mut decoder, sessions) = open(&Script::default(), &settings(), &stream(64, 48));
     for _ in 0..3 {

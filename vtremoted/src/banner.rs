@@ -6,7 +6,7 @@ use crate::settings::{LogFormat, Source};
 use std::net::SocketAddr;
 use std::path::Path;
 use tracing::{info, warn};
-use vtremote_backend::{Backend, Codec};
+use vtremote_backend::Codec;
 use vtremote_proto::DEFAULT_PORT;
 
 /// What `--version` prints.
@@ -33,6 +33,9 @@ pub(crate) fn print(daemon: &Daemon) {
                 );
             }
         }
+    }
+    if daemon.backends().iter().all(|backend| backend.capabilities().encoders.is_empty()) {
+        warn!("there is no encoder here, only decoders: --encoder chooses one by its name");
     }
     match &settings.token {
         Some((_, source)) => info!("a token is set ({source}): clients must send it"),
@@ -96,11 +99,6 @@ fn others_can_read(path: &Path) -> bool {
 #[cfg(not(unix))]
 fn others_can_read(_: &Path) -> bool {
     false
-}
-
-/// Whether some backend can encode anything at all.
-pub(crate) fn can_encode(backends: &[std::sync::Arc<dyn Backend>]) -> bool {
-    backends.iter().any(|backend| !backend.capabilities().encoders.is_empty())
 }
 
 #[cfg(test)]

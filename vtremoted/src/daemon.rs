@@ -1,4 +1,3 @@
-use crate::banner::can_encode;
 use crate::session;
 use crate::settings::Settings;
 use crate::slots::Slots;
@@ -12,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 use tracing::{debug, error, info, warn};
-use vtremote_backend::Backend;
+use vtremote_backend::{Backend, Capabilities};
 use vtremote_link::{ConnectError, Listener, TICK, TcpSettings, tcp_link};
 
 /// Connections without a slot, beyond which the oldest of them goes: so many that have had none, and as
@@ -63,8 +62,13 @@ impl Daemon {
     /// # Errors
     /// [`Error::Start`] names the address that cannot be had, and why.
     pub fn bind(settings: &Settings, backends: &[Arc<dyn Backend>]) -> Result<Self, Error> {
-        if !can_encode(backends) {
-            return Err(Error::Start("no backend can encode anything on this machine".into()));
+        let idle = |backend: &Arc<dyn Backend>| {
+            let Capabilities { encoders, decoders, .. } = backend.capabilities();
+            encoders.is_empty() && decoders.is_empty()
+        };
+        if backends.iter().all(idle) {
+            let what = "no backend can encode or decode anything on this machine";
+            return Err(Error::Start(what.into()));
         }
         let mut listeners = Vec::new();
         for address in &settings.listen {

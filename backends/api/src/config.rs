@@ -210,8 +210,10 @@ pub struct DecoderConfig {
     pub time_base: Ratio,
     /// avcC, hvcC (with or without box header) or Annex B parameter sets; empty: they come in-band.
     pub extradata: Vec<u8>,
-    /// No more delay than the stream's own reordering: for clients that wait for a frame a packet.
-    pub low_delay: bool,
+    /// At most so many packets are held back before a frame comes out (docs/protocol.md section 7), or
+    /// as many as the stream's own reordering needs where that is more: a client with a small window would
+    /// otherwise wait for ever.
+    pub max_delay: Option<u32>,
 }
 
 /// One record of frame or packet side data. The two number spaces are different.

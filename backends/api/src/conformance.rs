@@ -137,7 +137,7 @@ macro_rules! decoder_conformance {
                 start_codes_of_three_bytes_are_as_good
                 frames_that_are_held_give_packets_back
                 a_corrupt_packet_is_a_warning
-                low_delay_gives_a_frame_for_each_packet
+                packets_held_back_are_no_more_than_allowed
                 nothing_follows_drained
                 dropping_in_the_middle_joins_and_is_silent
                 the_same_packets_give_the_same_frames

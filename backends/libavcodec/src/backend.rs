@@ -69,7 +69,7 @@ impl Libavcodec {
     ///
     /// # Errors
     /// [`Error::Unsupported`] for an encoder that was chosen by name and is not in this FFmpeg or
-    /// does not work, or if there is none at all.
+    /// does not work, or if nothing can be encoded or decoded at all.
     pub fn new(settings: Settings) -> Result<Self, Error> {
         let threads = settings.threads.or_else(|| thread::available_parallelism().ok());
         let threads = threads.map_or(1, NonZero::get).min(MOST_THREADS);
@@ -85,20 +85,26 @@ impl Libavcodec {
                 (Err(error), None) => return Err(error),
             }
         }
-        if encoders.is_empty() {
-            let what = "this FFmpeg has neither libx264 nor libx265; choose an encoder by name";
-            return Err(Error::Unsupported(what.into()));
-        }
+        Self::with(encoders, tuning)
+    }
+
+    /// Over these encoders, which may be none, and the decoders that there are.
+    fn with(encoders: Vec<Choice>, tuning: Tuning) -> Result<Self, Error> {
         let support = |choice: &Choice| Support {
             codec: choice.codec,
             implementation: choice.encoder.clone(),
             formats: choice.inputs.iter().map(|(format, _)| *format).collect(),
         };
+        let decoders = [Codec::H264, Codec::H265].into_iter().filter_map(decodes);
         let capabilities = Capabilities {
             encoders: encoders.iter().map(support).collect(),
-            decoders: [Codec::H264, Codec::H265].into_iter().filter_map(decodes).collect(),
+            decoders: decoders.collect(),
             side_data: true,
         };
+        if capabilities.encoders.is_empty() && capabilities.decoders.is_empty() {
+            let what = "this FFmpeg has neither libx264 nor libx265, and decodes neither codec";
+            return Err(Error::Unsupported(what.into()));
+        }
         Ok(Libavcodec { encoders, capabilities, tuning })
     }
 }
@@ -161,6 +167,31 @@ fn probe(
     let plan = plan(&config, encoder, layout, tuning).map_err(|error| error.to_string())?;
     let opened = ffi::Encoder::open(encoder, &plan.parameters, true);
     opened.map(drop).map_err(|error| error.to_string())
+}
+
+/// A decoder's options for so many threads, where at most `max_delay` packets may be held back and the
+/// parameter sets, if they are known, say that the stream's `reordering` holds back so many of them.
+fn delay(
+    threads: usize,
+    max_delay: Option<u32>,
+    reordering: Option<u8>,
+) -> Vec<(&'static str, String)> {
+    let reordering = reordering.map(u32::from);
+    // What is left for frame threads, which hold a picture each, but for the one that gives it.
+    let left = max_delay.map(|most| most.saturating_sub(reordering.unwrap_or(u32::MAX)) as usize);
+    let (kind, threads) = match left {
+        None => ("frame+slice", threads),
+        Some(0) => ("slice", threads),
+        Some(left) => ("frame+slice", threads.min(left + 1)),
+    };
+    let mut options = vec![("threads", threads.to_string()), ("thread_type", kind.into())];
+    if max_delay.is_none_or(|most| reordering.is_some_and(|held| (1..=most).contains(&held))) {
+        // Where an H.264 stream does not say how far it reorders, the decoder would try with less
+        // and throw away pictures each time that it was too little. With this it takes the most
+        // that the stream's level allows, which is what `reordering` is then.
+        options.push(("strict", "strict".into()));
+    }
+    options
 }
 
 impl Backend for Libavcodec {
@@ -250,7 +281,7 @@ impl Backend for Libavcodec {
         config: &DecoderConfig,
         sink: Arc<dyn FrameSink>,
     ) -> Result<Opened<Box<dyn Decoder>>, Error> {
-        let DecoderConfig { codec, width, height, format, time_base, low_delay, .. } = *config;
+        let DecoderConfig { codec, width, height, format, time_base, max_delay, .. } = *config;
         let name = ffi::decoder(codec)
             .ok_or_else(|| Error::Unsupported(format!("there is no {codec} decoder here")))?;
         if !DECODED.contains(&format) {
@@ -260,21 +291,14 @@ impl Backend for Libavcodec {
         check_size(width, height)?;
         let extradata = Extradata::read(codec, &config.extradata)?;
         let mut options = vec![
-            ("threads", self.tuning.threads.min(MOST_DECODER_THREADS).to_string()),
             ("pkt_timebase", format!("{}/{}", time_base.num, time_base.den)),
             ("max_pixels", MOST_PIXELS.to_string()),
         ];
-        options.push(match low_delay {
-            // Frame threads hold a picture each.
-            true => ("thread_type", "slice".into()),
-            false => ("thread_type", "frame+slice".into()),
-        });
-        if !low_delay {
-            // Where an H.264 stream does not say how far it reorders, the decoder would try with
-            // less and throw away pictures each time that it was too little. With this it takes the
-            // most that the stream's level allows.
-            options.push(("strict", "strict".into()));
-        }
+        options.extend(delay(
+            self.tuning.threads.min(MOST_DECODER_THREADS),
+            max_delay,
+            extradata.reordering,
+        ));
         let size = |side| {
             i32::try_from(side).map_err(|_| Error::Internal(format!("a side of {side} pixels")))
         };
@@ -293,5 +317,19 @@ impl Backend for Libavcodec {
             format: extradata.format.unwrap_or(format),
             warnings: Vec::new(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_an_encoder_there_is_still_decoding() {
+        let backend = Libavcodec::with(Vec::new(), Tuning { preset: None, threads: 1 }).unwrap();
+        let Capabilities { encoders, decoders, .. } = backend.capabilities();
+        assert!(encoders.is_empty());
+        let decoded: Vec<_> = decoders.iter().map(|support| support.codec).collect();
+        assert_eq!(decoded, [Codec::H264, Codec::H265]);
     }
 }

@@ -1,7 +1,7 @@
 //! What stands before a stream, and what stands between its pictures.
 
 use vtremote_backend::{Codec, Error, PixelFormat};
-use vtremote_bitstream::sps::{H264Sps, H265Sps, SampleFormat};
+use vtremote_bitstream::sps::{H264Sps, H265Sps, SampleFormat, StreamFacts};
 use vtremote_bitstream::{Framing, ParameterSets, SetKind, annexb};
 
 /// Extradata as a decoder of Annex B wants it.
@@ -11,6 +11,9 @@ pub(crate) struct Extradata {
     pub(crate) annexb: Vec<u8>,
     /// Of the pictures, as an SPS says it.
     pub(crate) format: Option<PixelFormat>,
+    /// The most that the SPSs allow the stream to reorder, in pictures; `None` if there is none that
+    /// can be read to its end.
+    pub(crate) reordering: Option<u8>,
 }
 
 impl Extradata {
@@ -36,7 +39,9 @@ impl Extradata {
         });
         // Which of several is used is for the pictures to say.
         let format = formats.next().map(|samples| pixel_format(codec, samples)).transpose()?;
-        Ok(Extradata { annexb, format })
+        let facts = sets.of(SetKind::Sps).filter_map(|nal| StreamFacts::from_sps(codec, nal));
+        let reordering = facts.map(|facts| facts.reorder_depth).max();
+        Ok(Extradata { annexb, format, reordering })
     }
 }
 

@@ -49,7 +49,7 @@ fn what_libavcodec_says_goes_to_the_hook() {
             format: PixelFormat::Nv12,
             time_base: Ratio { num: 1, den: 30 },
             extradata: Vec::new(),
-            low_delay: false,
+            max_delay: None,
         };
         let mut opened = backend.open_decoder(&config, warnings.clone()).unwrap();
         let junk = CodedPacket {

@@ -26,10 +26,11 @@ pub(crate) fn open(
     }
     let mut script = script.clone();
     let mut warnings = Vec::new();
-    let late = script.delay > 0 || script.burst > 1 || script.reorder.is_some();
-    if config.low_delay && late {
-        let what = "script's delay, reorder and burst: left out, low delay is asked for";
-        warnings.push(what.into());
+    let held = script.delay + script.reorder.unwrap_or(0) + (script.burst - 1);
+    if let Some(most) = config.max_delay.filter(|most| held > *most) {
+        warnings.push(format!(
+            "script's delay, reorder and burst: left out, no more than {most} may be held back"
+        ));
         (script.delay, script.burst, script.reorder) = (0, 1, None);
     }
     let (capacity, slow, panic) = (script.pictures, script.slow, script.panic);

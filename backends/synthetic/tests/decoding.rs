@@ -56,7 +56,7 @@ fn config(codec: Codec, format: PixelFormat) -> DecoderConfig {
         format,
         time_base: Ratio { num: 1, den: 1 },
         extradata: Vec::new(),
-        low_delay: false,
+        max_delay: None,
     }
 }
 

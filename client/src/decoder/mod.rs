@@ -431,8 +431,9 @@ impl Decoder {
             let state = session.shared.lock();
             state.session.counts().admitted == 0 && !state.over()
         };
-        // A session that has not decoded anything yet has nothing to forget.
-        if self.flushed || !self.session.as_ref().is_some_and(unused) {
+        // A session that has not decoded anything yet has nothing to forget; one that was flushed, by the
+        // caller or for a change of the stream, takes nothing any more.
+        if self.flushed || self.changing || !self.session.as_ref().is_some_and(unused) {
             self.end_session();
         }
         self.flushed = false;

@@ -111,8 +111,11 @@ impl Memory {
     /// # Errors
     /// Somebody still writes to it.
     pub(crate) fn complete(&mut self) -> Result<(), Lent> {
-        for plane in &self.planes.memory {
-            self.planes.rows.push(PlaneMemory::read(plane)?);
+        let Planes { memory, rows } = &mut self.planes;
+        rows.clear();
+        for plane in memory {
+            let read = PlaneMemory::read(plane).inspect_err(|_| rows.clear());
+            rows.push(read?);
         }
         Ok(())
     }
@@ -190,9 +193,9 @@ mod tests {
         let mut memory = pool.take(&geometry(8, 8));
         let lent = PlaneMemory::lend(&memory.planes()[1], 0..1).unwrap();
         assert!(memory.complete().is_err());
-        drop((memory, lent));
-        let mut memory = pool.take(&geometry(8, 8));
+        drop((lent, PlaneMemory::lend(&memory.planes()[0], 0..1).unwrap()));
         memory.complete().unwrap();
+        assert_eq!(memory.rows().len(), 2, "what was tried before leaves nothing");
         assert!(PlaneMemory::lend(&memory.planes()[0], 0..1).is_err());
     }
 }

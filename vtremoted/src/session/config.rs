@@ -6,8 +6,8 @@ use vtremote_backend::{
 };
 use vtremote_proto::{ClientTraits, CodecFlags, Configure, Options, Rational, ScaleMode};
 
-/// How many frames an encoder may hold back for a client whose window it does not know
-/// (docs/protocol.md section 7).
+/// How many frames an encoder, or packets a decoder, may hold back for a client whose window it does
+/// not know (docs/protocol.md section 7).
 const MAX_DELAY: u32 = 7;
 
 fn format(number: u8) -> Result<PixelFormat, Error> {
@@ -168,7 +168,12 @@ pub(super) fn decoder(
         format: format(configure.pix_fmt)?,
         time_base: time_base(configure.time_base)?,
         extradata: configure.extradata.to_vec(),
-        low_delay: !client.decode_async,
+        max_delay: match (client.decode_async, client.ack) {
+            // It waits for a frame after every packet.
+            (false, _) => Some(0),
+            (true, false) => Some(MAX_DELAY),
+            (true, true) => None,
+        },
     })
 }
 
@@ -270,6 +275,18 @@ mod tests {
         refuses(&|configure| configure.height = 100_000);
         refuses(&|configure| configure.pix_fmt = 6);
         refuses(&|configure| configure.time_base = Rational { num: 1, den: 0 });
+    }
+
+    #[test]
+    fn a_decoder_holds_back_no_more_than_its_client_can_do_without() {
+        let mut client = vtremote_proto::Server::<()>::new(Default::default()).traits_of_client();
+        let mut max_delay = |decode_async, ack| {
+            (client.decode_async, client.ack) = (decode_async, ack);
+            decoder(Codec::H264, &configure(&[]), client).unwrap().max_delay
+        };
+        assert_eq!(max_delay(false, false), Some(0));
+        assert_eq!(max_delay(true, false), Some(7));
+        assert_eq!(max_delay(true, true), None);
     }
 
     #[test]

@@ -53,7 +53,7 @@ struct State {
     slot: Option<Slot>,
     /// Packets or pictures that the writer has not begun with.
     queued: usize,
-    /// Since FLUSH: when the backend last gave something, or FLUSH itself.
+    /// Since FLUSH: when the backend last gave something or the writer began with it, or FLUSH itself.
     draining: Option<Duration>,
     /// The writer sleeps until then unless it is woken: waking costs a call into the kernel, and what
     /// comes in with every few hundred kilobytes is seldom any of its business.

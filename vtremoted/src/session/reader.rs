@@ -133,7 +133,9 @@ impl Reader<'_> {
     fn goes_on(&self) -> bool {
         let state = self.session.lock();
         let late = |since| self.session.began.elapsed().saturating_sub(since) > self.patience;
-        let (ended, late) = (state.server.end().is_some(), state.draining.is_some_and(late));
+        // A decoder waits for a client that reads slowly: the writer has a deadline for that.
+        let late = state.queued == 0 && state.draining.is_some_and(late);
+        let ended = state.server.end().is_some();
         drop(state);
         if late && !ended {
             let what = format!("no output for {:?}", self.patience);
@@ -267,6 +269,9 @@ impl Reader<'_> {
                     let taken = decode.make_room(TICK);
                     if taken {
                         self.session.with(|server, now| server.taken(now, 0));
+                    } else if self.session.lock().queued > 0 {
+                        // It waits for a client that reads slowly.
+                        began = Instant::now();
                     }
                     taken
                 }

@@ -21,6 +21,7 @@ pub(super) fn write(session: &Shared, mut link: Box<dyn LinkWriter>) {
         if let Some(message) = state.server.next(now) {
             if matches!(message, Outgoing::Data(_)) {
                 state.queued = state.queued.saturating_sub(1);
+                state.draining = state.draining.map(|_| now);
             }
             session.settle(state);
             match message {

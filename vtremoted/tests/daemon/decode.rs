@@ -229,38 +229,80 @@ fn a_client_that_does_not_read_is_not_read_from_without_bound() {
 }
 
 #[test]
-fn a_backend_that_does_not_decode_says_so() {
-    struct EncoderOnly(Arc<dyn Backend>, Capabilities);
-    impl Backend for EncoderOnly {
-        fn name(&self) -> &str {
-            "encoder-only"
-        }
-        fn capabilities(&self) -> &Capabilities {
-            &self.1
-        }
-        fn open_encoder(
-            &self,
-            config: &EncoderConfig,
-            sink: Arc<dyn PacketSink>,
-        ) -> Result<Opened<Box<dyn Encoder>>, Error> {
-            self.0.open_encoder(config, sink)
-        }
-        fn open_decoder(
-            &self,
-            config: &DecoderConfig,
-            sink: Arc<dyn FrameSink>,
-        ) -> Result<Opened<Box<dyn Decoder>>, Error> {
-            self.0.open_decoder(config, sink)
-        }
+fn a_client_that_reads_slowly_is_not_taken_for_a_decoder_that_stands_still() {
+    let packets = stream("h264", "", 8);
+    let settings = Settings { idle_timeout: Duration::from_millis(800), ..settings() };
+    let service = Service::with(&settings, "pictures=2");
+    // A picture takes longer than the backend may take and give nothing, but bytes move all the time.
+    let video = Video { format: PixelFormat::Nv12, width: 1920, height: 1080 };
+    let mut peer = decoder(&service, "h264", video, &[ASYNC]);
+    peer.pace = (48 << 10, Duration::from_millis(16));
+    packets.iter().for_each(|(head, data)| peer.packet(head, data));
+    peer.flush();
+    for packet in &packets {
+        assert_eq!(frame(peer.next()).0, packet.0.pts);
     }
+    assert_eq!(peer.next(), Message::Done);
+}
+
+/// A backend that lists what it is told to list.
+struct Listing(Arc<dyn Backend>, Capabilities);
+impl Backend for Listing {
+    fn name(&self) -> &str {
+        "listing"
+    }
+    fn capabilities(&self) -> &Capabilities {
+        &self.1
+    }
+    fn open_encoder(
+        &self,
+        config: &EncoderConfig,
+        sink: Arc<dyn PacketSink>,
+    ) -> Result<Opened<Box<dyn Encoder>>, Error> {
+        self.0.open_encoder(config, sink)
+    }
+    fn open_decoder(
+        &self,
+        config: &DecoderConfig,
+        sink: Arc<dyn FrameSink>,
+    ) -> Result<Opened<Box<dyn Decoder>>, Error> {
+        self.0.open_decoder(config, sink)
+    }
+}
+
+#[test]
+fn a_backend_that_does_not_decode_says_so() {
     let synthetic = crate::service::synthetic("");
     let capabilities = Capabilities { decoders: Vec::new(), ..synthetic.capabilities().clone() };
-    let service = Service::over(&settings(), Arc::new(EncoderOnly(synthetic, capabilities)));
+    let service = Service::over(&settings(), Arc::new(Listing(synthetic, capabilities)));
     let mut peer = Peer::taken(service.address);
     match peer.configure(SMALL, &[DECODE], &[]) {
         Message::Error(code, message) => {
             assert_eq!(code, error_code::UNSUPPORTED);
-            assert!(message.contains("decode") && message.contains("encoder-only"), "{message}");
+            assert!(message.contains("decode") && message.contains("listing"), "{message}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_backend_that_only_decodes_does_that_and_refuses_to_encode() {
+    let packets = stream("h264", "", 3);
+    let synthetic = crate::service::synthetic("");
+    let capabilities = Capabilities { encoders: Vec::new(), ..synthetic.capabilities().clone() };
+    let service = Service::over(&settings(), Arc::new(Listing(synthetic, capabilities)));
+    let mut peer = decoder(&service, "h264", SMALL, &[ASYNC]);
+    packets.iter().for_each(|(head, data)| peer.packet(head, data));
+    peer.flush();
+    for packet in &packets {
+        assert_eq!(frame(peer.next()).0, packet.0.pts);
+    }
+    assert_eq!(peer.next(), Message::Done);
+    let mut peer = Peer::taken(service.address);
+    match peer.configure(SMALL, &[], &[]) {
+        Message::Error(code, message) => {
+            assert_eq!(code, error_code::UNSUPPORTED);
+            assert!(message.contains("encode"), "{message}");
         }
         other => panic!("{other:?}"),
     }

@@ -5,7 +5,7 @@ use crate::video::{Form, Video};
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use vtremote_backend_synthetic::read_payload;
 use vtremote_proto::{
     Configure, Flush, Geometry, Hello, HelloStatus, Incoming, Item, Limits, PacketHead, PlaneHead,
@@ -22,6 +22,8 @@ pub(crate) struct Peer {
     bodies: Vec<(Option<PlaneHead>, Vec<u8>)>,
     /// What CONFIGURE says of the codec.
     pub(crate) codec: &'static str,
+    /// Reads so many bytes at a time, so long after those before.
+    pub(crate) pace: (usize, Duration),
 }
 
 enum Head {
@@ -85,6 +87,7 @@ impl Peer {
             head: None,
             bodies: Vec::new(),
             codec: "h264",
+            pace: (65536, Duration::ZERO),
         }
     }
 
@@ -195,7 +198,9 @@ impl Peer {
             }
             // A server that only sends PING would never let a read time out.
             assert!(self.began.elapsed() < 2 * GUARD, "the session does not end");
-            let mut bytes = [0; 65536];
+            let (at_once, apart) = self.pace;
+            std::thread::sleep(apart);
+            let mut bytes = vec![0; at_once];
             match self.stream.read(&mut bytes) {
                 Ok(0) => return End,
                 Ok(read) => self.parse(&bytes[..read]),

@@ -168,16 +168,18 @@ pub fn a_corrupt_packet_is_a_warning(case: &DecoderCase) {
     assert!(times.iter().all(|pts| shown.contains(pts)), "{times:?} became {shown:?}");
 }
 
-/// With [`DecoderConfig::low_delay`], and a stream that is not reordered, a packet's frame comes
-/// without another packet.
-pub fn low_delay_gives_a_frame_for_each_packet(case: &DecoderCase) {
-    let stream = Stream::new(case, 0, 12);
-    let config = DecoderConfig { low_delay: true, ..config(case, stream.record) };
-    let sink = Recorder::<Shown>::new();
-    let mut decoder = open(case, &config, Arc::clone(&sink) as _);
-    for (number, packet) in stream.packets.into_iter().enumerate() {
-        submit(&mut *decoder, packet);
-        sink.wait_for_outputs(number + 1);
+/// With [`DecoderConfig::max_delay`], and a stream that is not reordered, frames come although no more
+/// packets do: where nothing may be held back, one for each packet.
+pub fn packets_held_back_are_no_more_than_allowed(case: &DecoderCase) {
+    for most in [0, 3] {
+        let stream = Stream::new(case, 0, 12);
+        let config = DecoderConfig { max_delay: Some(most), ..config(case, stream.record) };
+        let sink = Recorder::<Shown>::new();
+        let mut decoder = open(case, &config, Arc::clone(&sink) as _);
+        for (sent, packet) in (1..).zip(stream.packets) {
+            submit(&mut *decoder, packet);
+            sink.wait_for_outputs(usize::saturating_sub(sent, most as usize));
+        }
     }
 }
 
@@ -281,7 +283,7 @@ fn config(case: &DecoderCase, extradata: Vec<u8>) -> DecoderConfig {
         format: case.format,
         time_base: Ratio { num: 1, den: 30 },
         extradata,
-        low_delay: false,
+        max_delay: None,
     }
 }
 

@@ -14,6 +14,7 @@ use vtremote_backend::{
     PixelFormat, Ratio, SideData,
 };
 use vtremote_backend_libavcodec::{Libavcodec, Settings};
+use vtremote_bitstream::ParameterSets;
 
 fn backend(threads: usize) -> Libavcodec {
     let settings = Settings { threads: NonZero::new(threads), ..Settings::default() };
@@ -65,10 +66,10 @@ fn pictures_and_times_are_libavcodecs_own() {
             let expected = plain::decode(&stream);
             assert_eq!(expected.len() as i64, frames_wanted);
             assert!(expected.windows(2).all(|pair| pair[0].pts < pair[1].pts));
-            for (threads, low_delay) in [(1, false), (4, false), (4, true)] {
-                let config = DecoderConfig { low_delay, ..config(&stream) };
+            for (threads, max_delay) in [(1, None), (4, None), (4, Some(7)), (4, Some(0))] {
+                let config = DecoderConfig { max_delay, ..config(&stream) };
                 let found = frames(threads, &config, &stream);
-                let what = (source.encoder, source.layout, size, threads, low_delay);
+                let what = (source.encoder, source.layout, size, threads, max_delay);
                 assert_eq!(found, expected, "{what:?}");
             }
         }
@@ -281,20 +282,39 @@ fn no_picture_is_lost_where_the_stream_does_not_say_how_far_it_reorders() {
 }
 
 #[test]
-fn low_delay_waits_for_no_more_than_the_reordering() {
+fn where_nothing_may_be_held_back_there_is_no_delay_but_the_reordering() {
     // B-frames between references, none of which is a reference: one picture of reordering.
     let x264 = [("bf", "2"), ("b_strategy", "0"), ("b-pyramid", "none")];
     let x265 = [("x265-params", "log-level=error:bframes=2:b-pyramid=0:b-adapt=0:pools=1")];
     for (encoder, options) in [("libx264", &x264[..]), ("libx265", &x265[..])] {
         let stream = encode(&Source { encoder, options, ..Source::default() });
         let sink = Arc::new(Listener::default());
-        let config = DecoderConfig { low_delay: true, ..config(&stream) };
+        let config = DecoderConfig { max_delay: Some(0), ..config(&stream) };
         let mut decoder = open(&backend(4), &config, &sink);
         for (sent, packet) in (1..).zip(&stream.packets) {
             submit(&mut *decoder, packet);
             // libx265 says two where one would do.
             let reordering = if encoder == "libx265" { 2 } else { 1 };
             drop(sink.wait(|told| told.frames.len() + reordering >= sent));
+        }
+    }
+}
+
+#[test]
+fn where_seven_packets_may_be_held_back_no_threads_and_no_rules_hold_more() {
+    let encoded = kinds().map(|source| encode(&Source { frames: 24, ..source }));
+    // The last does not say that it reorders by three pictures, and its level allows for sixteen.
+    for stream in encoded.into_iter().chain([silent_pyramid()]) {
+        let sets = ParameterSets::in_access_unit(stream.codec, &stream.packets[0].data);
+        let extradata = sets.to_annexb();
+        let sink = Arc::new(Listener::default());
+        let config = DecoderConfig { max_delay: Some(7), extradata, ..config(&stream) };
+        let mut decoder = open(&backend(16), &config, &sink);
+        // What comes too late while the reordering is being found out is not shown.
+        let lost = stream.packets.len() - plain::decode(&stream).len();
+        for (sent, packet) in (1..).zip(&stream.packets) {
+            submit(&mut *decoder, packet);
+            drop(sink.wait(|told| told.frames.len() + lost + 7 >= sent));
         }
     }
 }
@@ -528,7 +548,7 @@ impl FrameSink for Panics {
 fn a_panic_in_the_codecs_thread_is_a_failure_told_once() {
     let stream = encode(&Source { frames: 2, ..Source::default() });
     let sink = Arc::new(Panics::default());
-    let config = DecoderConfig { low_delay: true, ..config(&stream) };
+    let config = DecoderConfig { max_delay: Some(0), ..config(&stream) };
     let mut decoder = backend(1).open_decoder(&config, sink.clone()).unwrap().codec;
     submit(&mut *decoder, &stream.packets[0]);
     let failed = sink.0.wait(|_| false).failed.clone();

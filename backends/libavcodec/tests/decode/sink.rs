@@ -96,7 +96,7 @@ pub(crate) fn config(stream: &Stream) -> DecoderConfig {
         format: PixelFormat::Nv12,
         time_base: Ratio { num: 1, den: 60 },
         extradata: stream.extradata.clone(),
-        low_delay: false,
+        max_delay: None,
     }
 }
 
