@@ -1,9 +1,9 @@
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use vtremote_bitstream as bitstream;
-use vtremote_link::{Address, ConnectError, Link, TcpSettings, connect};
+use vtremote_link::Link;
 use vtremote_planes::{Compression, Workers};
 use vtremote_proto::limits::DEFAULT_CAP;
 use vtremote_proto::message::{MAX_SIDE_DATA_BYTES, MAX_SIDE_DATA_RECORDS};
@@ -13,14 +13,12 @@ use vtremote_proto::{Codec, CodecFlags, Limits};
 use crate::buffers::Buffers;
 use crate::log::Log;
 use crate::packet::Packet;
-use crate::prepare::Plan;
+use crate::prepare::{Made, Plan};
 use crate::reader::Reader;
-use crate::shared::{Configured, Shared};
+use crate::session::{Info, Session, compression, dial, no_thread, worker_count};
+use crate::shared::{Direction, Shared};
 use crate::writer::{AHEAD, Writer};
-use crate::{Error, Frame, InputFormat, Level, LogSink, Settings, Video};
-
-/// More workers than this find nothing to do for one stream.
-const MAX_WORKERS: usize = 8;
+use crate::{Error, Frame, FrameSource, InputFormat, Level, LogSink, Settings, Video};
 
 /// With so many packets that the caller has not fetched no frame is taken: the window counts what the
 /// server has answered, so that one who only sends would fill the memory.
@@ -31,16 +29,31 @@ const MAX_UNFETCHED: usize = 128;
 /// Dropping it ends the session at once: every thread is joined and every frame dropped when that
 /// returns. Sending and receiving belong to one thread; which one may change.
 pub struct Encoder {
-    shared: Arc<Shared>,
-    threads: Vec<JoinHandle<()>>,
+    session: Session<Encoding>,
     video: Video,
-    compression: Compression,
-    configured: Configured,
     flushed: bool,
     /// The last frame found no room.
     refused: bool,
     /// It was said that side data is dropped.
     warned: bool,
+}
+
+/// What a session that encodes has under its lock.
+#[derive(Default)]
+pub(crate) struct Encoding {
+    /// Admitted, and not yet taken by the writer.
+    pub(crate) queue: VecDeque<(u32, Frame)>,
+    /// What the workers have made since the writer looked.
+    pub(crate) made: Vec<Made>,
+    /// Received, and not yet handed over.
+    pub(crate) packets: VecDeque<Packet>,
+    /// The pictures of frames whose packets have not been handed over, by pts.
+    pub(crate) held: HashMap<i64, Arc<dyn FrameSource>>,
+}
+
+impl Direction for Encoding {
+    const REMOTE: &'static str = "encoder";
+    const SENT: &'static str = "frames";
 }
 
 /// What became of a frame.
@@ -60,37 +73,6 @@ pub enum Received {
     Nothing,
     /// Every frame's packet has been handed over, and the server said that this is all.
     End,
-}
-
-/// What a session is and what it has done.
-#[derive(Clone, Debug)]
-pub struct Info {
-    /// The server as the user named it, with its port.
-    pub server: String,
-    /// The name that it gives itself; early servers give none.
-    pub server_name: String,
-    /// Its version.
-    pub server_version: String,
-    /// What it can do (docs/protocol.md section 3).
-    pub capabilities: Vec<String>,
-    /// Sessions that it had when this one began, this one included.
-    pub active_sessions: u16,
-    /// Sessions that it can have; 0 if it did not say.
-    pub max_sessions: u16,
-    /// What the planes are compressed with.
-    pub compression: Compression,
-    /// Whether frames travel slice by slice.
-    pub slices: bool,
-    /// Frames whose last byte was written.
-    pub frames_sent: u64,
-    /// Packets that came in.
-    pub packets_received: u64,
-    /// On this connection.
-    pub bytes_sent: u64,
-    /// On this connection.
-    pub bytes_received: u64,
-    /// What the frames that were sent are without compression.
-    pub raw_bytes: u64,
 }
 
 impl Encoder {
@@ -139,11 +121,7 @@ impl Encoder {
         log: Option<Arc<LogSink>>,
     ) -> Result<Self, Error> {
         let Link { reader, writer, closer, is_local, .. } = link;
-        let compression = match settings.compression {
-            Some(compression) => compression,
-            None if is_local => Compression::None,
-            None => Compression::Zstd,
-        };
+        let compression = compression(settings, is_local);
         let session = Client::new(client_settings(settings, video, token, compression)?)
             .map_err(|error| Error::Settings(error.to_string()))?;
 
@@ -154,8 +132,7 @@ impl Encoder {
         let workers = if compression == Compression::None && lends {
             None
         } else {
-            let threads = thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS);
-            Some(Workers::new("vtremote-work", threads, jobs).map_err(no_thread)?)
+            Some(Workers::new("vtremote-work", worker_count(), jobs).map_err(no_thread)?)
         };
 
         let log = Log::new(settings.log_level, log);
@@ -183,64 +160,12 @@ impl Encoder {
             made: Vec::new(),
         };
 
-        // From here on, dropping the encoder ends what has been started.
-        let mut encoder = Self {
-            shared,
-            threads: Vec::with_capacity(2),
-            video: *video,
-            compression,
-            configured: Configured { server: Default::default(), extradata: Vec::new() },
-            flushed: false,
-            refused: false,
-            warned: false,
-        };
-        encoder.start("vtremote-read", move || reader.run())?;
-        encoder.start("vtremote-write", move || writer.run())?;
-        encoder.configured = encoder.wait_for_configure()?;
-        let Configured { server: traits, .. } = &encoder.configured;
-        if settings.slices == Some(true) && !traits.slices {
-            return Err(Error::Missing {
-                server: encoder.shared.server.clone(),
-                capability: "x.slices.v1".to_owned(),
-            });
-        }
-        encoder.shared.log.line(
-            Level::Info,
-            format_args!(
-                "{}: {}, {} {width}x{height} {}, wire compression {compression}{}, {} frames in flight",
-                encoder.shared.server,
-                match (traits.name.as_str(), traits.version.as_str()) {
-                    ("", _) => "a server that does not give its name".to_owned(),
-                    (name, "") => name.to_owned(),
-                    (name, version) => format!("{name} {version}"),
-                },
-                codec.map_or("", Codec::name),
-                format.wire(),
-                if traits.slices { " in slices" } else { "" },
-                settings.inflight,
-            ),
-        );
-        Ok(encoder)
-    }
-
-    fn start(&mut self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Error> {
-        let thread = thread::Builder::new().name(name.to_owned()).spawn(run).map_err(no_thread)?;
-        self.threads.push(thread);
-        Ok(())
-    }
-
-    /// Each answer has a deadline of the session's own.
-    fn wait_for_configure(&self) -> Result<Configured, Error> {
-        let mut state = self.shared.lock();
-        loop {
-            if let Some(error) = self.shared.error(&state) {
-                return Err(error);
-            }
-            if let Some(configured) = &state.configured {
-                return Ok(configured.clone());
-            }
-            state = self.shared.wait_for_input(state, None);
-        }
+        // From here on, dropping the session ends what has been started.
+        let mut session = Session::new(shared, compression);
+        session.start("vtremote-read", move || reader.run())?;
+        session.start("vtremote-write", move || writer.run())?;
+        session.wait_for_configure(settings, &format!("{width}x{height} {}", format.wire()))?;
+        Ok(Self { session, video: *video, flushed: false, refused: false, warned: false })
     }
 
     /// Gives the encoder a frame, or gets it back where there is no room. Never waits.
@@ -265,23 +190,25 @@ impl Encoder {
                 frame.side_data.len(),
             )));
         }
-        if !frame.side_data.is_empty() && !self.configured.server.side_data && !self.warned {
+        if !frame.side_data.is_empty() && !self.session.configured.server.side_data && !self.warned
+        {
             self.warned = true;
             let line = format_args!("the server takes no side data (captions): it is dropped");
-            self.shared.log.line(Level::Warn, line);
+            self.session.shared.log.line(Level::Warn, line);
         }
-        let mut state = self.shared.lock();
-        let failed = self.shared.error(&state);
+        let shared = &self.session.shared;
+        let mut state = shared.lock();
+        let failed = shared.error(&state);
         // What arrived before a failure is handed over before the caller hears of it.
-        let fetch_first = failed.is_some() && !state.packets.is_empty();
-        if fetch_first || state.packets.len() >= MAX_UNFETCHED {
+        let fetch_first = failed.is_some() && !state.own.packets.is_empty();
+        if fetch_first || state.own.packets.len() >= MAX_UNFETCHED {
             self.refused = true;
             return Ok(Sent::Full(frame));
         }
         if let Some(error) = failed {
             return Err(error);
         }
-        let number = match state.session.admit(self.shared.now(), frame.pts, frame.duration) {
+        let number = match state.session.admit(shared.now(), frame.pts, frame.duration) {
             Ok(number) => number,
             Err(AdmitError::NoRoom) => {
                 self.refused = true;
@@ -294,10 +221,10 @@ impl Encoder {
             Err(error) => return Err(Error::Usage(error.to_string())),
         };
         self.refused = false;
-        state.held.insert(frame.pts, frame.source.clone());
-        state.queue.push_back((number, frame));
+        state.own.held.insert(frame.pts, frame.source.clone());
+        state.own.queue.push_back((number, frame));
         drop(state);
-        self.shared.wake_writer();
+        shared.wake_writer();
         Ok(Sent::Taken)
     }
 
@@ -306,14 +233,15 @@ impl Encoder {
     /// # Errors
     /// Why the session failed, unless there are packets to receive before that.
     pub fn flush(&mut self) -> Result<(), Error> {
-        let mut state = self.shared.lock();
-        if let Some(error) = self.shared.error(&state).filter(|_| state.packets.is_empty()) {
+        let shared = &self.session.shared;
+        let mut state = shared.lock();
+        if let Some(error) = shared.error(&state).filter(|_| state.own.packets.is_empty()) {
             return Err(error);
         }
-        state.session.flush(self.shared.now());
+        state.session.flush(shared.now());
         drop(state);
         self.flushed = true;
-        self.shared.wake_writer();
+        shared.wake_writer();
         Ok(())
     }
 
@@ -327,60 +255,44 @@ impl Encoder {
     /// # Errors
     /// Why the session failed, once every packet that came before that has been handed over.
     pub fn receive_packet(&mut self, patience: Option<Duration>) -> Result<Received, Error> {
-        let until = patience.map(|patience| self.shared.now().saturating_add(patience));
-        let mut state = self.shared.lock();
+        let shared = &self.session.shared;
+        let until = patience.map(|patience| shared.now().saturating_add(patience));
+        let mut state = shared.lock();
         loop {
-            if let Some(packet) = state.packets.pop_front() {
-                let picture = state.held.remove(&packet.pts);
+            if let Some(packet) = state.own.packets.pop_front() {
+                let picture = state.own.held.remove(&packet.pts);
                 drop(state);
                 // Releasing it may run the caller's code, which must not find the lock taken.
                 drop(picture);
                 return Ok(Received::Packet(packet));
             }
-            if let Some(error) = self.shared.error(&state) {
+            if let Some(error) = shared.error(&state) {
                 return Err(error);
             }
             if state.session.done() {
                 return Ok(Received::End);
             }
-            let now = self.shared.now();
+            let now = shared.now();
             let has_room = self.refused && state.session.room(now);
             // Not the session's count: a packet that it has counted may still be on its way to us.
-            let idle = !self.flushed && state.held.is_empty();
+            let idle = !self.flushed && state.own.held.is_empty();
             if has_room || idle || until.is_some_and(|until| until <= now) {
                 return Ok(Received::Nothing);
             }
             let room_at = if self.refused { state.session.room_at() } else { None };
             let wake_at = room_at.into_iter().chain(until).min();
-            state = self.shared.wait_for_input(state, wake_at);
+            state = shared.wait_for_input(state, wake_at);
         }
     }
 
     /// The parameter sets as Annex B with 4-byte start codes; empty if the server told none.
     pub fn extradata(&self) -> &[u8] {
-        &self.configured.extradata
+        &self.session.configured.extradata
     }
 
     /// What the session is and what it has done so far.
     pub fn info(&self) -> Info {
-        let state = self.shared.lock();
-        let counts = state.session.counts();
-        let traits = &self.configured.server;
-        Info {
-            server: self.shared.server.clone(),
-            server_name: traits.name.clone(),
-            server_version: traits.version.clone(),
-            capabilities: state.greeting.capabilities.clone(),
-            active_sessions: state.greeting.active_sessions,
-            max_sessions: state.greeting.max_sessions,
-            compression: self.compression,
-            slices: traits.slices,
-            frames_sent: state.frames_sent,
-            packets_received: counts.received,
-            bytes_sent: counts.bytes_out,
-            bytes_received: counts.bytes_in,
-            raw_bytes: state.frames_sent.saturating_mul(self.video.raw_len()),
-        }
+        self.session.info(|sent, _| sent.saturating_mul(self.video.raw_len()))
     }
 
     /// The video that the session was opened for.
@@ -390,41 +302,6 @@ impl Encoder {
 
     /// Ends the session at once; the same as dropping it.
     pub fn close(self) {}
-}
-
-impl Drop for Encoder {
-    fn drop(&mut self) {
-        self.shared.lock().closing = true;
-        self.shared.wake_writer();
-        self.shared.closer.close();
-        for thread in self.threads.drain(..) {
-            // A panic in it has ended the session; there is nobody left to tell.
-            let _ = thread.join();
-        }
-        // The caller may hold packets, and they the buffers' home, but nothing holds a picture now.
-        let mut state = self.shared.lock();
-        let held = std::mem::take(&mut state.held);
-        let queue = std::mem::take(&mut state.queue);
-        drop(state);
-        drop((held, queue));
-    }
-}
-
-/// Connects to a server, within `patience`.
-///
-/// # Errors
-/// [`Error::Resolve`], [`Error::Connect`].
-pub fn dial(server: &Address, patience: Duration) -> Result<Link, Error> {
-    connect(server, patience, &TcpSettings::default()).map_err(|error| match error {
-        ConnectError::Resolve(error) => Error::Resolve { server: server.clone(), error },
-        ConnectError::Connect { address, error } => {
-            Error::Connect { server: server.clone(), address, error, patience }
-        }
-    })
-}
-
-fn no_thread(error: std::io::Error) -> Error {
-    Error::Internal(format!("no thread can be started: {error}"))
 }
 
 /// What the session itself does not check.

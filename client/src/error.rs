@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use vtremote_link::{Address, AddressError, ResolveError};
-use vtremote_proto::HelloStatus;
 use vtremote_proto::session::ClientError;
+use vtremote_proto::{HelloStatus, NO_PTS};
 
 use crate::log::printable;
 
@@ -105,6 +105,8 @@ pub enum Error {
     Session {
         /// The server.
         server: String,
+        /// What it does for us: "encoder" or "decoder".
+        remote: &'static str,
         /// How.
         error: ClientError,
     },
@@ -116,6 +118,22 @@ pub enum Error {
         pts: i64,
         /// What is wrong with it.
         error: vtremote_bitstream::Error,
+    },
+    /// The server's: a picture that cannot be unpacked.
+    Picture {
+        /// The server.
+        server: String,
+        /// The picture's pts; i64::MIN if it has none.
+        pts: i64,
+        /// What is wrong with it.
+        error: vtremote_planes::Error,
+    },
+    /// The server's: more pictures than the packets that it has explain.
+    TooMany {
+        /// The server.
+        server: String,
+        /// How many were waiting.
+        pictures: usize,
     },
     /// A defect of ours, or a system out of resources.
     Internal(String),
@@ -166,7 +184,7 @@ pub enum ErrorKind {
     Refused,
     /// Not a vtremoted, or a broken one.
     Protocol,
-    /// The remote encoder failed.
+    /// The remote codec failed.
     Remote,
     /// A defect of ours.
     Internal,
@@ -189,7 +207,10 @@ impl Error {
             Self::Full { .. } => ErrorKind::Full,
             Self::Token { .. } => ErrorKind::Token,
             Self::Missing { .. } | Self::Refused { .. } => ErrorKind::Refused,
-            Self::Stranger { .. } | Self::Packet { .. } => ErrorKind::Protocol,
+            Self::Stranger { .. }
+            | Self::Packet { .. }
+            | Self::Picture { .. }
+            | Self::TooMany { .. } => ErrorKind::Protocol,
             Self::Session { error, .. } => match error {
                 ClientError::Settings(_) => ErrorKind::Option,
                 ClientError::Refused(HelloStatus::Unsupported)
@@ -330,7 +351,7 @@ impl Error {
             Self::Refused { server, message } => {
                 write!(f, "{server}: the server refuses: {message}")
             }
-            Self::Session { server, error } => {
+            Self::Session { server, remote, error } => {
                 write!(f, "{server}: ")?;
                 match error {
                     ClientError::NotVtr1 => {
@@ -346,7 +367,7 @@ impl Error {
                         after.as_millis()
                     ),
                     ClientError::Server { message, .. } => {
-                        write!(f, "the remote encoder failed: {message}")
+                        write!(f, "the remote {remote} failed: {message}")
                     }
                     ClientError::Lost { .. } | ClientError::Transport(_) => {
                         write!(f, "{error}: vtremoted's log may say why")
@@ -365,6 +386,17 @@ impl Error {
             Self::Packet { server, pts, error } => {
                 write!(f, "{server}: the server sent a broken packet for pts {pts}: {error}")
             }
+            Self::Picture { server, pts, error } => {
+                write!(f, "{server}: the server sent a broken picture")?;
+                if *pts != NO_PTS {
+                    write!(f, " for pts {pts}")?;
+                }
+                write!(f, ": {error}: are client and server of versions that fit together?")
+            }
+            Self::TooMany { server, pictures } => write!(
+                f,
+                "{server}: the server sends more pictures than it got packets for: {pictures} wait"
+            ),
             Self::Internal(problem) => write!(f, "a defect in vtremote: {problem}"),
         }
     }

@@ -22,16 +22,23 @@ mod settings;
 mod encoder;
 mod packet;
 
+mod decoder;
+mod geometry;
+
 mod buffers;
 mod message;
 mod prepare;
 mod reader;
+mod session;
 mod shared;
 mod writer;
 
-pub use encoder::{Encoder, Info, Received, Sent, dial};
+pub use decoder::{AccessUnit, Decoder, Picture, Plane, ReceivedPicture, SentPacket, Stream};
+pub use encoder::{Encoder, Received, Sent};
 pub use error::{Error, ErrorKind, Stranger};
+pub use geometry::{Fields, Geometry};
 pub use log::{Level, LogSink};
 pub use packet::Packet;
 pub use picture::{Frame, FrameSource, InputFormat, OwnedPicture, Video};
+pub use session::{Info, dial};
 pub use settings::{DEFAULT_INFLIGHT, DEFAULT_TIMEOUT, Settings, token_in_file};

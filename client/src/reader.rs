@@ -8,18 +8,16 @@ use vtremote_proto::session::{ClientStep, PacketOut};
 use vtremote_proto::{Incoming, Item, Limits, PACKET_KEY, SideData};
 
 use crate::buffers::Buffers;
-use crate::log::{Level, printable};
+use crate::encoder::Encoding;
+use crate::log::Level;
 use crate::packet::{Finisher, Packet};
-use crate::shared::{Configured, Greeting, Shared, Trouble, Watch};
+use crate::shared::{Shared, Trouble, Watch};
 
 /// Bytes that one call takes in. Packets are small beside frames; many of them arrive at once.
 const READ: usize = 64 << 10;
 
-/// As much of the server's first bytes as tells what it is.
-const FIRST_WORDS: usize = 8;
-
 pub(crate) struct Reader {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared<Encoding>>,
     pub(crate) link: Box<dyn LinkReader>,
     pub(crate) codec: Codec,
     /// Parameter sets go before every keyframe.
@@ -84,13 +82,7 @@ impl Reader {
 
     /// Takes in bytes, item by item, until they are used up or the session is over.
     fn take(&mut self, incoming: &mut Incoming, stream: &mut Stream, mut bytes: &[u8]) {
-        {
-            let mut state = self.shared.lock();
-            if state.configured.is_none() && state.first_words.len() < FIRST_WORDS {
-                let missing = FIRST_WORDS - state.first_words.len();
-                state.first_words.extend_from_slice(&bytes[..bytes.len().min(missing)]);
-            }
-        }
+        self.shared.lock().hear(bytes);
         loop {
             let now = self.shared.now();
             let item = match incoming.read(bytes) {
@@ -104,11 +96,7 @@ impl Reader {
             let step = {
                 let mut state = self.shared.lock();
                 if let Item::HelloAck(ack) = &item {
-                    state.greeting = Greeting {
-                        capabilities: ack.capabilities.iter().map(|name| printable(name)).collect(),
-                        active_sessions: ack.active_sessions,
-                        max_sessions: ack.max_sessions,
-                    };
+                    state.greet(ack);
                 }
                 state.session.receive(now, item)
             };
@@ -118,12 +106,9 @@ impl Reader {
                         self.shared.log.line(Level::Warn, format_args!("server: {warning}"));
                     }
                     let sets = self.parameter_sets(extradata);
-                    let mut server = self.shared.lock().session.server().clone();
-                    server.name = printable(&server.name);
-                    server.version = printable(&server.version);
-                    let configured = Configured { server, extradata: sets.to_annexb() };
+                    let extradata = sets.to_annexb();
                     stream.finisher = Finisher::new(sets, self.in_band, self.buffers.clone());
-                    self.shared.lock().configured = Some(configured);
+                    self.shared.lock().configure(extradata);
                     incoming.set_limits(self.limits);
                 }
                 ClientStep::Packet(packet) => {
@@ -151,7 +136,7 @@ impl Reader {
                 self.shared.log.line(Level::Trace, trace);
                 let side_data = side_data.map(|(kind, data)| (kind, data.to_vec())).collect();
                 let packet = Packet { pts, dts, duration, keyframe, side_data, data };
-                self.shared.lock().packets.push_back(packet);
+                self.shared.lock().own.packets.push_back(packet);
                 self.shared.wake_caller();
             }
             Err(error) => self.shared.fail(Trouble::Packet { pts, error }),

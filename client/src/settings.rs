@@ -19,7 +19,7 @@ pub const DEFAULT_INFLIGHT: u32 = 16;
 /// CONFIGURE's options (docs/protocol.md section 4).
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// What to encode to. Required.
+    /// What to encode to, or to decode. Required.
     pub codec: Option<Codec>,
     /// `HOST[:PORT]`, IPv6 in brackets. Not given: the environment's VTREMOTE_HOST.
     pub host: Option<String>,
@@ -28,7 +28,7 @@ pub struct Settings {
     pub token: Option<String>,
     /// `timeout_ms`: for connecting, each answer of the handshake, and then silence on the link.
     pub timeout: Duration,
-    /// How many frames are on their way at once: 1 to 128.
+    /// How many frames, or packets and pictures, are on their way at once: 1 to 128.
     pub inflight: u32,
     /// `wire_compression`: `auto` (none given here) is none on one machine and zstd over a network.
     pub compression: Option<Compression>,
@@ -141,6 +141,21 @@ impl Settings {
             }
         }
         Ok(())
+    }
+
+    /// Refuses what a decoder has no use for.
+    ///
+    /// # Errors
+    /// [`Error::Option`] names it.
+    pub(crate) fn check_decoder(&self) -> Result<(), Error> {
+        // Those with their defaults are not among them.
+        match self.options.to_pairs().first() {
+            None => Ok(()),
+            Some((key, _)) => Err(Error::Option {
+                key: (*key).to_owned(),
+                problem: "only encoders have it, and this is a decoder".to_owned(),
+            }),
+        }
     }
 
     /// The server, from the option or the environment.

@@ -1,24 +1,31 @@
-//! What the caller's thread, the reader and the writer share.
+//! What the caller's thread, the reader and the writer of a session share.
 
-use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use vtremote_link::Closer;
-use vtremote_proto::HelloStatus;
 use vtremote_proto::session::{Client, ClientError, ServerTraits};
+use vtremote_proto::{HelloAck, HelloStatus};
 
 use crate::buffers::Buffers;
 use crate::error::{Error, Stranger};
-use crate::log::Log;
-use crate::packet::Packet;
-use crate::prepare::Made;
-use crate::{Frame, FrameSource};
+use crate::log::{Log, printable};
+
+/// As much of the server's first bytes as tells what it is.
+const FIRST_WORDS: usize = 8;
+
+/// Which way pictures go: what a session has of its own besides what every session has.
+pub(crate) trait Direction: Default + Send + 'static {
+    /// What the server does for us, for messages.
+    const REMOTE: &'static str;
+    /// What is sent.
+    const SENT: &'static str;
+}
 
 /// Everything that more than one thread of a session needs.
-pub(crate) struct Shared {
-    state: Mutex<State>,
+pub(crate) struct Shared<D> {
+    state: Mutex<State<D>>,
     /// Wakes the writer.
     output: Condvar,
     /// Wakes the caller.
@@ -26,34 +33,27 @@ pub(crate) struct Shared {
     begin: Instant,
     pub(crate) closer: Arc<dyn Closer>,
     pub(crate) log: Log,
-    /// For slices on their way out.
-    pub(crate) slices: Arc<Buffers>,
+    /// For bulk data on its way out.
+    pub(crate) buffers: Arc<Buffers>,
     /// The server as the user named it.
     pub(crate) server: String,
     pub(crate) token_given: bool,
 }
 
 /// What the lock guards.
-pub(crate) struct State {
+pub(crate) struct State<D> {
     pub(crate) session: Client,
     /// Set once by CONFIGURE_ACK.
     pub(crate) configured: Option<Configured>,
-    /// Admitted, and not yet taken by the writer.
-    pub(crate) queue: VecDeque<(u32, Frame)>,
-    /// What the workers have made since the writer looked.
-    pub(crate) made: Vec<Made>,
-    /// Received, and not yet handed over.
-    pub(crate) packets: VecDeque<Packet>,
-    /// The pictures of frames whose packets have not been handed over, by pts.
-    pub(crate) held: HashMap<i64, Arc<dyn FrameSource>>,
     /// The caller is leaving.
     pub(crate) closing: bool,
     pub(crate) trouble: Option<Trouble>,
     pub(crate) greeting: Greeting,
     /// The first bytes that the server sent.
-    pub(crate) first_words: Vec<u8>,
-    /// Frames whose last byte was written.
-    pub(crate) frames_sent: u64,
+    first_words: Vec<u8>,
+    /// Frames (encode) or packets (decode) whose last byte was written.
+    pub(crate) sent: u64,
+    pub(crate) own: D,
 }
 
 /// What the server said of itself in HELLO_ACK.
@@ -75,10 +75,12 @@ pub(crate) struct Configured {
 /// A failure that the session knows nothing of.
 pub(crate) enum Trouble {
     Packet { pts: i64, error: vtremote_bitstream::Error },
+    Picture { pts: i64, error: vtremote_planes::Error },
+    TooMany { pictures: usize },
     Internal(String),
 }
 
-impl Shared {
+impl<D: Direction> Shared<D> {
     pub(crate) fn new(
         session: Client,
         closer: Arc<dyn Closer>,
@@ -90,15 +92,12 @@ impl Shared {
         let state = State {
             session,
             configured: None,
-            queue: VecDeque::new(),
-            made: Vec::new(),
-            packets: VecDeque::new(),
-            held: HashMap::new(),
             closing: false,
             trouble: None,
             greeting: Greeting::default(),
             first_words: Vec::new(),
-            frames_sent: 0,
+            sent: 0,
+            own: D::default(),
         };
         Arc::new(Self {
             state: Mutex::new(state),
@@ -107,7 +106,7 @@ impl Shared {
             begin: Instant::now(),
             closer,
             log,
-            slices: Buffers::new(buffers),
+            buffers: Buffers::new(buffers),
             server,
             token_given,
         })
@@ -118,7 +117,7 @@ impl Shared {
         self.begin.elapsed()
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State<D>> {
         // Nothing that holds the lock runs foreign code, and a thread of ours that panics ends the
         // session by itself (see Watch).
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -135,27 +134,27 @@ impl Shared {
     /// Waits for something to write, or the time `until`.
     pub(crate) fn wait_for_output<'a>(
         &'a self,
-        state: MutexGuard<'a, State>,
+        state: MutexGuard<'a, State<D>>,
         until: Option<Duration>,
-    ) -> MutexGuard<'a, State> {
+    ) -> MutexGuard<'a, State<D>> {
         self.wait(&self.output, state, until)
     }
 
     /// Waits for something that concerns the caller, or the time `until`.
     pub(crate) fn wait_for_input<'a>(
         &'a self,
-        state: MutexGuard<'a, State>,
+        state: MutexGuard<'a, State<D>>,
         until: Option<Duration>,
-    ) -> MutexGuard<'a, State> {
+    ) -> MutexGuard<'a, State<D>> {
         self.wait(&self.input, state, until)
     }
 
     fn wait<'a>(
         &self,
         condition: &Condvar,
-        state: MutexGuard<'a, State>,
+        state: MutexGuard<'a, State<D>>,
         until: Option<Duration>,
-    ) -> MutexGuard<'a, State> {
+    ) -> MutexGuard<'a, State<D>> {
         /// However far a deadline is: a lost wake-up would cost this and no more.
         const LONGEST: Duration = Duration::from_secs(1);
         let left = until.map_or(LONGEST, |until| until.saturating_sub(self.now()).min(LONGEST));
@@ -171,12 +170,25 @@ impl Shared {
         self.wake_caller();
     }
 
+    /// The last byte of the frame or packet of this number was written.
+    pub(crate) fn sent(&self, number: u32) {
+        let mut state = self.lock();
+        state.session.sent(self.now(), number);
+        state.sent += 1;
+    }
+
     /// Why the session failed, if it did.
-    pub(crate) fn error(&self, state: &State) -> Option<Error> {
+    pub(crate) fn error(&self, state: &State<D>) -> Option<Error> {
         let server = self.server.clone();
         match &state.trouble {
             Some(Trouble::Packet { pts, error }) => {
                 return Some(Error::Packet { server, pts: *pts, error: *error });
+            }
+            Some(Trouble::Picture { pts, error }) => {
+                return Some(Error::Picture { server, pts: *pts, error: error.clone() });
+            }
+            Some(Trouble::TooMany { pictures }) => {
+                return Some(Error::TooMany { server, pictures: *pictures });
             }
             Some(Trouble::Internal(problem)) => return Some(Error::Internal(problem.clone())),
             None => {}
@@ -199,12 +211,37 @@ impl Shared {
             ClientError::Server { message, .. } if state.configured.is_none() => {
                 Error::Refused { server, message: message.clone() }
             }
-            error => Error::Session { server, error: error.clone() },
+            error => Error::Session { server, remote: D::REMOTE, error: error.clone() },
         })
     }
 }
 
-impl State {
+impl<D> State<D> {
+    /// The server's first bytes say what it is, should it be no server of ours.
+    pub(crate) fn hear(&mut self, bytes: &[u8]) {
+        if self.configured.is_none() && self.first_words.len() < FIRST_WORDS {
+            let missing = FIRST_WORDS - self.first_words.len();
+            self.first_words.extend_from_slice(&bytes[..bytes.len().min(missing)]);
+        }
+    }
+
+    /// The server is there.
+    pub(crate) fn greet(&mut self, ack: &HelloAck<'_>) {
+        self.greeting = Greeting {
+            capabilities: ack.capabilities.iter().map(|name| printable(name)).collect(),
+            active_sessions: ack.active_sessions,
+            max_sessions: ack.max_sessions,
+        };
+    }
+
+    /// CONFIGURE_ACK came, with these parameter sets as Annex B.
+    pub(crate) fn configure(&mut self, extradata: Vec<u8>) {
+        let mut server = self.session.server().clone();
+        server.name = printable(&server.name);
+        server.version = printable(&server.version);
+        self.configured = Some(Configured { server, extradata });
+    }
+
     /// Whether nothing more is to be sent or received.
     pub(crate) fn over(&self) -> bool {
         self.closing
@@ -215,9 +252,9 @@ impl State {
 }
 
 /// Ends the session if the thread that holds it panics, so that nobody waits for that thread.
-pub(crate) struct Watch(pub(crate) Arc<Shared>);
+pub(crate) struct Watch<D: Direction>(pub(crate) Arc<Shared<D>>);
 
-impl Drop for Watch {
+impl<D: Direction> Drop for Watch<D> {
     fn drop(&mut self) {
         if thread::panicking() {
             let name = thread::current().name().unwrap_or_default().to_owned();

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use vtremote_link::{LinkWriter, Moved};
 use vtremote_planes::{Compression, Workers};
 
+use crate::encoder::Encoding;
 use crate::message::Message;
 use crate::prepare::{Made, Plan, Prepared};
-use crate::shared::{Shared, Trouble, Watch};
+use crate::shared::{Direction, Shared, Trouble, Watch};
 use crate::{Frame, Video};
 
 /// Frames that are being compressed or sent at once: the first leaves while the others are made.
@@ -20,7 +21,7 @@ pub(crate) const AHEAD: usize = 3;
 const PIECES: usize = 256;
 
 pub(crate) struct Writer {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared<Encoding>>,
     pub(crate) link: Box<dyn LinkWriter>,
     /// None where nothing needs work.
     pub(crate) workers: Option<Workers>,
@@ -68,7 +69,7 @@ impl Writer {
                 return Some(Next { message: Message::control(control), completes: None });
             }
             // The two lists change places, so that neither is ever made anew.
-            std::mem::swap(&mut state.made, &mut self.made);
+            std::mem::swap(&mut state.own.made, &mut self.made);
             for made in self.made.drain(..) {
                 let Some((mode, body)) = made.body else {
                     let problem = format!("frame {} could not be compressed", made.frame);
@@ -91,7 +92,7 @@ impl Writer {
                 continue;
             };
             if preparing.len() < AHEAD
-                && let Some((number, frame)) = state.queue.pop_front()
+                && let Some((number, frame)) = state.own.queue.pop_front()
             {
                 drop(state);
                 preparing.push_back(self.prepare(plan, number, frame));
@@ -123,54 +124,62 @@ impl Writer {
         let report = || {
             let shared = self.shared.clone();
             move |made| {
-                shared.lock().made.push(made);
+                shared.lock().own.made.push(made);
                 shared.wake_writer();
             }
         };
         Prepared::new(plan, number, frame, report, |job| {
             if let Some(workers) = &self.workers {
                 // The queue has room for every part of the frames that are prepared at once.
-                let buffers = self.shared.slices.clone();
+                let buffers = self.shared.buffers.clone();
                 workers.run(move |scratch| job.run(scratch, &buffers));
             }
         })
     }
 
-    /// Sends a message whole, or as much as the session lives to see.
     fn send(&mut self, next: &Next) {
-        let mut sent = 0;
-        let len = next.message.len();
-        while sent < len {
-            let mut pieces = [IoSlice::new(&[]); PIECES];
-            let count = next.message.gather(sent, &mut pieces);
-            let moved = self.link.write_vectored(&pieces[..count]);
-            let now = self.shared.now();
-            let mut state = self.shared.lock();
-            match moved {
-                Ok(Moved::Bytes(count)) => {
-                    sent += count;
-                    state.session.written(now, count);
-                }
-                Ok(Moved::Nothing | Moved::End) => {}
-                // The server may have said why: the reader goes on until the session fails.
-                Err(error) => {
-                    state.session.write_failed(now, error.to_string());
-                    while !state.over() {
-                        let until = state.session.deadline();
-                        state = self.shared.wait_for_output(state, until);
-                        state.session.tick(self.shared.now());
-                    }
-                }
-            }
-            state.session.tick(now);
-            if state.over() {
-                return;
-            }
-        }
-        if let Some(number) = next.completes {
-            let mut state = self.shared.lock();
-            state.session.sent(self.shared.now(), number);
-            state.frames_sent += 1;
+        if send(&self.shared, &mut *self.link, &next.message)
+            && let Some(number) = next.completes
+        {
+            self.shared.sent(number);
         }
     }
+}
+
+/// Sends a message whole, or as much as the session lives to see. Says whether it was whole.
+pub(crate) fn send<D: Direction>(
+    shared: &Shared<D>,
+    link: &mut dyn LinkWriter,
+    message: &Message,
+) -> bool {
+    let mut sent = 0;
+    let len = message.len();
+    while sent < len {
+        let mut pieces = [IoSlice::new(&[]); PIECES];
+        let count = message.gather(sent, &mut pieces);
+        let moved = link.write_vectored(&pieces[..count]);
+        let now = shared.now();
+        let mut state = shared.lock();
+        match moved {
+            Ok(Moved::Bytes(count)) => {
+                sent += count;
+                state.session.written(now, count);
+            }
+            Ok(Moved::Nothing | Moved::End) => {}
+            // The server may have said why: the reader goes on until the session fails.
+            Err(error) => {
+                state.session.write_failed(now, error.to_string());
+                while !state.over() {
+                    let until = state.session.deadline();
+                    state = shared.wait_for_output(state, until);
+                    state.session.tick(shared.now());
+                }
+            }
+        }
+        state.session.tick(now);
+        if state.over() {
+            return false;
+        }
+    }
+    true
 }

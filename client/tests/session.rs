@@ -130,7 +130,7 @@ fn every_frame_comes_back_once_in_order_whatever_the_depth_and_the_delay() {
             assert_eq!(pts, Vec::from_iter(0..frames));
             assert!(packets.iter().all(|packet| packet.duration == 2 && packet.dts <= packet.pts));
             let info = encoder.info();
-            assert_eq!((info.frames_sent, info.packets_received), (frames as u64, frames as u64));
+            assert_eq!((info.sent, info.received), (frames as u64, frames as u64));
             drop(encoder);
             assert_eq!(sorted(&released), Vec::from_iter(0..frames));
             assert_eq!(served.join().unwrap().frames.len(), frames as usize);
@@ -147,7 +147,7 @@ fn a_frame_is_held_until_its_packet_is_handed_over() {
         assert!(matches!(taken, Sent::Taken));
     }
     encoder.flush().unwrap();
-    while encoder.info().packets_received < 8 {
+    while encoder.info().received < 8 {
         thread::yield_now();
     }
     assert!(released.lock().unwrap().is_empty());
@@ -240,7 +240,7 @@ fn a_caller_that_never_receives_is_stopped() {
     let mut sent = 0;
     loop {
         // Then the window has room.
-        let all_answered = encoder.info().packets_received == sent as u64;
+        let all_answered = encoder.info().received == sent as u64;
         match encoder.send_frame(frame(&video(64, 64), sent, &released)).unwrap() {
             Sent::Taken => sent += 1,
             Sent::Full(_) if all_answered => break,

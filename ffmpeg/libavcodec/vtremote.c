@@ -29,7 +29,7 @@
 static const char *const compressions[] = { "auto", "none", "lz4", "zstd" };
 static const char *const log_levels[]   = { "error", "warn", "info", "debug", "trace" };
 
-int ff_vtremote_error(vtremote_status status)
+static int averror(vtremote_status status)
 {
     switch (status) {
     case VTREMOTE_ERROR_INVALID:  return AVERROR(EINVAL);
@@ -43,6 +43,17 @@ int ff_vtremote_error(vtremote_status status)
     case VTREMOTE_ERROR_MEMORY:   return AVERROR(ENOMEM);
     default:                      return AVERROR_EXTERNAL;
     }
+}
+
+int ff_vtremote_check(AVCodecContext *avctx, vtremote_status status, const char *error)
+{
+    if (status == VTREMOTE_OK)
+        return 0;
+    if (!error || !*error)
+        error = status == VTREMOTE_EOF ? "The session ended before the stream did."
+                                       : vtremote_status_string(status);
+    av_log(avctx, AV_LOG_ERROR, "%s\n", error);
+    return averror(status);
 }
 
 void ff_vtremote_log(void *opaque, int32_t level, const char *message)
@@ -59,10 +70,7 @@ int ff_vtremote_set(AVCodecContext *avctx, vtremote_options *options,
 {
     vtremote_status status = vtremote_options_set(options, key, value);
 
-    if (status >= 0)
-        return 0;
-    av_log(avctx, AV_LOG_ERROR, "%s\n", vtremote_options_error(options));
-    return ff_vtremote_error(status);
+    return ff_vtremote_check(avctx, status, vtremote_options_error(options));
 }
 
 int ff_vtremote_set_int(AVCodecContext *avctx, vtremote_options *options,

@@ -80,7 +80,7 @@ typedef struct VTRemoteLink {
         VTREMOTE_LINK(token), AV_OPT_TYPE_STRING, { .str = NULL }, 0, 0, flags }, \
     { "vt_remote_timeout_ms", "Limit for connecting, then for silence on the link, in milliseconds", \
         VTREMOTE_LINK(timeout_ms), AV_OPT_TYPE_INT, { .i64 = 5000 }, 100, 60000, flags }, \
-    { "vt_remote_inflight", "Frames on their way at a time (0, adaptive, is not there yet)", \
+    { "vt_remote_inflight", "Frames, or packets to decode, on their way at a time (0, adaptive, is not there yet)", \
         VTREMOTE_LINK(inflight), AV_OPT_TYPE_INT, { .i64 = 16 }, 0, 128, flags }, \
     { "vt_remote_wire_compression", "Compression of frames on the network", \
         VTREMOTE_LINK(wire_compression), AV_OPT_TYPE_INT, { .i64 = -1 }, -1, 2, flags, .unit = "vt_remote_wire_compression" }, \
@@ -110,8 +110,8 @@ int ff_vtremote_set(AVCodecContext *avctx, vtremote_options *options,
 int ff_vtremote_set_int(AVCodecContext *avctx, vtremote_options *options,
                         const char *key, int64_t value);
 
-/** AVERROR code of a status below 0. */
-int ff_vtremote_error(vtremote_status status);
+/** 0, or the AVERROR code of any other status, whose line (or one of ours for "") is logged. */
+int ff_vtremote_check(AVCodecContext *avctx, vtremote_status status, const char *error);
 
 /** vtremote_log_fn; opaque is an AVCodecContext that outlives the session. */
 void ff_vtremote_log(void *opaque, int32_t level, const char *message);

@@ -210,10 +210,9 @@ static av_cold int vtremote_encode_init(AVCodecContext *avctx)
     status = vtremote_encoder_open(options, &video, ff_vtremote_log, avctx,
                                    &ctx->encoder, error, sizeof(error));
     vtremote_options_free(options);
-    if (status != VTREMOTE_OK) {
-        av_log(avctx, AV_LOG_ERROR, "%s\n", *error ? error : vtremote_status_string(status));
-        return ff_vtremote_error(status);
-    }
+    ret = ff_vtremote_check(avctx, status, error);
+    if (ret < 0)
+        return ret;
 
     /* Of HEVC VideoToolbox makes a pyramid whatever the number; of H.264 libx264 does, from two. */
     avctx->has_b_frames = avctx->codec_id == AV_CODEC_ID_HEVC ? 2 * (avctx->max_b_frames > 0)
@@ -283,13 +282,8 @@ static void restore_opaque(AVCodecContext *avctx, AVPacket *pkt)
 static int session_error(AVCodecContext *avctx, vtremote_status status)
 {
     const VTRemoteEncContext *ctx = avctx->priv_data;
-    const char *error = vtremote_encoder_error(ctx->encoder);
 
-    if (!error || !*error)
-        error = status == VTREMOTE_EOF ? "The session ended before the last frame."
-                                       : vtremote_status_string(status);
-    av_log(avctx, AV_LOG_ERROR, "%s\n", error);
-    return ff_vtremote_error(status);
+    return ff_vtremote_check(avctx, status, vtremote_encoder_error(ctx->encoder));
 }
 
 /** A vflip'ed frame has negative strides, which cannot go over the wire: turn it upright. */
@@ -498,8 +492,8 @@ static av_cold int vtremote_encode_close(AVCodecContext *avctx)
     if (ctx->encoder && vtremote_encoder_info(ctx->encoder, &info) == VTREMOTE_OK)
         av_log(avctx, AV_LOG_VERBOSE, "%s: %"PRIu64" frames of %"PRIu64" bytes in all went out as "
                "%"PRIu64" (%s), %"PRIu64" packets came back with %"PRIu64" bytes.\n",
-               info.server, info.frames_sent, info.raw_bytes, info.bytes_sent,
-               info.wire_compression, info.packets_received, info.bytes_received);
+               info.server, info.units_sent, info.raw_bytes, info.bytes_sent,
+               info.wire_compression, info.units_received, info.bytes_received);
 
     /* Joins the session's threads and releases every frame; none of ours is referenced after. */
     vtremote_encoder_close(ctx->encoder);

@@ -6,13 +6,13 @@ use std::ptr;
 use std::slice;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use vtremote_client::{FrameSource, InputFormat, Packet, Video};
+use vtremote_client::{FrameSource, Info, InputFormat, Packet, Picture, Video};
 use vtremote_planes::Source;
 use vtremote_proto::message::{MAX_SIDE_DATA_BYTES, MAX_SIDE_DATA_RECORDS};
 
 use crate::types::{
-    VTREMOTE_PACKET_KEY, vtremote_frame, vtremote_log_fn, vtremote_packet, vtremote_release_fn,
-    vtremote_side_data,
+    VTREMOTE_NO_PTS, VTREMOTE_PACKET_KEY, vtremote_frame, vtremote_info, vtremote_log_fn,
+    vtremote_packet, vtremote_picture, vtremote_pix_fmt, vtremote_release_fn, vtremote_side_data,
 };
 
 /// A struct of the caller's that begins with its own size; None if it is NULL or of another size.
@@ -85,6 +85,32 @@ pub(crate) unsafe fn fill_buffer(buffer: *mut c_char, size: usize, text: &str) {
             slice::from_raw_parts_mut(buffer, size)
         };
         fill(room, text);
+    }
+}
+
+/// What a session says of itself.
+pub(crate) fn fill_info(place: &mut vtremote_info, info: &Info) {
+    fill(&mut place.server, &info.server);
+    fill(&mut place.server_name, &info.server_name);
+    fill(&mut place.server_version, &info.server_version);
+    fill(&mut place.wire_compression, &info.compression.to_string());
+    place.units_sent = info.sent;
+    place.units_received = info.received;
+    place.bytes_sent = info.bytes_sent;
+    place.bytes_received = info.bytes_received;
+    place.raw_bytes = info.raw_bytes;
+}
+
+/// Bytes of the caller's; None if they cannot be there.
+///
+/// # Safety
+/// `data` is NULL or has `size` bytes, unchanged as long as they are used.
+pub(crate) unsafe fn bytes<'a>(data: *const u8, size: usize) -> Option<&'a [u8]> {
+    match size {
+        0 => Some(&[]),
+        size if data.is_null() || isize::try_from(size).is_err() => None,
+        // SAFETY: by contract.
+        size => Some(unsafe { slice::from_raw_parts(data, size) }),
     }
 }
 
@@ -218,21 +244,42 @@ pub(crate) unsafe fn side_data(
     // SAFETY: by contract.
     let records = unsafe { slice::from_raw_parts(records, count) };
     let copy = |record: &vtremote_side_data| {
-        let data = match record.data_size {
-            0 => Vec::new(),
-            size if record.data.is_null() || size > MAX_SIDE_DATA_BYTES => return None,
-            // SAFETY: by contract.
-            size => unsafe { slice::from_raw_parts(record.data, size) }.to_vec(),
-        };
-        Some((record.r#type, data))
+        // SAFETY: by contract.
+        let data = unsafe { bytes(record.data, record.data_size) }?;
+        (data.len() <= MAX_SIDE_DATA_BYTES).then(|| (record.r#type, data.to_vec()))
     };
     records.iter().map(copy).collect()
 }
 
-/// A packet in C's hands: what `internal` points to.
-struct LentPacket {
-    packet: Packet,
+/// What of a session is in C's hands: what `internal` points to.
+struct Lent<T> {
+    what: T,
     side_data: Vec<vtremote_side_data>,
+}
+
+impl<T> Lent<T> {
+    fn new(what: T, side_data: impl FnOnce(&T) -> &[(u32, Vec<u8>)]) -> Box<Self> {
+        let record = |(kind, data): &(u32, Vec<u8>)| vtremote_side_data {
+            r#type: *kind,
+            data_size: data.len(),
+            data: data.as_ptr(),
+        };
+        let side_data = side_data(&what).iter().map(record).collect();
+        Box::new(Self { what, side_data })
+    }
+
+    fn side_data(&self) -> *const vtremote_side_data {
+        if self.side_data.is_empty() { ptr::null() } else { self.side_data.as_ptr() }
+    }
+
+    /// # Safety
+    /// `internal` is NULL or a box of this, and not used again.
+    unsafe fn take_back(internal: *mut c_void) {
+        if !internal.is_null() {
+            // SAFETY: by contract.
+            drop(unsafe { Box::from_raw(internal.cast::<Self>()) });
+        }
+    }
 }
 
 /// A packet without anything.
@@ -253,21 +300,15 @@ pub(crate) fn no_packet() -> vtremote_packet {
 
 /// Lends a packet to C, until it is given to [`take_back`].
 pub(crate) fn lend(packet: Packet) -> vtremote_packet {
-    let record = |(kind, data): &(u32, Vec<u8>)| vtremote_side_data {
-        r#type: *kind,
-        data_size: data.len(),
-        data: data.as_ptr(),
-    };
-    let side_data: Vec<_> = packet.side_data.iter().map(record).collect();
-    let lent = Box::new(LentPacket { packet, side_data });
+    let lent = Lent::new(packet, |packet| &packet.side_data);
     vtremote_packet {
-        pts: lent.packet.pts,
-        dts: lent.packet.dts,
-        duration: lent.packet.duration,
-        flags: if lent.packet.keyframe { VTREMOTE_PACKET_KEY } else { 0 },
-        data: lent.packet.data().as_ptr(),
-        data_size: lent.packet.data().len(),
-        side_data: if lent.side_data.is_empty() { ptr::null() } else { lent.side_data.as_ptr() },
+        pts: lent.what.pts,
+        dts: lent.what.dts,
+        duration: lent.what.duration,
+        flags: if lent.what.keyframe { VTREMOTE_PACKET_KEY } else { 0 },
+        data: lent.what.data().as_ptr(),
+        data_size: lent.what.data().len(),
+        side_data: lent.side_data(),
         side_data_count: lent.side_data.len(),
         internal: Box::into_raw(lent).cast(),
         ..no_packet()
@@ -280,8 +321,73 @@ pub(crate) fn lend(packet: Packet) -> vtremote_packet {
 /// `packet.internal` is NULL or what [`lend`] made, and nothing refers to the packet's data any more.
 pub(crate) unsafe fn take_back(packet: &mut vtremote_packet) {
     let lent = std::mem::replace(packet, no_packet()).internal;
-    if !lent.is_null() {
-        // SAFETY: `lend` made it of a box, and it is taken out of the packet only here.
-        drop(unsafe { Box::from_raw(lent.cast::<LentPacket>()) });
+    // SAFETY: `lend` made it of a box, and it is taken out of the packet only here.
+    unsafe { Lent::<Packet>::take_back(lent) };
+}
+
+/// A picture without anything.
+pub(crate) fn no_picture() -> vtremote_picture {
+    vtremote_picture {
+        size: size_of::<vtremote_picture>(),
+        pts: 0,
+        duration: 0,
+        width: 0,
+        height: 0,
+        pix_fmt: 0,
+        data: [ptr::null(); 4],
+        linesize: [0; 4],
+        sample_aspect_num: 0,
+        sample_aspect_den: 0,
+        color_range: 0,
+        color_primaries: 0,
+        color_trc: 0,
+        colorspace: 0,
+        chroma_location: 0,
+        fields: 0,
+        side_data: ptr::null(),
+        side_data_count: 0,
+        internal: ptr::null_mut(),
     }
+}
+
+/// Lends a picture to C, until it is given to [`take_picture_back`].
+pub(crate) fn lend_picture(picture: Picture) -> vtremote_picture {
+    let lent = Lent::new(picture, |picture| &picture.side_data);
+    let geometry = &lent.what.geometry;
+    let mut made = vtremote_picture {
+        pts: lent.what.pts.unwrap_or(VTREMOTE_NO_PTS),
+        duration: lent.what.duration,
+        width: geometry.width,
+        height: geometry.height,
+        pix_fmt: geometry.format as vtremote_pix_fmt,
+        sample_aspect_num: geometry.sample_aspect_ratio.num,
+        sample_aspect_den: geometry.sample_aspect_ratio.den,
+        color_range: geometry.color_range,
+        color_primaries: geometry.primaries,
+        color_trc: geometry.transfer,
+        colorspace: geometry.matrix,
+        chroma_location: geometry.chroma_location,
+        fields: geometry.fields as u8,
+        side_data: lent.side_data(),
+        side_data_count: lent.side_data.len(),
+        ..no_picture()
+    };
+    let places = made.data.iter_mut().zip(&mut made.linesize);
+    for ((data, linesize), plane) in places.zip(lent.what.planes()) {
+        *data = plane.data.as_ptr();
+        // It fits: so many bytes are there.
+        *linesize = plane.stride as isize;
+    }
+    made.internal = Box::into_raw(lent).cast();
+    made
+}
+
+/// Takes a picture back and leaves nothing in its place.
+///
+/// # Safety
+/// `picture.internal` is NULL or what [`lend_picture`] made, and nothing refers to its planes any more.
+pub(crate) unsafe fn take_picture_back(picture: &mut vtremote_picture) {
+    let lent = std::mem::replace(picture, no_picture()).internal;
+    // SAFETY: `lend_picture` made it of a box, and it is taken out of the picture only here.
+    unsafe { Lent::<Picture>::take_back(lent) };
 }

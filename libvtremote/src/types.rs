@@ -6,7 +6,10 @@
 use std::ffi::{c_char, c_void};
 use std::sync::Mutex;
 
-use crate::functions::{Handle, Setting};
+use vtremote_client::{Decoder, Encoder};
+
+use crate::call::Handle;
+use crate::functions::Setting;
 
 /// The version of this header.
 pub const VTREMOTE_VERSION_MAJOR: u32 = 0;
@@ -21,9 +24,9 @@ pub type vtremote_status = i32;
 pub const VTREMOTE_OK: vtremote_status = 0;
 /// Send: no room now. Receive: nothing now.
 pub const VTREMOTE_AGAIN: vtremote_status = 1;
-/// Receive: every packet has been handed over, and the server said that this is all.
+/// Receive: everything has been handed over, and the server said that this is all.
 pub const VTREMOTE_EOF: vtremote_status = 2;
-/// Misuse: NULL, a wrong size, a pts that was there before, a frame after flush, ...
+/// Misuse: NULL, a wrong size, a pts that was there before, a frame after the last one, ...
 pub const VTREMOTE_ERROR_INVALID: vtremote_status = -1;
 /// An option that does not exist, or a value that it cannot have.
 pub const VTREMOTE_ERROR_OPTION: vtremote_status = -2;
@@ -39,7 +42,7 @@ pub const VTREMOTE_ERROR_BUSY: vtremote_status = -6;
 pub const VTREMOTE_ERROR_REFUSED: vtremote_status = -7;
 /// Not a vtremoted, or a broken one.
 pub const VTREMOTE_ERROR_PROTOCOL: vtremote_status = -8;
-/// The remote encoder failed.
+/// The remote encoder or decoder failed.
 pub const VTREMOTE_ERROR_REMOTE: vtremote_status = -9;
 /// Out of memory.
 pub const VTREMOTE_ERROR_MEMORY: vtremote_status = -10;
@@ -64,7 +67,7 @@ pub const VTREMOTE_PIX_YUV420P: vtremote_pix_fmt = 257;
 /// 4:2:0, 10 bits in the low bits of 16, little-endian: luma, Cb, Cr. Sent as P010LE.
 pub const VTREMOTE_PIX_YUV420P10LE: vtremote_pix_fmt = 258;
 
-/// No pts. A frame must have one.
+/// No pts, no dts. A frame to encode must have a pts.
 pub const VTREMOTE_NO_PTS: i64 = i64::MIN;
 
 /// Frame flag: make it a keyframe.
@@ -89,7 +92,7 @@ pub type vtremote_release_fn = Option<unsafe extern "C" fn(opaque: *mut c_void)>
 /// | host | host[:port], IPv6 in brackets, default port 5555; default: environment VTREMOTE_HOST |
 /// | token | default: environment VTREMOTE_TOKEN, then the file that VTREMOTE_TOKEN_FILE names |
 /// | timeout_ms | 100 to 60000, default 5000: connect, each handshake answer, silence on the link |
-/// | inflight | 1 to 128, default 16: frames that are on their way at once |
+/// | inflight | 1 to 128, default 16: frames, or packets to decode, that are on their way at once |
 /// | wire_compression | auto (default: none on one machine, else zstd), none, lz4, zstd |
 /// | slices | auto (default: where the server can), 0, 1 (an error where it cannot) |
 /// | log_level | error, warn, info (default), debug, trace |
@@ -125,7 +128,7 @@ pub struct vtremote_video {
 
 /// A session with one server that encodes one stream.
 pub struct vtremote_encoder {
-    pub(crate) inner: Mutex<Handle>,
+    pub(crate) inner: Mutex<Handle<Encoder>>,
     /// Annex B. Outside of the lock: it does not change, and is lent until close.
     pub(crate) extradata: Vec<u8>,
 }
@@ -134,7 +137,8 @@ pub struct vtremote_encoder {
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct vtremote_side_data {
-    /// Of frames, FFmpeg's AVFrameSideDataType number; of packets, AVPacketSideDataType.
+    /// Of frames and pictures FFmpeg's AVFrameSideDataType number, of packets and access units
+    /// AVPacketSideDataType's.
     pub r#type: u32,
     /// Bytes of data.
     pub data_size: usize,
@@ -195,6 +199,104 @@ pub struct vtremote_packet {
     pub internal: *mut c_void,
 }
 
+/// A coded stream, as far as it is known beforehand. The pictures say what they are by themselves.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct vtremote_stream {
+    /// sizeof(vtremote_stream).
+    pub size: usize,
+    /// Pixels per row, as the container says. Required by servers that are not ours to be right.
+    pub width: u32,
+    /// Rows, likewise.
+    pub height: u32,
+    /// The unit of pts, dts and duration in seconds, numerator; 0/1: not known.
+    pub time_base_num: i32,
+    /// The unit of pts, dts and duration in seconds, denominator.
+    pub time_base_den: i32,
+    /// Frames per second, numerator; 0/0 or 0/1: unknown.
+    pub frame_rate_num: i32,
+    /// Frames per second, denominator.
+    pub frame_rate_den: i32,
+    /// Parameter sets: Annex B, or an avcC or hvcC record. Copied during the call. NULL: in the stream.
+    pub extradata: *const u8,
+    /// Bytes of extradata.
+    pub extradata_size: usize,
+}
+
+/// A session with one server that decodes one stream.
+pub struct vtremote_decoder {
+    pub(crate) inner: Mutex<Handle<Decoder>>,
+}
+
+/// An access unit to decode.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct vtremote_access_unit {
+    /// sizeof(vtremote_access_unit).
+    pub size: usize,
+    /// In units of the time base, or VTREMOTE_NO_PTS.
+    pub pts: i64,
+    /// In units of the time base, or VTREMOTE_NO_PTS.
+    pub dts: i64,
+    /// In units of the time base. 0: unknown.
+    pub duration: i64,
+    /// VTREMOTE_PACKET_KEY or 0.
+    pub flags: u32,
+    /// Annex B. Copied during the call.
+    pub data: *const u8,
+    /// Bytes of data, at least 1.
+    pub data_size: usize,
+    /// Copied during the call. At most 16 records with 1 MiB together.
+    pub side_data: *const vtremote_side_data,
+    /// How many records of side data.
+    pub side_data_count: usize,
+}
+
+/// A decoded picture.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct vtremote_picture {
+    /// sizeof(vtremote_picture), set by the caller before receive. All else is overwritten.
+    pub size: usize,
+    /// Its access unit's, or VTREMOTE_NO_PTS.
+    pub pts: i64,
+    /// Its access unit's.
+    pub duration: i64,
+    /// Pixels per row, after cropping. May change from picture to picture, and so may the rest.
+    pub width: u32,
+    /// Rows, after cropping.
+    pub height: u32,
+    /// VTREMOTE_PIX_NV12 or VTREMOTE_PIX_P010LE.
+    pub pix_fmt: vtremote_pix_fmt,
+    /// The planes, each at a multiple of 64 and with 64 bytes behind its last row that may be read.
+    /// Valid until vtremote_picture_unref, close or not.
+    pub data: [*const u8; 4],
+    /// Bytes from one row to the next: a multiple of 64, and the last row has them all.
+    pub linesize: [isize; 4],
+    /// Sample aspect ratio, numerator; 0: unknown.
+    pub sample_aspect_num: u32,
+    /// Sample aspect ratio, denominator.
+    pub sample_aspect_den: u32,
+    /// FFmpeg's AVColorRange number: 0 unknown, 1 video, 2 full.
+    pub color_range: u8,
+    /// AVColorPrimaries; 2: unknown.
+    pub color_primaries: u8,
+    /// AVColorTransferCharacteristic; 2: unknown.
+    pub color_trc: u8,
+    /// AVColorSpace; 2: unknown.
+    pub colorspace: u8,
+    /// AVChromaLocation; 0: unknown.
+    pub chroma_location: u8,
+    /// 0: progressive, or not known; of an interlaced one, 1: top field first, 2: bottom field first.
+    pub fields: u8,
+    /// Valid as long as data.
+    pub side_data: *const vtremote_side_data,
+    /// How many records of side data.
+    pub side_data_count: usize,
+    /// Not the caller's.
+    pub internal: *mut c_void,
+}
+
 /// What a session is and what it has done. Texts are cut where they are too long.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -209,14 +311,14 @@ pub struct vtremote_info {
     pub server_version: [c_char; 64],
     /// none, lz4 or zstd: what auto chose.
     pub wire_compression: [c_char; 16],
-    /// Frames whose last byte was sent.
-    pub frames_sent: u64,
-    /// Packets that came.
-    pub packets_received: u64,
+    /// Frames, or packets to decode, whose last byte was sent.
+    pub units_sent: u64,
+    /// Packets, or pictures, that came.
+    pub units_received: u64,
     /// Bytes on the wire.
     pub bytes_sent: u64,
     /// Bytes on the wire.
     pub bytes_received: u64,
-    /// What the frames that were sent are without compression.
+    /// What the frames that were sent, or the pictures that came, are without compression.
     pub raw_bytes: u64,
 }

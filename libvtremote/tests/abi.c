@@ -283,7 +283,7 @@ static void session(const char *host)
     info.size = sizeof(info);
     CHECK(vtremote_encoder_info(encoder, &info) == VTREMOTE_OK);
     CHECK(strcmp(info.server, host) == 0 && strcmp(info.wire_compression, "zstd") == 0);
-    CHECK(info.frames_sent == FRAMES && info.packets_received == FRAMES);
+    CHECK(info.units_sent == FRAMES && info.units_received == FRAMES);
     CHECK(info.raw_bytes == (uint64_t)FRAMES * (WIDTH * HEIGHT + 2 * 81 * 46));
     CHECK(info.bytes_sent > 0 && info.bytes_sent < info.raw_bytes && info.bytes_received > 0);
 

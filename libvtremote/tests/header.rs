@@ -11,13 +11,11 @@ fn the_header_is_current() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let config = cbindgen::Config::from_file(root.join("cbindgen.toml")).unwrap();
     let mut made = Vec::new();
-    cbindgen::Builder::new()
-        .with_config(config)
-        .with_src(root.join("src/types.rs"))
-        .with_src(root.join("src/functions.rs"))
-        .generate()
-        .unwrap()
-        .write(&mut made);
+    let mut header = cbindgen::Builder::new().with_config(config);
+    for part in ["types", "functions", "encoder", "decoder"] {
+        header = header.with_src(root.join(format!("src/{part}.rs")));
+    }
+    header.generate().unwrap().write(&mut made);
     let made = String::from_utf8(made).unwrap();
     let path = root.join("include/vtremote/vtremote.h");
     if env::var_os(WRITE).is_some() {

@@ -3,7 +3,7 @@ use crate::process::{Finished, Running, program, run};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A command line of the ffmpeg that has our encoders.
+/// A command line of the ffmpeg that has our encoders and decoders.
 pub struct Ffmpeg(Command);
 
 impl Ffmpeg {
@@ -36,6 +36,11 @@ impl Ffmpeg {
     /// The remote encoder of a codec (`h264`, `hevc`) at a server.
     pub fn encoder(self, codec: &str, server: &str) -> Self {
         self.args(&format!("-c:v {codec}_videotoolbox_remote -vt_remote_host {server}"))
+    }
+
+    /// The remote decoder of a codec at a server, for the input that is named next.
+    pub fn decoder(self, codec: &str, server: &str) -> Self {
+        self.encoder(codec, server)
     }
 
     /// An environment variable.

@@ -21,6 +21,7 @@ mod error;
 mod format;
 mod memory;
 mod picture;
+mod raw_rows;
 
 pub use config::{
     Color, DecoderConfig, EncoderConfig, Entropy, MAX_SIDE, Quality, RateControl, Ratio, SideData,
@@ -32,6 +33,7 @@ pub use error::Error;
 pub use format::{PixelFormat, PlaneShape};
 pub use memory::{Lent, PlaneMemory, Rows, RowsMut};
 pub use picture::{Own, Picture, Planes, Reference};
+pub use raw_rows::RawRows;
 pub use vtremote_bitstream::Codec;
 
 use std::sync::Arc;

@@ -46,14 +46,19 @@ impl fmt::Display for Lent {
 impl std::error::Error for Lent {}
 
 impl PlaneMemory {
-    /// Zeroed memory of its own, rows a multiple of `align` bytes apart.
+    /// Zeroed memory of its own: every row begins at an address that is a multiple of `align`, and
+    /// behind the last there are `align` bytes more, for those who read beyond the end of a row.
     pub fn allocate(shape: PlaneShape, align: usize) -> Self {
-        let stride = shape.row_bytes.next_multiple_of(align.max(1));
-        let memory = vec![0u8; stride * shape.rows].into_boxed_slice();
-        let len = memory.len();
+        let align = align.max(1);
+        let stride = shape.row_bytes.next_multiple_of(align);
+        let len = stride * shape.rows;
+        let memory = vec![0u8; len + 2 * align].into_boxed_slice();
         // Kept as a raw box: a `Box` must not be moved while others write through a pointer to it.
         let owner = OwnedBytes(NonNull::from(Box::leak(memory)));
-        let first = owner.0.cast::<u8>();
+        let bytes = owner.0.cast::<u8>();
+        let address = bytes.addr().get();
+        // SAFETY: less than `align` bytes on, `len + align` bytes of the allocation are left.
+        let first = unsafe { bytes.add(address.next_multiple_of(align) - address) };
         PlaneMemory { first, len, stride, shape, loans: Mutex::default(), _owner: Box::new(owner) }
     }
 
@@ -282,6 +287,18 @@ mod tests {
         let mut rows = PlaneMemory::lend(&plane(4, 2), 1..2).unwrap();
         rows.bytes().fill(7);
         assert_eq!(rows.bytes().len(), 16);
+    }
+
+    #[test]
+    fn every_row_begins_where_it_is_aligned() {
+        for align in [1, 7, 64] {
+            let shape = PlaneShape { row_bytes: 5, rows: 3 };
+            let plane = Arc::new(PlaneMemory::allocate(shape, align));
+            let rows = PlaneMemory::read(&plane).unwrap();
+            assert_eq!(rows.bytes().as_ptr().addr() % align, 0);
+            assert_eq!(rows.stride() % align, 0);
+            assert_eq!(rows.bytes().len(), 3 * rows.stride());
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
+use crate::decoder;
 use crate::encoder::{self, Session};
-use crate::ffi::{self, Layout};
+use crate::extradata::Extradata;
+use crate::ffi::{self, DecoderParameters, Layout};
 use crate::options::{Family, Plan, Tuning, plan};
 use crate::planar::Conversion;
 use std::num::NonZero;
@@ -7,7 +9,7 @@ use std::sync::Arc;
 use std::thread;
 use vtremote_backend::{
     Backend, Capabilities, Codec, Decoder, DecoderConfig, Encoder, EncoderConfig, Error, FrameSink,
-    Opened, PacketSink, PixelFormat, Ratio, Support,
+    Opened, PacketSink, PixelFormat, Ratio, Support, check_size,
 };
 use vtremote_bitstream::{LengthSize, ParameterSets};
 
@@ -21,7 +23,8 @@ pub struct Settings {
     /// Of libx264 and libx265, by their common names, `ultrafast` to `placebo`; `superfast` if
     /// `None`.
     pub preset: Option<String>,
-    /// Threads of one session's software encoder; as many as there are processors if `None`.
+    /// Threads of one session's software encoder or decoder; as many as there are processors if
+    /// `None`.
     pub threads: Option<NonZero<usize>>,
 }
 
@@ -49,6 +52,16 @@ impl Choice {
 
 /// Most threads of a session: what libx264 takes.
 const MOST_THREADS: usize = 128;
+
+/// Most threads of a decoder: libavcodec advises against more, and each has a picture in work.
+const MOST_DECODER_THREADS: usize = 16;
+
+/// What a decoder gives, by what the stream is.
+const DECODED: [PixelFormat; 2] = [PixelFormat::Nv12, PixelFormat::P010];
+
+/// The most pixels of a stream's picture: twice those of level 6.2 (H.264 table A-1, H.265 table
+/// A.8), which leaves room for the largest square ones. A few bytes can ask for any size.
+const MOST_PIXELS: u32 = 1 << 26;
 
 impl Libavcodec {
     /// Finds out which encoders work here, by opening each of them once: an FFmpeg lists many that
@@ -83,11 +96,16 @@ impl Libavcodec {
         };
         let capabilities = Capabilities {
             encoders: encoders.iter().map(support).collect(),
-            decoders: Vec::new(),
+            decoders: [Codec::H264, Codec::H265].into_iter().filter_map(decodes).collect(),
             side_data: false,
         };
         Ok(Libavcodec { encoders, capabilities, tuning })
     }
+}
+
+fn decodes(codec: Codec) -> Option<Support> {
+    let implementation = ffi::decoder(codec)?.into();
+    Some(Support { codec, implementation, formats: DECODED.to_vec() })
 }
 
 /// Tries an encoder with every pixel format.
@@ -224,9 +242,50 @@ impl Backend for Libavcodec {
     fn open_decoder(
         &self,
         config: &DecoderConfig,
-        _: Arc<dyn FrameSink>,
+        sink: Arc<dyn FrameSink>,
     ) -> Result<Opened<Box<dyn Decoder>>, Error> {
-        let codec = config.codec;
-        Err(Error::Unsupported(format!("the libavcodec backend does not decode {codec}")))
+        let DecoderConfig { codec, width, height, format, time_base, low_delay, .. } = *config;
+        let name = ffi::decoder(codec)
+            .ok_or_else(|| Error::Unsupported(format!("there is no {codec} decoder here")))?;
+        if !DECODED.contains(&format) {
+            let what = format!("{name} gives no {} pictures here", format.name());
+            return Err(Error::Unsupported(what));
+        }
+        check_size(width, height)?;
+        let extradata = Extradata::read(codec, &config.extradata)?;
+        let mut options = vec![
+            ("threads", self.tuning.threads.min(MOST_DECODER_THREADS).to_string()),
+            ("pkt_timebase", format!("{}/{}", time_base.num, time_base.den)),
+            ("max_pixels", MOST_PIXELS.to_string()),
+        ];
+        options.push(match low_delay {
+            // Frame threads hold a picture each.
+            true => ("thread_type", "slice".into()),
+            false => ("thread_type", "frame+slice".into()),
+        });
+        if !low_delay {
+            // Where an H.264 stream does not say how far it reorders, the decoder would try with
+            // less and throw away pictures each time that it was too little. With this it takes the
+            // most that the stream's level allows.
+            options.push(("strict", "strict".into()));
+        }
+        let size = |side| {
+            i32::try_from(side).map_err(|_| Error::Internal(format!("a side of {side} pixels")))
+        };
+        let parameters = DecoderParameters {
+            codec,
+            size: (size(width)?, size(height)?),
+            extradata: extradata.annexb,
+            options,
+        };
+        let decoder = ffi::Decoder::open(&parameters)
+            .map_err(|error| Error::Codec(format!("{name} does not open: {error}")))?;
+        let session = decoder::Session { codec, decoder, name, sink };
+        Ok(Opened {
+            codec: Box::new(decoder::Decoder::start(session)?),
+            parameter_sets: Vec::new(),
+            format: extradata.format.unwrap_or(format),
+            warnings: Vec::new(),
+        })
     }
 }

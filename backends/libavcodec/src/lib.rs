@@ -1,6 +1,6 @@
-//! The libavcodec backend: the encoders of the FFmpeg that is installed.
+//! The libavcodec backend: encoders and decoders of the FFmpeg that is installed.
 //!
-//! libx264 and libx265 unless another encoder is chosen by name. The licence of the FFmpeg that is
+//! libx264 and libx265 unless another encoder is chosen by name; FFmpeg's own decoders. The licence of the FFmpeg that is
 //! linked to is a matter of whoever builds and ships it: with libx264 and libx265 that is the GPL.
 #![deny(unsafe_code)]
 
@@ -8,8 +8,15 @@ mod backend;
 mod encoder;
 mod options;
 mod planar;
-mod pool;
 mod timing;
+
+mod complaints;
+mod decoder;
+mod extradata;
+mod interleave;
+mod queue;
+
+mod pool;
 
 mod ffi;
 

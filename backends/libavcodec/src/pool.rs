@@ -9,10 +9,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use vtremote_backend::{PlaneShape, Planes};
 
-/// At most so many pictures of one shape.
+/// At most so many pictures.
 pub(crate) struct Pool {
     shelf: Arc<Shelf>,
-    shapes: Vec<PlaneShape>,
 }
 
 struct Shelf {
@@ -21,6 +20,9 @@ struct Shelf {
 }
 
 struct State {
+    /// Of the pictures that are given; those of earlier shapes may still be out.
+    shapes: Arc<[PlaneShape]>,
+    /// Of these shapes.
     free: Vec<Block>,
     /// How many more may be made.
     unmade: usize,
@@ -30,9 +32,23 @@ struct State {
 impl Pool {
     /// Memory is taken when it is first needed.
     pub(crate) fn new(shapes: Vec<PlaneShape>, pictures: usize) -> Self {
-        let state = State { free: Vec::new(), unmade: pictures, closed: false };
+        let state =
+            State { shapes: shapes.into(), free: Vec::new(), unmade: pictures, closed: false };
         let shelf = Shelf { state: Mutex::new(state), changed: Condvar::new() };
-        Pool { shelf: Arc::new(shelf), shapes }
+        Pool { shelf: Arc::new(shelf) }
+    }
+
+    /// From now on pictures have these shapes. There are no more of them for that: those that are
+    /// still out, of whatever shapes, count.
+    pub(crate) fn reshape(&self, shapes: &[PlaneShape]) {
+        let mut state = self.shelf.state();
+        if *state.shapes != *shapes {
+            state.shapes = shapes.into();
+            state.unmade += state.free.len();
+            let blocks = std::mem::take(&mut state.free);
+            drop(state);
+            drop(blocks);
+        }
     }
 
     /// The planes of a picture; `None` if none became free within `wait`, or the pool was closed.
@@ -40,17 +56,18 @@ impl Pool {
         // A wait that does not fit the clock is a wait without end.
         let deadline = Instant::now().checked_add(wait);
         let mut state = self.shelf.state();
-        let block = loop {
+        let (block, shapes) = loop {
             if state.closed {
                 return None;
             }
             if let Some(block) = state.free.pop() {
-                break block;
+                break (block, Arc::clone(&state.shapes));
             }
             if state.unmade > 0 {
                 state.unmade -= 1;
+                let shapes = Arc::clone(&state.shapes);
                 drop(state);
-                break Block::new(&self.shapes);
+                break (Block::new(&shapes), shapes);
             }
             let left = match deadline {
                 Some(deadline) => deadline.saturating_duration_since(Instant::now()),
@@ -61,8 +78,8 @@ impl Pool {
             }
             state = self.shelf.wait(state, left);
         };
-        let shelf = Arc::clone(&self.shelf);
-        let planes = block.into_planes(&self.shapes, move |block| shelf.put(block));
+        let (shelf, of_block) = (Arc::clone(&self.shelf), Arc::clone(&shapes));
+        let planes = block.into_planes(&shapes, move |block| shelf.put(block, &of_block));
         Some(planes.into_iter().map(Arc::new).collect())
     }
 
@@ -79,8 +96,15 @@ impl Shelf {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn put(&self, block: Block) {
-        self.state().free.push(block);
+    fn put(&self, block: Block, shapes: &[PlaneShape]) {
+        let mut state = self.state();
+        if *state.shapes == *shapes {
+            state.free.push(block);
+        } else {
+            state.unmade += 1;
+            drop(state);
+            drop(block);
+        }
         self.changed.notify_one();
     }
 
@@ -126,6 +150,21 @@ mod tests {
         for _ in 0..5 {
             assert_eq!(take(&pool).map(|planes| address(&planes)), first);
         }
+    }
+
+    #[test]
+    fn pictures_of_earlier_shapes_count_until_they_are_back() {
+        let pool = pool(2);
+        let (first, second) = (take(&pool), take(&pool));
+        let shapes = PixelFormat::P010.planes(20, 6);
+        pool.reshape(&shapes);
+        assert!(take(&pool).is_none());
+        drop(first);
+        let other = take(&pool).unwrap();
+        assert!(other.iter().map(|plane| plane.shape()).eq(shapes));
+        assert!(take(&pool).is_none());
+        drop((second, other));
+        assert!(take(&pool).is_some());
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::num::NonZero;
 use std::sync::Arc;
-use vtremote_backend::conformance::EncoderCase;
-use vtremote_backend::{Backend, Codec, PixelFormat, encoder_conformance};
+use vtremote_backend::conformance::{DecoderCase, EncoderCase};
+use vtremote_backend::{Backend, Codec, PixelFormat, decoder_conformance, encoder_conformance};
 use vtremote_backend_libavcodec::{Libavcodec, Settings};
 
 fn backend(threads: usize) -> Arc<dyn Backend> {
@@ -29,3 +29,14 @@ encoder_conformance!(
     h265_p010_on_four_threads,
     EncoderCase { repeatable: false, ..case(Codec::H265, PixelFormat::P010, 4) }
 );
+
+fn decoder(codec: Codec, format: PixelFormat, threads: usize) -> DecoderCase {
+    let source = case(codec, format, 1);
+    DecoderCase { source, ..DecoderCase::new(backend(threads), codec, format) }
+}
+
+decoder_conformance!(decoded_h264_nv12, decoder(Codec::H264, PixelFormat::Nv12, 1));
+decoder_conformance!(decoded_h264_nv12_on_four_threads, decoder(Codec::H264, PixelFormat::Nv12, 4));
+decoder_conformance!(decoded_h265_nv12, decoder(Codec::H265, PixelFormat::Nv12, 1));
+decoder_conformance!(decoded_h265_p010, decoder(Codec::H265, PixelFormat::P010, 1));
+decoder_conformance!(decoded_h265_p010_on_four_threads, decoder(Codec::H265, PixelFormat::P010, 4));

@@ -1,8 +1,11 @@
-//! A server for tests: the server session in one thread, with a script instead of an encoder.
+//! A server for tests: the server session in one thread, with a script instead of an encoder or a
+//! decoder.
 //!
-//! Its packets are NAL units with the frame's pts in plain text, behind 3-byte start codes.
+//! An encoder's packets are NAL units with the frame's pts in plain text, behind 3-byte start codes.
 
 #![allow(dead_code, unreachable_pub, reason = "every test program uses another part of it")]
+
+pub mod decode;
 
 use std::collections::VecDeque;
 use std::net::TcpStream;
@@ -13,8 +16,8 @@ use vtremote_link::{Link, Listener, Moved, TcpSettings, tcp_link};
 use vtremote_planes::{Compression, Decompressor, Target};
 use vtremote_proto::session::{Server, ServerSettings, ServerStep};
 use vtremote_proto::{
-    ConfigureAck, HelloAck, HelloStatus, Incoming, Item, Limits, NO_REFERENCE, Options, PACKET_KEY,
-    PacketHead, PixelFormat, packet_message, session::Outgoing,
+    ConfigureAck, HelloAck, HelloStatus, Incoming, Item, Limits, Mode, NO_REFERENCE, Options,
+    PACKET_KEY, PacketHead, PixelFormat, packet_message, session::Outgoing,
 };
 
 pub const EARLY: &[&str] = &["h264", "hevc"];
@@ -62,7 +65,9 @@ pub struct Script {
     pub delay: usize,
     /// Makes every packet this many bytes longer.
     pub padding: usize,
-    /// What befalls it when the frame of this number has come.
+    /// What its decoder does.
+    pub decoding: decode::Decoding,
+    /// What befalls it when the frame or packet of this number has come.
     pub fate: Option<(usize, Fate)>,
 }
 
@@ -78,9 +83,9 @@ pub enum Fate {
     Fail,
     /// Bytes that are no message.
     Garbage,
-    /// A packet that is not Annex B.
+    /// A packet that is not Annex B, or a picture that does not unpack.
     Broken,
-    /// Never gives that frame's packet.
+    /// Never gives that frame's packet, or that packet's picture.
     Drop,
 }
 
@@ -98,6 +103,7 @@ impl Default for Script {
             in_band: true,
             delay: 0,
             padding: 0,
+            decoding: decode::Decoding::default(),
             fate: None,
         }
     }
@@ -110,6 +116,8 @@ pub struct Served {
     pub client: String,
     pub options: Options,
     pub frames: Vec<Seen>,
+    pub configured: Option<decode::Configured>,
+    pub packets: Vec<decode::Coded>,
     pub pings: usize,
     pub end: String,
 }
@@ -172,6 +180,8 @@ struct Session {
     /// Came, and not answered.
     held: VecDeque<(i64, i64, bool)>,
     answered: usize,
+    /// The packet that comes in.
+    coded: Option<PacketHead>,
     fate: Option<Fate>,
 }
 
@@ -191,6 +201,7 @@ impl Session {
             data: Vec::new(),
             held: VecDeque::new(),
             answered: 0,
+            coded: None,
             fate: None,
         }
     }
@@ -302,6 +313,11 @@ impl Session {
                 let format = PixelFormat::from_wire(configure.pix_fmt).unwrap();
                 self.format = Some((format, configure.width, configure.height));
                 self.served.options = options;
+                self.served.configured = Some(decode::Configured {
+                    format,
+                    size: (configure.width, configure.height),
+                    extradata: configure.extradata.into(),
+                });
                 if let Some(refusal) = self.script.refusal {
                     return self.server.refuse_configure(now, 1, refusal);
                 }
@@ -347,10 +363,18 @@ impl Session {
                     self.end_frame(now);
                 }
             }
+            ServerStep::Packet(head) => {
+                self.coded = Some(head);
+                self.data.clear();
+            }
+            ServerStep::PacketEnd(side_data) => self.packet_end(now, side_data),
             ServerStep::Body(data) => self.data.extend_from_slice(data),
             ServerStep::Drain => {
                 while self.held.front().is_some() {
-                    self.answer(now);
+                    match self.served.options.mode {
+                        Mode::Decode => self.show(now),
+                        _ => self.answer(now),
+                    }
                 }
                 // After a failure of its own there is nothing to drain.
                 let _ = self.server.drained(now);

@@ -1,4 +1,4 @@
-/* vtremote: a Mac's hardware video encoder over TCP.
+/* vtremote: a Mac's hardware video encoder and decoder over TCP.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  * Made from libvtremote/src by cbindgen; change it there.
@@ -6,7 +6,7 @@
  * A handle may be used from one thread at a time; which one may change. A call that another thread's
  * call is in the way of is VTREMOTE_ERROR_INVALID. Log and release callbacks may come from any thread,
  * the one that calls included, and must not call anything on the handle that they belong to. None comes
- * after vtremote_encoder_close has returned. There is no global state. */
+ * after close has returned. There is no global state. */
 
 
 #ifndef VTREMOTE_H
@@ -24,7 +24,7 @@
 // See VTREMOTE_VERSION_MAJOR.
 #define VTREMOTE_VERSION_PATCH 0
 
-// No pts. A frame must have one.
+// No pts, no dts. A frame to encode must have a pts.
 #define VTREMOTE_NO_PTS INT64_MIN
 
 // Frame flag: make it a keyframe.
@@ -32,6 +32,9 @@
 
 // Packet flag: a decoder can begin here.
 #define VTREMOTE_PACKET_KEY 1
+
+// A session with one server that decodes one stream.
+typedef struct vtremote_decoder vtremote_decoder;
 
 // A session with one server that encodes one stream.
 typedef struct vtremote_encoder vtremote_encoder;
@@ -44,7 +47,7 @@ typedef struct vtremote_encoder vtremote_encoder;
 // | host | host[:port], IPv6 in brackets, default port 5555; default: environment VTREMOTE_HOST |
 // | token | default: environment VTREMOTE_TOKEN, then the file that VTREMOTE_TOKEN_FILE names |
 // | timeout_ms | 100 to 60000, default 5000: connect, each handshake answer, silence on the link |
-// | inflight | 1 to 128, default 16: frames that are on their way at once |
+// | inflight | 1 to 128, default 16: frames, or packets to decode, that are on their way at once |
 // | wire_compression | auto (default: none on one machine, else zstd), none, lz4, zstd |
 // | slices | auto (default: where the server can), 0, 1 (an error where it cannot) |
 // | log_level | error, warn, info (default), debug, trace |
@@ -87,7 +90,8 @@ typedef void (*vtremote_log_fn)(void *opaque, int32_t level, const char *message
 
 // What goes with a frame or packet.
 typedef struct vtremote_side_data {
-  // Of frames, FFmpeg's AVFrameSideDataType number; of packets, AVPacketSideDataType.
+  // Of frames and pictures FFmpeg's AVFrameSideDataType number, of packets and access units
+  // AVPacketSideDataType's.
   uint32_t type;
   // Bytes of data.
   size_t data_size;
@@ -159,17 +163,104 @@ typedef struct vtremote_info {
   char server_version[64];
   // none, lz4 or zstd: what auto chose.
   char wire_compression[16];
-  // Frames whose last byte was sent.
-  uint64_t frames_sent;
-  // Packets that came.
-  uint64_t packets_received;
+  // Frames, or packets to decode, whose last byte was sent.
+  uint64_t units_sent;
+  // Packets, or pictures, that came.
+  uint64_t units_received;
   // Bytes on the wire.
   uint64_t bytes_sent;
   // Bytes on the wire.
   uint64_t bytes_received;
-  // What the frames that were sent are without compression.
+  // What the frames that were sent, or the pictures that came, are without compression.
   uint64_t raw_bytes;
 } vtremote_info;
+
+// A coded stream, as far as it is known beforehand. The pictures say what they are by themselves.
+typedef struct vtremote_stream {
+  // sizeof(vtremote_stream).
+  size_t size;
+  // Pixels per row, as the container says. Required by servers that are not ours to be right.
+  uint32_t width;
+  // Rows, likewise.
+  uint32_t height;
+  // The unit of pts, dts and duration in seconds, numerator; 0/1: not known.
+  int32_t time_base_num;
+  // The unit of pts, dts and duration in seconds, denominator.
+  int32_t time_base_den;
+  // Frames per second, numerator; 0/0 or 0/1: unknown.
+  int32_t frame_rate_num;
+  // Frames per second, denominator.
+  int32_t frame_rate_den;
+  // Parameter sets: Annex B, or an avcC or hvcC record. Copied during the call. NULL: in the stream.
+  const uint8_t *extradata;
+  // Bytes of extradata.
+  size_t extradata_size;
+} vtremote_stream;
+
+// An access unit to decode.
+typedef struct vtremote_access_unit {
+  // sizeof(vtremote_access_unit).
+  size_t size;
+  // In units of the time base, or VTREMOTE_NO_PTS.
+  int64_t pts;
+  // In units of the time base, or VTREMOTE_NO_PTS.
+  int64_t dts;
+  // In units of the time base. 0: unknown.
+  int64_t duration;
+  // VTREMOTE_PACKET_KEY or 0.
+  uint32_t flags;
+  // Annex B. Copied during the call.
+  const uint8_t *data;
+  // Bytes of data, at least 1.
+  size_t data_size;
+  // Copied during the call. At most 16 records with 1 MiB together.
+  const struct vtremote_side_data *side_data;
+  // How many records of side data.
+  size_t side_data_count;
+} vtremote_access_unit;
+
+// A decoded picture.
+typedef struct vtremote_picture {
+  // sizeof(vtremote_picture), set by the caller before receive. All else is overwritten.
+  size_t size;
+  // Its access unit's, or VTREMOTE_NO_PTS.
+  int64_t pts;
+  // Its access unit's.
+  int64_t duration;
+  // Pixels per row, after cropping. May change from picture to picture, and so may the rest.
+  uint32_t width;
+  // Rows, after cropping.
+  uint32_t height;
+  // VTREMOTE_PIX_NV12 or VTREMOTE_PIX_P010LE.
+  vtremote_pix_fmt pix_fmt;
+  // The planes, each at a multiple of 64 and with 64 bytes behind its last row that may be read.
+  // Valid until vtremote_picture_unref, close or not.
+  const uint8_t *data[4];
+  // Bytes from one row to the next: a multiple of 64, and the last row has them all.
+  ptrdiff_t linesize[4];
+  // Sample aspect ratio, numerator; 0: unknown.
+  uint32_t sample_aspect_num;
+  // Sample aspect ratio, denominator.
+  uint32_t sample_aspect_den;
+  // FFmpeg's AVColorRange number: 0 unknown, 1 video, 2 full.
+  uint8_t color_range;
+  // AVColorPrimaries; 2: unknown.
+  uint8_t color_primaries;
+  // AVColorTransferCharacteristic; 2: unknown.
+  uint8_t color_trc;
+  // AVColorSpace; 2: unknown.
+  uint8_t colorspace;
+  // AVChromaLocation; 0: unknown.
+  uint8_t chroma_location;
+  // 0: progressive, or not known; of an interlaced one, 1: top field first, 2: bottom field first.
+  uint8_t fields;
+  // Valid as long as data.
+  const struct vtremote_side_data *side_data;
+  // How many records of side data.
+  size_t side_data_count;
+  // Not the caller's.
+  void *internal;
+} vtremote_picture;
 
 // Done.
 #define VTREMOTE_OK 0
@@ -177,10 +268,10 @@ typedef struct vtremote_info {
 // Send: no room now. Receive: nothing now.
 #define VTREMOTE_AGAIN 1
 
-// Receive: every packet has been handed over, and the server said that this is all.
+// Receive: everything has been handed over, and the server said that this is all.
 #define VTREMOTE_EOF 2
 
-// Misuse: NULL, a wrong size, a pts that was there before, a frame after flush, ...
+// Misuse: NULL, a wrong size, a pts that was there before, a frame after the last one, ...
 #define VTREMOTE_ERROR_INVALID -1
 
 // An option that does not exist, or a value that it cannot have.
@@ -204,7 +295,7 @@ typedef struct vtremote_info {
 // Not a vtremoted, or a broken one.
 #define VTREMOTE_ERROR_PROTOCOL -8
 
-// The remote encoder failed.
+// The remote encoder or decoder failed.
 #define VTREMOTE_ERROR_REMOTE -9
 
 // Out of memory.
@@ -314,6 +405,60 @@ vtremote_status vtremote_encoder_info(const struct vtremote_encoder *encoder,
 // Ends the session at once if it is not over, joins its threads, and releases every frame; when it
 // returns no callback is running, and none will come. Packets stay valid. NULL is fine.
 void vtremote_encoder_close(struct vtremote_encoder *encoder);
+
+// Connects, shakes hands and configures, as vtremote_encoder_open: what can be refused is refused here.
+// Of the options those of an encoder have no meaning.
+vtremote_status vtremote_decoder_open(const struct vtremote_options *options,
+                                      const struct vtremote_stream *stream,
+                                      vtremote_log_fn log,
+                                      void *log_opaque,
+                                      struct vtremote_decoder **decoder,
+                                      char *error,
+                                      size_t error_size);
+
+// Gives the decoder an access unit, in decoding order. Never waits.
+//
+// VTREMOTE_OK: it is taken. VTREMOTE_AGAIN: there is no room; keep it, call receive, try again. Else it
+// was not taken either.
+//
+// NULL instead of an access unit says that there are no more. Saying it again changes nothing.
+vtremote_status vtremote_decoder_send_packet(struct vtremote_decoder *decoder,
+                                             const struct vtremote_access_unit *unit);
+
+// Waits for a picture up to `timeout_ms`; 0 only looks, and with a negative one the session's own
+// deadlines are the end: with room for more packets, that may be as long as the decoder wants to see
+// more of them.
+//
+// VTREMOTE_OK: `*picture` is the next in the order of showing, to be given to vtremote_picture_unref.
+// VTREMOTE_AGAIN: none in time; also at once where the last send_packet answered AGAIN and there is room
+// for that packet now. VTREMOTE_EOF: that was the last one. An error comes once every picture that
+// arrived before it has been handed over. Except for OK the picture is empty.
+//
+// Not every packet becomes a picture: damaged ones may not, and of fields two make one.
+vtremote_status vtremote_decoder_receive_picture(struct vtremote_decoder *decoder,
+                                                 struct vtremote_picture *picture,
+                                                 int32_t timeout_ms);
+
+// Gives a picture's memory back and empties it; an empty one stays as it is. NULL is fine. May come
+// after close, and from any thread.
+void vtremote_picture_unref(struct vtremote_picture *picture);
+
+// Forgets every packet and picture that is under way, an end and a failure too, and begins anew: the
+// next packet may be of anywhere, and of a keyframe for a picture to come of it. Pictures that have been
+// handed over stay valid.
+vtremote_status vtremote_decoder_reset(struct vtremote_decoder *decoder);
+
+// One line about the last call that failed: what failed and what to do. "" if none has. Valid until
+// the next call on the decoder.
+const char *vtremote_decoder_error(const struct vtremote_decoder *decoder);
+
+// Fills in `*info`.
+vtremote_status vtremote_decoder_info(const struct vtremote_decoder *decoder,
+                                      struct vtremote_info *info);
+
+// Ends the session at once if it is not over, and joins its threads; when it returns no callback is
+// running, and none will come. Pictures stay valid. NULL is fine.
+void vtremote_decoder_close(struct vtremote_decoder *decoder);
 
 #ifdef __cplusplus
 }  // extern "C"

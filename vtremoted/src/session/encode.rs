@@ -2,14 +2,13 @@
 
 use super::Shared;
 use super::message::Message;
-use super::rows::RawRows;
 use std::collections::VecDeque;
 use std::io::IoSliceMut;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use vtremote_backend::{
-    EncodedPacket, Encoder, Error, FrameInfo, PacketSink, Picture, PlaneShape, Reference, RowsMut,
-    SideData,
+    EncodedPacket, Encoder, Error, FrameInfo, PacketSink, Picture, PlaneShape, RawRows, Reference,
+    RowsMut, SideData,
 };
 use vtremote_planes::{Compression, Target, Workers};
 use vtremote_proto::{

@@ -15,7 +15,6 @@ mod line;
 mod message;
 mod pixels;
 mod reader;
-mod rows;
 mod writer;
 
 use crate::daemon::Registration;

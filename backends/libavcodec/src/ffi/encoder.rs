@@ -1,6 +1,6 @@
-use super::{AvError, Frame, Layout, av, codecs, log, out_of_memory};
-use std::ffi::{CStr, CString, c_int};
-use std::io;
+use super::options::Options;
+use super::{AvError, Frame, Layout, again, av, codecs, log, out_of_memory};
+use std::ffi::c_int;
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 use std::slice;
@@ -60,8 +60,8 @@ impl Encoder {
     }
 
     fn try_open(name: &str, parameters: &Parameters) -> Result<(Self, Vec<String>), AvError> {
-        let codec =
-            codecs::find(name).ok_or_else(|| AvError::new(av::AVERROR_ENCODER_NOT_FOUND, None))?;
+        let codec = codecs::find_encoder(name)
+            .ok_or_else(|| AvError::new(av::AVERROR_ENCODER_NOT_FOUND, None))?;
         // SAFETY: the description is static; null is checked.
         let context = NonNull::new(unsafe { av::avcodec_alloc_context3(codec) });
         // SAFETY: no preconditions; null is checked.
@@ -144,11 +144,6 @@ impl Encoder {
     }
 }
 
-/// Whether the code is AVERROR(EAGAIN), whose number is the platform's.
-fn again(code: c_int) -> bool {
-    io::Error::from_raw_os_error(code.saturating_neg()).kind() == io::ErrorKind::WouldBlock
-}
-
 impl Drop for Encoder {
     fn drop(&mut self) {
         let (mut context, mut packet) = (self.context.as_ptr(), self.packet.as_ptr());
@@ -197,49 +192,4 @@ impl Packet<'_> {
 
 fn rational((num, den): (c_int, c_int)) -> av::AVRational {
     av::AVRational { num, den }
-}
-
-/// An AVDictionary.
-struct Options(*mut av::AVDictionary);
-
-impl Default for Options {
-    fn default() -> Self {
-        Options(ptr::null_mut())
-    }
-}
-
-impl Options {
-    fn set(&mut self, name: &str, value: &str) -> Result<(), AvError> {
-        let invalid = |_| AvError { text: format!("option {name} contains a NUL"), line: None };
-        let key = CString::new(name).map_err(invalid)?;
-        let value = CString::new(value).map_err(invalid)?;
-        // SAFETY: both strings are terminated and are copied.
-        match unsafe { av::av_dict_set(&mut self.0, key.as_ptr(), value.as_ptr(), 0) } {
-            0.. => Ok(()),
-            code => Err(AvError::new(code, None)),
-        }
-    }
-
-    fn names(&self) -> Vec<String> {
-        let mut names = Vec::new();
-        let mut entry = ptr::null();
-        loop {
-            // SAFETY: the dictionary is valid or null, the entry null or the one before; the empty
-            // key with IGNORE_SUFFIX matches every entry.
-            unsafe {
-                entry = av::av_dict_get(self.0, c"".as_ptr(), entry, av::AV_DICT_IGNORE_SUFFIX);
-                if entry.is_null() {
-                    return names;
-                }
-                names.push(CStr::from_ptr((*entry).key).to_string_lossy().into_owned());
-            }
-        }
-    }
-}
-
-impl Drop for Options {
-    fn drop(&mut self) {
-        // SAFETY: the dictionary is ours or null.
-        unsafe { av::av_dict_free(&mut self.0) };
-    }
 }

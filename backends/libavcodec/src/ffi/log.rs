@@ -1,8 +1,11 @@
 use super::av;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Once, OnceLock};
+use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError};
 
 /// How much a line of libavcodec's log matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +49,75 @@ pub(super) fn capture<T>(quiet: bool, f: impl FnOnce() -> T) -> (T, Option<Strin
     let result = f();
     let capture = CAPTURE.replace(outer);
     (result, capture.and_then(|capture| capture.last_error))
+}
+
+/// Error lines that a decoder has written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Lines {
+    /// The cause, as a rule; the others are what follows from it.
+    pub(crate) first: Option<String>,
+    /// How many came behind it.
+    pub(crate) more: u64,
+}
+
+/// What is collected, by the number that stands in a context's `opaque`.
+static COLLECTED: Mutex<BTreeMap<usize, Lines>> = Mutex::new(BTreeMap::new());
+
+/// Keeps the error lines of one codec context, and of the copies of it that frame threads have, from
+/// the log hook: they are part of what is told of a packet.
+pub(super) struct Collector(usize);
+
+impl Collector {
+    pub(super) fn new() -> Self {
+        static LAST: AtomicUsize = AtomicUsize::new(0);
+        install();
+        let number = LAST.fetch_add(1, Ordering::Relaxed) + 1;
+        collected().insert(number, Lines::default());
+        Collector(number)
+    }
+
+    /// For the context's `opaque`, which its copies have too: a number, and nothing to point to.
+    pub(super) fn opaque(&self) -> *mut c_void {
+        ptr::without_provenance_mut(self.0)
+    }
+
+    /// What was written since the last time.
+    pub(super) fn take(&self) -> Lines {
+        collected().get_mut(&self.0).map(std::mem::take).unwrap_or_default()
+    }
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        collected().remove(&self.0);
+    }
+}
+
+fn collected() -> MutexGuard<'static, BTreeMap<usize, Lines>> {
+    // Lines are whole at every place where a panic could be.
+    COLLECTED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Gives the line to whoever collects those of this context, if somebody does.
+fn collect(context: *mut c_void, line: &str) -> bool {
+    if context.is_null() {
+        return false;
+    }
+    // SAFETY: what a line is logged for begins with a pointer to its class (av_log's contract), and
+    // where that class is AVCodecContext's, it is one.
+    let number = unsafe {
+        if *context.cast::<*const av::AVClass>() != av::avcodec_get_class() {
+            return false;
+        }
+        (*context.cast::<av::AVCodecContext>()).opaque.addr()
+    };
+    let mut collected = collected();
+    let Some(lines) = collected.get_mut(&number) else { return false };
+    match lines.first {
+        Some(_) => lines.more += 1,
+        None => lines.first = Some(line.to_owned()),
+    }
+    true
 }
 
 fn install() {
@@ -103,7 +175,13 @@ unsafe extern "C" fn on_line(
         CStr::from_ptr(line.as_ptr())
     };
     // A panic must not leave a function that C has called.
-    let _ = catch_unwind(AssertUnwindSafe(|| deliver(level, line.to_string_lossy().trim_end())));
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        let line = line.to_string_lossy();
+        let line = line.trim_end();
+        if level != LogLevel::Error || !collect(class, line) {
+            deliver(level, line);
+        }
+    }));
 }
 
 fn deliver(level: LogLevel, line: &str) {

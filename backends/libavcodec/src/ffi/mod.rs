@@ -6,19 +6,26 @@
 
 mod block;
 mod codecs;
+mod decoder;
 mod encoder;
 mod frame;
 mod log;
+mod options;
+mod picture;
 
 pub(crate) use block::Block;
-pub(crate) use codecs::{encoder_exists, encoders_of};
+pub(crate) use codecs::{decoder, encoder_exists, encoders_of};
+pub(crate) use decoder::{Decoded, Decoder, DecoderParameters};
 pub(crate) use encoder::{Encoder, Parameters, Received};
 pub(crate) use frame::{Frame, Layout};
+pub(crate) use log::Lines;
 pub use log::{LogLevel, set_log};
+pub(crate) use picture::{DecodedPicture, Plane, Planes};
 
 use ffmpeg_sys_the_third as av;
 use std::ffi::{CStr, c_int};
 use std::fmt;
+use std::io;
 
 /// The version of the libavcodec that is loaded, and of the FFmpeg that it is of.
 pub fn version() -> String {
@@ -35,11 +42,21 @@ pub fn version() -> String {
 pub(crate) struct AvError {
     text: String,
     line: Option<String>,
+    kind: Option<io::ErrorKind>,
 }
 
 impl AvError {
     fn new(code: c_int, line: Option<String>) -> Self {
-        AvError { text: error_text(code), line }
+        AvError { text: error_text(code), line, kind: Some(kind(code)) }
+    }
+
+    fn text(text: String) -> Self {
+        AvError { text, line: None, kind: None }
+    }
+
+    /// Whether there was no memory, with which nothing goes on.
+    pub(crate) fn is_out_of_memory(&self) -> bool {
+        self.kind == Some(io::ErrorKind::OutOfMemory)
     }
 }
 
@@ -63,5 +80,16 @@ fn error_text(code: c_int) -> String {
 }
 
 fn out_of_memory() -> AvError {
-    AvError { text: "out of memory".into(), line: None }
+    let kind = Some(io::ErrorKind::OutOfMemory);
+    AvError { text: "out of memory".into(), line: None, kind }
+}
+
+/// Of an AVERROR(…), whose numbers are the platform's; FFmpeg's own codes are none of these.
+fn kind(code: c_int) -> io::ErrorKind {
+    io::Error::from_raw_os_error(code.saturating_neg()).kind()
+}
+
+/// Whether the code is AVERROR(EAGAIN).
+fn again(code: c_int) -> bool {
+    kind(code) == io::ErrorKind::WouldBlock
 }

@@ -73,15 +73,27 @@ impl Ledger {
         lost.next().map_or(Ok(()), |first| Err((1 + lost.count(), first.pts)))
     }
 
-    /// Decode: a frame came. Packets that gave none are written off in time.
-    pub(super) fn answer_pts(&mut self, pts: i64) {
+    /// Decode: a frame came. Packets that it proves to give none are written off: those sent before
+    /// its own where frames come in decoding order, else those that would be shown before it. Where
+    /// times are missing or jump, they are written off in time.
+    pub(super) fn decoded(&mut self, pts: i64, in_decoding_order: bool) {
         let named = |waiting: &Waiting| pts != NO_PTS && waiting.pts == pts;
-        if let Some(at) = self.waiting.iter().position(named) {
-            self.remove(at);
-        } else {
-            self.waiting.pop_front();
+        match self.waiting.iter().position(named) {
+            Some(at) if in_decoding_order => drop(self.waiting.drain(..=at)),
+            Some(at) => {
+                self.remove(at);
+                self.waiting.retain(|waiting| waiting.pts == NO_PTS || waiting.pts >= pts);
+            }
+            None => drop(self.waiting.pop_front()),
         }
         self.waiting.retain(|waiting| waiting.passed <= MAX_PASSED);
+    }
+
+    /// Decode: no more than so many are waited for; the oldest gave no frame.
+    pub(super) fn write_off_beyond(&mut self, most: usize) {
+        while self.waiting.len() > most {
+            self.waiting.pop_front();
+        }
     }
 
     /// How many wait, and the earliest pts among them.
@@ -115,27 +127,49 @@ mod tests {
         assert_eq!(ledger.answer(number), Err((1, -5)));
     }
 
-    #[test]
-    fn a_packet_without_a_frame_is_written_off_after_eighty_one_later_frames() {
+    fn waiting(admitted: &[i64], decoded: i64, in_decoding_order: bool) -> Vec<i64> {
         let mut ledger = Ledger::default();
-        ledger.admit(-5, 1);
+        for &pts in admitted {
+            ledger.admit(pts, 0);
+        }
+        ledger.decoded(decoded, in_decoding_order);
+        ledger.waiting.iter().map(|waiting| waiting.pts).collect()
+    }
+
+    #[test]
+    fn a_packet_that_would_be_shown_before_a_frame_that_came_gives_none() {
+        assert_eq!(waiting(&[0, 4, 2, 1, 3], 2, false), [4, 3]);
+        assert_eq!(waiting(&[0, 4, 2, 1, 3], 2, true), [1, 3]);
+    }
+
+    #[test]
+    fn a_packet_whose_time_says_nothing_is_written_off_after_eighty_one_later_frames() {
+        let mut ledger = Ledger::default();
+        ledger.admit(NO_PTS, 1);
         for pts in 0..80 {
             ledger.admit(pts, 1);
-            ledger.answer_pts(pts);
+            ledger.decoded(pts, false);
             assert_eq!(ledger.outstanding(), 1);
         }
         ledger.admit(80, 1);
-        ledger.answer_pts(80);
+        ledger.decoded(80, false);
         assert_eq!(ledger.outstanding(), 0);
     }
 
     #[test]
     fn a_frame_of_unknown_pts_answers_the_oldest_packet() {
+        assert_eq!(waiting(&[1, 2], NO_PTS, false), [2]);
+        assert_eq!(waiting(&[1, 2], 7, true), [2]);
+    }
+
+    #[test]
+    fn the_oldest_are_written_off_beyond_a_number() {
         let mut ledger = Ledger::default();
-        ledger.admit(1, 0);
-        ledger.admit(2, 0);
-        ledger.answer_pts(NO_PTS);
-        assert_eq!(ledger.missing(), Some((1, 2)));
+        for pts in 0..5 {
+            ledger.admit(pts, 0);
+        }
+        ledger.write_off_beyond(3);
+        assert_eq!(ledger.missing(), Some((3, 2)));
     }
 
     #[test]

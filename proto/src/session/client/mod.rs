@@ -26,7 +26,7 @@ use crate::{
 /// encoder is holding frames back, and one more is admitted …
 const STALL: Duration = Duration::from_millis(100);
 
-/// … up to so many in flight.
+/// … up to so many in flight. (A packet may give no frame: in decode there is no such limit.)
 const STALL_WINDOW: usize = 64;
 
 /// With `x.ack.v1` encoder delay costs no credit, and is at most this many frames.
@@ -310,7 +310,8 @@ impl Client {
         let window = u64::from(self.settings.window);
         if self.server.ack {
             let ahead = self.ledger.admitted() - self.taken;
-            return ahead < window && outstanding < self.settings.window as usize + MAX_DELAY;
+            // Packets need not give frames, and so hold nothing up once they were taken.
+            return ahead < window && (outstanding < self.most_outstanding() || !self.encodes());
         }
         (outstanding as u64) < window || self.room_at().is_some_and(|at| at <= now)
     }
@@ -323,7 +324,7 @@ impl Client {
             && !self.server.ack
             && self.unsent == 0
             && outstanding >= self.settings.window as usize
-            && outstanding < STALL_WINDOW;
+            && (outstanding < STALL_WINDOW || !self.encodes());
         stalled.then(|| self.activity.heard.max(self.sent_at).saturating_add(STALL))
     }
 
@@ -352,6 +353,9 @@ impl Client {
             return Err(AdmitError::NoRoom);
         }
         let number = self.ledger.admit(pts, duration);
+        if !self.encodes() {
+            self.ledger.write_off_beyond(self.most_outstanding());
+        }
         if self.ledger.outstanding() == STALL_WINDOW {
             self.answered = self.answered.max(now);
         }
@@ -445,10 +449,15 @@ impl Client {
     }
 
     /// Decode: which of the pictures that were completed, counted from 0, is to be shown next.
-    /// Nothing if that takes more of them. To be asked until nothing comes, after every picture and
-    /// after DONE.
+    /// Nothing if that takes more of them. To be asked until nothing comes, after every picture, after
+    /// DONE and after a failure.
     pub fn next_in_order(&mut self) -> Option<u64> {
         self.order.next()
+    }
+
+    /// Decode: the caller takes no more pictures, so that those which it has are all to be shown.
+    pub fn no_more_pictures(&mut self) {
+        self.order.end();
     }
 
     /// Frames (encode) or packets (decode) that were admitted and not answered.
@@ -473,6 +482,10 @@ impl Client {
         self.settings.options.mode == Mode::Encode
     }
 
+    fn most_outstanding(&self) -> usize {
+        self.settings.window as usize + MAX_DELAY
+    }
+
     fn streaming(&self) -> bool {
         matches!(self.state, State::Streaming | State::Flushed { .. })
     }
@@ -485,6 +498,7 @@ impl Client {
         if !self.ended() {
             self.state = State::Failed;
             self.failure = Some(error);
+            self.order.end();
         }
     }
 

@@ -246,7 +246,7 @@ impl Client {
     fn complete(&mut self) {
         if let Incoming::Picture { pts } = self.incoming {
             self.received += 1;
-            self.ledger.answer_pts(pts);
+            self.ledger.decoded(pts, self.server.generation == Generation::Early);
             self.order.arrived(pts);
         }
         self.incoming = Incoming::Nothing;

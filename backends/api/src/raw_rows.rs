@@ -1,27 +1,27 @@
-//! Where the bytes of a plane or slice go.
-
+use crate::RowsMut;
 use std::io::IoSliceMut;
-use vtremote_backend::RowsMut;
 
 /// So many rows are read with one call at most where they are not next to each other.
 const ROWS_AT_ONCE: usize = 64;
 
-/// Raw rows, on their way from the wire into a picture.
-pub(super) struct RawRows {
+/// Rows that come as a stream of bytes, perhaps with another stride, on their way into a picture.
+#[derive(Debug)]
+pub struct RawRows {
     rows: RowsMut,
-    /// Bytes from one row to the next on the wire.
+    /// Bytes from one row to the next as they come.
     stride: usize,
     /// Bytes that have come.
     at: usize,
 }
 
 impl RawRows {
-    pub(super) fn new(rows: RowsMut, stride: usize) -> Self {
+    /// For `rows` that come `stride` bytes apart.
+    pub fn new(rows: RowsMut, stride: usize) -> Self {
         RawRows { rows, stride, at: 0 }
     }
 
-    /// The next bytes of the wire. Padding, and what lies beyond the rows, is dropped.
-    pub(super) fn put(&mut self, mut bytes: &[u8]) {
+    /// The next bytes that came. Padding, and what lies beyond the rows, is dropped.
+    pub fn put(&mut self, mut bytes: &[u8]) {
         let (row_bytes, picture_stride) = (self.rows.row_bytes(), self.rows.stride());
         while !bytes.is_empty() {
             let (row, column) = (self.at / self.stride, self.at % self.stride);
@@ -38,9 +38,9 @@ impl RawRows {
         }
     }
 
-    /// The memory that the next `limit` bytes of the wire belong in, in order, as far as the layouts
+    /// The memory that the next `limit` bytes to come belong in, in order, as far as the layouts
     /// agree and one call reaches; nothing where bytes must pass through a buffer.
-    pub(super) fn direct<'a>(&'a mut self, limit: usize, into: &mut Vec<IoSliceMut<'a>>) {
+    pub fn direct<'a>(&'a mut self, limit: usize, into: &mut impl Extend<IoSliceMut<'a>>) {
         let (row_bytes, picture_stride) = (self.rows.row_bytes(), self.rows.stride());
         let (stride, at) = (self.stride, self.at);
         let memory = self.rows.bytes();
@@ -57,14 +57,14 @@ impl RawRows {
                     break;
                 }
                 left -= end - column;
-                into.push(IoSliceMut::new(&mut row[column..end]));
+                into.extend([IoSliceMut::new(&mut row[column..end])]);
                 column = 0;
             }
         }
     }
 
     /// Bytes were read into [`RawRows::direct`]'s memory.
-    pub(super) fn filled(&mut self, bytes: usize) {
+    pub fn filled(&mut self, bytes: usize) {
         self.at += bytes;
     }
 }
@@ -72,8 +72,8 @@ impl RawRows {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{PlaneMemory, PlaneShape};
     use std::sync::Arc;
-    use vtremote_backend::{PlaneMemory, PlaneShape};
 
     const SHAPE: PlaneShape = PlaneShape { row_bytes: 5, rows: 4 };
 

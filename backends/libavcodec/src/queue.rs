@@ -1,0 +1,147 @@
+//! What goes from a session's caller to its codec's thread.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// A queue of so many items, with an end. Nobody waits at it once it is closed.
+pub(crate) struct Queue<T> {
+    state: Mutex<State<T>>,
+    changed: Condvar,
+    capacity: usize,
+}
+
+struct State<T> {
+    items: VecDeque<T>,
+    /// No more items come.
+    ended: bool,
+    closed: bool,
+}
+
+/// What became of an item.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Pushed<T> {
+    Taken,
+    /// There was no room in time.
+    Refused(T),
+    /// The queue has ended or was closed.
+    Over,
+}
+
+/// What there is to take.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Next<T> {
+    Item(T),
+    /// The last item was taken, and no more come.
+    End,
+    Closed,
+}
+
+impl<T> Queue<T> {
+    pub(crate) fn new(capacity: usize) -> Self {
+        let state = State { items: VecDeque::new(), ended: false, closed: false };
+        Queue { state: Mutex::new(state), changed: Condvar::new(), capacity }
+    }
+
+    /// Waits for room.
+    pub(crate) fn push(&self, item: T, wait: Duration) -> Pushed<T> {
+        let full = |state: &mut State<T>| !state.over() && state.items.len() >= self.capacity;
+        let waited = self.changed.wait_timeout_while(self.state(), wait, full);
+        let (mut state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        if state.over() {
+            return Pushed::Over;
+        }
+        if timeout.timed_out() {
+            return Pushed::Refused(item);
+        }
+        state.items.push_back(item);
+        drop(state);
+        self.changed.notify_all();
+        Pushed::Taken
+    }
+
+    /// No more items come. `false` if that was known, or the queue is closed.
+    pub(crate) fn end(&self) -> bool {
+        let mut state = self.state();
+        let news = !state.over();
+        state.ended = true;
+        drop(state);
+        self.changed.notify_all();
+        news
+    }
+
+    /// Waits for an item, or the end.
+    pub(crate) fn next(&self) -> Next<T> {
+        let idle = |state: &mut State<T>| state.items.is_empty() && !state.over();
+        let waited = self.changed.wait_while(self.state(), idle);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        if state.closed {
+            return Next::Closed;
+        }
+        let item = state.items.pop_front();
+        drop(state);
+        self.changed.notify_all();
+        item.map_or(Next::End, Next::Item)
+    }
+
+    /// Wakes everybody who waits; what is in it is dropped.
+    pub(crate) fn close(&self) {
+        let mut state = self.state();
+        state.closed = true;
+        let items = std::mem::take(&mut state.items);
+        drop(state);
+        drop(items);
+        self.changed.notify_all();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<T>> {
+        // Nothing that can panic happens between two changes that belong together.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> State<T> {
+    fn over(&self) -> bool {
+        self.ended || self.closed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_item_too_many_comes_back() {
+        let queue = Queue::new(2);
+        assert_eq!(queue.push(1, Duration::ZERO), Pushed::Taken);
+        assert_eq!(queue.push(2, Duration::ZERO), Pushed::Taken);
+        assert_eq!(queue.push(3, Duration::ZERO), Pushed::Refused(3));
+        assert_eq!(queue.next(), Next::Item(1));
+        assert_eq!(queue.push(3, Duration::ZERO), Pushed::Taken);
+    }
+
+    #[test]
+    fn the_end_comes_behind_the_last_item() {
+        let queue = Queue::new(2);
+        queue.push(1, Duration::ZERO);
+        assert!(queue.end());
+        assert!(!queue.end());
+        assert_eq!(queue.push(2, Duration::ZERO), Pushed::Over);
+        assert_eq!(queue.next(), Next::Item(1));
+        assert_eq!(queue.next(), Next::End);
+    }
+
+    #[test]
+    fn closing_wakes_both_ends() {
+        let (full, empty) = (Queue::new(1), Queue::<u8>::new(1));
+        full.push(0, Duration::ZERO);
+        std::thread::scope(|scope| {
+            let pushing = scope.spawn(|| full.push(1, Duration::MAX));
+            let taking = scope.spawn(|| empty.next());
+            full.close();
+            empty.close();
+            assert_eq!(pushing.join().unwrap(), Pushed::Over);
+            assert_eq!(taking.join().unwrap(), Next::Closed);
+        });
+    }
+}

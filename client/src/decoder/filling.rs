@@ -1,0 +1,277 @@
+//! The picture that comes in: where its bytes go.
+
+use std::io::IoSliceMut;
+use std::ops::Range;
+use std::sync::Arc;
+
+use vtremote_backend::{PlaneMemory, RawRows, RowsMut};
+use vtremote_planes::{Compression, Target, Workers};
+use vtremote_proto::{PlaneHead, SliceHead};
+
+use super::Decoding;
+use crate::session::worker_count;
+use crate::shared::{Shared, Trouble};
+
+/// Parts that wait for a worker; each keeps its compressed data.
+const QUEUE: usize = 16;
+
+/// The picture that comes in, and the workers that unpack it.
+pub(crate) struct Filling {
+    shared: Arc<Shared<Decoding>>,
+    /// Started when the first compressed part comes.
+    workers: Option<Workers>,
+    number: u64,
+    planes: Vec<Arc<PlaneMemory>>,
+    compression: Compression,
+    body: Body,
+    /// Raw planes that come without their last row, and the row.
+    short: Vec<(usize, usize)>,
+}
+
+/// Where the next bytes go.
+enum Body {
+    Nowhere,
+    Raw(RawRows),
+    Compressed(Compressed),
+}
+
+struct Compressed {
+    /// As long as some earlier one or longer: never cleared, so that no byte is written twice.
+    data: Vec<u8>,
+    len: usize,
+    filled: usize,
+    stride: usize,
+    compression: Compression,
+    rows: RowsMut,
+    /// How many of them come.
+    count: usize,
+}
+
+/// A part at a worker. Dropped undone, it failed for a reason that is ours.
+struct Job {
+    shared: Arc<Shared<Decoding>>,
+    picture: u64,
+    outcome: Option<(Result<(), vtremote_planes::Error>, Vec<u8>)>,
+}
+
+impl Filling {
+    pub(crate) fn new(shared: Arc<Shared<Decoding>>) -> Self {
+        Self {
+            shared,
+            workers: None,
+            number: 0,
+            planes: Vec::new(),
+            compression: Compression::None,
+            body: Body::Nowhere,
+            short: Vec::new(),
+        }
+    }
+
+    /// A picture begins, with planes to fill.
+    pub(crate) fn begin(
+        &mut self,
+        number: u64,
+        planes: &[Arc<PlaneMemory>],
+        compression: Compression,
+    ) {
+        self.number = number;
+        self.planes.clear();
+        self.planes.extend_from_slice(planes);
+        self.compression = compression;
+        self.body = Body::Nowhere;
+        self.short.clear();
+    }
+
+    /// The number of the picture.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// What the picture is without compression.
+    pub(crate) fn raw_bytes(&self) -> u64 {
+        let bytes = |plane: &Arc<PlaneMemory>| plane.shape().row_bytes * plane.shape().rows;
+        self.planes.iter().map(bytes).sum::<usize>() as u64
+    }
+
+    /// A plane begins. The session has checked it.
+    pub(crate) fn plane(&mut self, head: &PlaneHead) -> Result<(), Trouble> {
+        let (plane, rows) = (usize::from(head.index), head.height as usize);
+        let all = self.planes.get(plane).ok_or_else(misplaced)?.shape().rows;
+        if rows < all && self.compression == Compression::None {
+            self.short.push((plane, rows));
+        }
+        let (stride, len) = (head.stride as usize, head.len as usize);
+        self.part(plane, 0..all, rows, stride, len, self.compression)
+    }
+
+    /// A slice begins. The session has checked it.
+    pub(crate) fn slice(&mut self, head: &SliceHead) -> Result<(), Trouble> {
+        let plane = usize::from(head.plane);
+        let stride = self.planes.get(plane).ok_or_else(misplaced)?.shape().row_bytes;
+        let compression = if head.mode == 0 { self.compression } else { Compression::None };
+        let (first, count) = (head.first_row as usize, head.rows as usize);
+        let rows = first..first.saturating_add(count);
+        self.part(plane, rows, count, stride, head.len as usize, compression)
+    }
+
+    /// `count` of `rows` come; only the last of a plane may be missing.
+    fn part(
+        &mut self,
+        plane: usize,
+        rows: Range<usize>,
+        count: usize,
+        stride: usize,
+        len: usize,
+        compression: Compression,
+    ) -> Result<(), Trouble> {
+        let memory = self.planes.get(plane).ok_or_else(misplaced)?;
+        let rows = PlaneMemory::lend(memory, rows).map_err(|_| misplaced())?;
+        self.body = match compression {
+            Compression::None => Body::Raw(RawRows::new(rows, stride)),
+            _ => {
+                let mut data = self.shared.lock().own.spare.pop().unwrap_or_default();
+                if data.len() < len {
+                    data.resize(len, 0);
+                }
+                let filled = 0;
+                Body::Compressed(Compressed { data, len, filled, stride, compression, rows, count })
+            }
+        };
+        Ok(())
+    }
+
+    /// A piece of the body came with other bytes.
+    pub(crate) fn put(&mut self, bytes: &[u8]) -> Result<(), Trouble> {
+        match &mut self.body {
+            Body::Raw(rows) => {
+                rows.put(bytes);
+                Ok(())
+            }
+            Body::Compressed(Compressed { data, filled, len, .. }) => {
+                let end = filled.saturating_add(bytes.len()).min(*len);
+                let room = data.get_mut(*filled..end).filter(|room| room.len() == bytes.len());
+                room.ok_or_else(misplaced)?.copy_from_slice(bytes);
+                self.filled(bytes.len())
+            }
+            Body::Nowhere => Err(misplaced()),
+        }
+    }
+
+    /// The memory that the next `limit` bytes of the body can be read into; none where they must pass
+    /// through a buffer.
+    pub(crate) fn direct<'a>(&'a mut self, limit: usize, into: &mut impl Extend<IoSliceMut<'a>>) {
+        match &mut self.body {
+            Body::Raw(rows) => rows.direct(limit, into),
+            Body::Compressed(Compressed { data, filled, len, .. }) => {
+                let end = filled.saturating_add(limit).min(*len);
+                into.extend(data.get_mut(*filled..end).map(IoSliceMut::new));
+            }
+            Body::Nowhere => {}
+        }
+    }
+
+    /// So many bytes were read to there.
+    pub(crate) fn filled(&mut self, bytes: usize) -> Result<(), Trouble> {
+        match &mut self.body {
+            Body::Raw(rows) => rows.filled(bytes),
+            Body::Compressed(part) => {
+                part.filled += bytes;
+                if part.filled == part.len {
+                    self.unpack()?;
+                }
+            }
+            Body::Nowhere => {}
+        }
+        Ok(())
+    }
+
+    /// Gives the part, which is here, to a worker.
+    fn unpack(&mut self) -> Result<(), Trouble> {
+        let Body::Compressed(part) = std::mem::replace(&mut self.body, Body::Nowhere) else {
+            return Err(misplaced());
+        };
+        let workers = match &self.workers {
+            Some(workers) => workers,
+            None => {
+                let workers = Workers::new("vtremote-work", worker_count(), QUEUE);
+                let problem = |error| format!("no thread can be started: {error}");
+                self.workers.insert(workers.map_err(|error| Trouble::Internal(problem(error)))?)
+            }
+        };
+        self.shared.lock().own.arrivals.job_begins(self.number);
+        let job = Job { shared: self.shared.clone(), picture: self.number, outcome: None };
+        workers.run(move |scratch| {
+            let Compressed { data, len, stride, compression, mut rows, count, .. } = part;
+            let (picture_stride, row_bytes) = (rows.stride(), rows.row_bytes());
+            let into =
+                Target { data: rows.bytes(), stride: picture_stride, row_bytes, rows: count };
+            let result = scratch.decompressor.decompress(compression, &data[..len], stride, into);
+            if count < rows.rows().len() {
+                repeat_last_row(&mut rows, count);
+            }
+            // The picture may be handed over as soon as the job is done.
+            drop(rows);
+            job.done(result, data);
+        });
+        Ok(())
+    }
+
+    /// All parts of the picture have come.
+    pub(crate) fn end(&mut self) -> Result<(), Trouble> {
+        self.body = Body::Nowhere;
+        for (plane, count) in self.short.drain(..) {
+            let memory = self.planes.get(plane).ok_or_else(misplaced)?;
+            let rows = PlaneMemory::lend(memory, 0..memory.shape().rows);
+            repeat_last_row(&mut rows.map_err(|_| misplaced())?, count);
+        }
+        Ok(())
+    }
+}
+
+/// Early servers round the chroma rows of an odd height down: the last of `count` rows stands for the
+/// one after it.
+fn repeat_last_row(rows: &mut RowsMut, count: usize) {
+    let (stride, row_bytes) = (rows.stride(), rows.row_bytes());
+    if let Some(last) = count.checked_sub(1) {
+        rows.bytes().copy_within(last * stride..last * stride + row_bytes, count * stride);
+    }
+}
+
+impl Job {
+    fn done(mut self, result: Result<(), vtremote_planes::Error>, data: Vec<u8>) {
+        self.outcome = Some((result, data));
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        let good = matches!(self.outcome, Some((Ok(()), _)));
+        let pts = state.own.arrivals.job_ends(self.picture, good);
+        match (self.outcome.take(), pts) {
+            (Some((Err(error), _)), Some(pts)) => {
+                state.trouble.get_or_insert(if error.is_peer_fault() {
+                    Trouble::Picture { pts, error }
+                } else {
+                    Trouble::Internal(error.to_string())
+                });
+            }
+            (Some((_, data)), _) => {
+                if state.own.spare.len() <= QUEUE {
+                    state.own.spare.push(data);
+                }
+            }
+            (None, _) => {
+                let problem = "a worker panicked".to_owned();
+                state.trouble.get_or_insert(Trouble::Internal(problem));
+            }
+        }
+        drop(state);
+        self.shared.wake_caller();
+        self.shared.wake_writer();
+    }
+}
+
+fn misplaced() -> Trouble {
+    Trouble::Internal("data of a picture without a place to go".to_owned())
+}

@@ -1,0 +1,234 @@
+//! The thread that takes in what the server sends: pictures go straight to where they stay.
+
+use std::io::IoSliceMut;
+use std::sync::Arc;
+
+use vtremote_link::{LinkReader, Moved};
+use vtremote_planes::Compression;
+use vtremote_proto::limits::DEFAULT_CAP;
+use vtremote_proto::session::ClientStep;
+use vtremote_proto::{FrameHead, Incoming, Item, Limits, SideData};
+
+use super::filling::Filling;
+use super::pool::Pool;
+use super::{Decoding, MAX_BEHIND};
+use crate::Geometry;
+use crate::log::Level;
+use crate::shared::{Shared, Trouble, Watch};
+
+/// What one read takes at most where the bytes have no place of their own.
+const BUFFER: usize = 64 << 10;
+/// Behind a body that is read to its place: enough for the heads that follow.
+const BEHIND_BODY: usize = 512;
+/// Pieces of one call: rows with padding between them are one each.
+const PIECES: usize = 65;
+
+pub(crate) struct Reader {
+    pub(crate) shared: Arc<Shared<Decoding>>,
+    pub(crate) link: Box<dyn LinkReader>,
+    pub(crate) pool: Arc<Pool>,
+    /// What pictures are that do not say it themselves.
+    pub(crate) geometry: Geometry,
+    /// Of FRAMEs.
+    pub(crate) compression: Compression,
+    /// How many pictures may wait for the caller.
+    pub(crate) most: usize,
+}
+
+/// Bytes that came with others and have not been parsed.
+struct Buffer {
+    bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+/// Where one read goes: memory in pieces.
+struct Pieces<'a> {
+    slices: [IoSliceMut<'a>; PIECES],
+    count: usize,
+    bytes: usize,
+}
+
+impl<'a> Extend<IoSliceMut<'a>> for Pieces<'a> {
+    fn extend<I: IntoIterator<Item = IoSliceMut<'a>>>(&mut self, pieces: I) {
+        for (slot, piece) in self.slices[self.count..].iter_mut().zip(pieces) {
+            self.bytes += piece.len();
+            self.count += 1;
+            *slot = piece;
+        }
+    }
+}
+
+impl Reader {
+    /// Reads until the session is over.
+    pub(crate) fn run(mut self) {
+        let _watch = Watch(self.shared.clone());
+        let mut filling = Filling::new(self.shared.clone());
+        let mut incoming = Incoming::new(Limits::DEFAULT);
+        let mut buffer = Buffer { bytes: vec![0; BUFFER + BEHIND_BODY], start: 0, end: 0 };
+        loop {
+            if let Err(trouble) = self.read(&mut incoming, &mut buffer, &mut filling) {
+                self.shared.fail(trouble);
+            }
+            let over = self.shared.lock().over();
+            self.shared.wake_writer();
+            self.shared.wake_caller();
+            if over {
+                return;
+            }
+        }
+    }
+
+    /// One read, and what it means.
+    fn read(
+        &mut self,
+        incoming: &mut Incoming,
+        buffer: &mut Buffer,
+        filling: &mut Filling,
+    ) -> Result<(), Trouble> {
+        let body = incoming.body_left();
+        let mut pieces = Pieces {
+            slices: std::array::from_fn(|_| IoSliceMut::new(&mut [])),
+            count: 0,
+            bytes: 0,
+        };
+        if body > 0 {
+            filling.direct(body, &mut pieces);
+        }
+        let direct = pieces.bytes;
+        if direct == 0 || direct == body {
+            let room = if direct == 0 { BUFFER } else { BEHIND_BODY };
+            pieces.extend([IoSliceMut::new(&mut buffer.bytes[..room])]);
+        }
+        let count = pieces.count;
+        let moved = self.link.read_vectored(&mut pieces.slices[..count]);
+        let now = self.shared.now();
+        match moved {
+            Ok(Moved::Bytes(bytes)) => {
+                let of_body = bytes.min(direct);
+                incoming.body_taken(of_body);
+                filling.filled(of_body)?;
+                (buffer.start, buffer.end) = (0, bytes - of_body);
+                let mut state = self.shared.lock();
+                state.hear(&buffer.bytes[..buffer.end]);
+                if of_body > 0 {
+                    // The session is to know that a picture is coming in.
+                    state.session.receive(now, Item::Body(&[]));
+                }
+                drop(state);
+                self.take(incoming, buffer, filling)?;
+                self.shared.lock().session.moved(now, bytes, incoming.in_message());
+            }
+            Ok(Moved::Nothing) => self.shared.lock().session.tick(now),
+            // After closing on this side both are what was asked for.
+            Ok(Moved::End) => {
+                let mut state = self.shared.lock();
+                if !state.over() {
+                    state.session.end_of_input(now);
+                }
+            }
+            Err(error) => {
+                let mut state = self.shared.lock();
+                if !state.over() {
+                    state.session.transport_failed(now, error.to_string());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in what is in the buffer, item by item, until it is used up or the session is over.
+    fn take(
+        &mut self,
+        incoming: &mut Incoming,
+        buffer: &mut Buffer,
+        filling: &mut Filling,
+    ) -> Result<(), Trouble> {
+        loop {
+            let now = self.shared.now();
+            let item = match incoming.read(&buffer.bytes[buffer.start..buffer.end]) {
+                Ok((used, Some(item))) => {
+                    buffer.start += used;
+                    item
+                }
+                Ok((_, None)) => return Ok(()),
+                Err(error) => {
+                    self.shared.lock().session.unreadable(now, &error);
+                    return Ok(());
+                }
+            };
+            let step = {
+                let mut state = self.shared.lock();
+                if let Item::HelloAck(ack) = &item {
+                    state.greet(ack);
+                }
+                state.session.receive(now, item)
+            };
+            match step {
+                ClientStep::Configured { pix_fmt, warnings, .. } => {
+                    for warning in warnings {
+                        self.shared.log.line(Level::Warn, format_args!("server: {warning}"));
+                    }
+                    self.geometry.format = pix_fmt;
+                    self.shared.lock().configure(Vec::new());
+                    let Geometry { width, height, .. } = self.geometry;
+                    incoming.set_limits(Limits::for_format(pix_fmt, width, height, DEFAULT_CAP));
+                }
+                ClientStep::Frame(head) => {
+                    self.begin(filling, head, self.geometry, self.compression, SideData::EMPTY)?;
+                }
+                ClientStep::Plane(head) => filling.plane(&head)?,
+                ClientStep::FrameEnd(side_data) => self.end(filling, side_data)?,
+                ClientStep::FrameBegin(begin) => {
+                    // The session has refused other numbers.
+                    let compression = Compression::from_wire(begin.codec).unwrap_or_default();
+                    self.begin(filling, begin.head, self.geometry, compression, begin.side_data)?;
+                }
+                ClientStep::Slice(head) => filling.slice(&head)?,
+                ClientStep::SliceEnd { last: true } => self.end(filling, SideData::EMPTY)?,
+                ClientStep::Body(data) => filling.put(data)?,
+                ClientStep::Done | ClientStep::Failed => return Ok(()),
+                _ => {}
+            }
+        }
+    }
+
+    /// A picture begins.
+    fn begin(
+        &self,
+        filling: &mut Filling,
+        head: FrameHead,
+        geometry: Geometry,
+        compression: Compression,
+        side_data: SideData<'_>,
+    ) -> Result<(), Trouble> {
+        let memory = self.pool.take(&geometry);
+        let mut state = self.shared.lock();
+        let arrivals = &mut state.own.arrivals;
+        if arrivals.len() >= self.most + MAX_BEHIND {
+            return Err(Trouble::TooMany { pictures: arrivals.len() });
+        }
+        let number = arrivals.next_number();
+        filling.begin(number, memory.planes(), compression);
+        arrivals.begin(head.pts, head.duration, geometry, memory);
+        arrivals.side_data(number, side_data);
+        Ok(())
+    }
+
+    /// The picture is complete, but for what workers have of it.
+    fn end(&self, filling: &mut Filling, side_data: SideData<'_>) -> Result<(), Trouble> {
+        filling.end()?;
+        let number = filling.number();
+        let mut state = self.shared.lock();
+        state.own.arrivals.side_data(number, side_data);
+        let pts = state.own.arrivals.whole(number);
+        state.own.raw_bytes += filling.raw_bytes();
+        state.order();
+        drop(state);
+        self.shared.wake_caller();
+        if let Some(pts) = pts {
+            self.shared.log.line(Level::Trace, format_args!("picture {number}, pts {pts}"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,134 @@
+//! What is decoded: the stream as its container describes it, its packets, and what it says of itself.
+
+use std::borrow::Cow;
+
+use vtremote_bitstream::sps::{H264Sps, H265Sps};
+use vtremote_bitstream::{
+    Codec, Framing, LengthSize, ParameterSets, SetKind, annexb, length_prefixed,
+};
+use vtremote_proto::{PixelFormat, Rational};
+
+use crate::{Error, Geometry};
+
+/// FFmpeg's AV_PKT_DATA_NEW_EXTRADATA.
+const NEW_EXTRADATA: u32 = 1;
+
+/// What is decoded, as its container describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stream {
+    /// In pixels; 0 unknown.
+    pub width: u32,
+    /// In pixels; 0 unknown.
+    pub height: u32,
+    /// The unit of pts, dts and duration, in seconds.
+    pub time_base: Rational,
+    /// Frames per second; 0/0 or 0/1: unknown.
+    pub frame_rate: Rational,
+    /// Parameter sets as an avcC or hvcC record or as Annex B; may be empty.
+    pub extradata: Vec<u8>,
+}
+
+/// One packet to decode.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessUnit {
+    /// In units of the time base.
+    pub pts: Option<i64>,
+    /// In units of the time base.
+    pub dts: Option<i64>,
+    /// In units of the time base; 0 unknown.
+    pub duration: i64,
+    /// A decoder can begin here.
+    pub keyframe: bool,
+    /// Annex B, or as the record in the extradata says: NAL units behind their lengths.
+    pub data: Vec<u8>,
+    /// FFmpeg's AVPacketSideDataType numbers and what they have; dropped where the server takes none.
+    pub side_data: Vec<(u32, Vec<u8>)>,
+}
+
+/// The coded stream so far.
+pub(super) struct Coded {
+    /// The latest of each parameter set.
+    sets: ParameterSets,
+    /// Of packets that are not Annex B.
+    lengths: Option<LengthSize>,
+    /// What the container says.
+    size: (u32, u32),
+}
+
+impl Coded {
+    /// What the extradata says; if it cannot be read, why, and nothing is known.
+    pub(super) fn new(codec: Codec, stream: &Stream) -> (Self, Option<vtremote_bitstream::Error>) {
+        let size = (stream.width, stream.height);
+        let mut coded = Self { sets: ParameterSets::new(codec), lengths: None, size };
+        let error = coded.extradata(&stream.extradata).err();
+        (coded, error)
+    }
+
+    fn extradata(&mut self, extradata: &[u8]) -> Result<(), vtremote_bitstream::Error> {
+        let (sets, framing) = ParameterSets::from_extradata(self.sets.codec(), extradata)?;
+        if let Framing::LengthPrefixed(size) = framing {
+            self.lengths = Some(size);
+        }
+        self.sets.update(sets);
+        Ok(())
+    }
+
+    /// Notes the parameter sets of a packet; taking a packet twice changes nothing. Gives what is to be
+    /// sent in place of its data: Annex B, with the parameter sets that came beside it.
+    ///
+    /// # Errors
+    /// [`Error::Usage`]: it is neither Annex B nor behind lengths.
+    pub(super) fn take(&mut self, packet: &AccessUnit) -> Result<Option<Vec<u8>>, Error> {
+        let unreadable = |error| {
+            let pts = packet.pts.map_or("none".to_owned(), |pts| pts.to_string());
+            Error::Usage(format!("the packet with pts {pts}: {error}"))
+        };
+        let changed = packet.side_data.iter().find(|(kind, _)| *kind == NEW_EXTRADATA);
+        if let Some((_, extradata)) = changed {
+            self.extradata(extradata).map_err(unreadable)?;
+        }
+        let mut data = Cow::Borrowed(&packet.data[..]);
+        if let Some(size) = self.lengths.filter(|size| is_behind_lengths(&packet.data, *size)) {
+            let mut annexb = Vec::new();
+            length_prefixed::to_annexb(&packet.data, size, &mut annexb).map_err(unreadable)?;
+            data = Cow::Owned(annexb);
+        } else if !annexb::begins_with_start_code(&data) {
+            return Err(unreadable(vtremote_bitstream::Error::NoStartCode));
+        }
+        self.sets.update(ParameterSets::in_access_unit(self.sets.codec(), &data));
+        if changed.is_some() {
+            let mut whole = Vec::new();
+            self.sets.prepend_missing(&data, &mut whole).map_err(unreadable)?;
+            data = Cow::Owned(whole);
+        }
+        Ok(match data {
+            Cow::Owned(data) => Some(data),
+            Cow::Borrowed(_) => None,
+        })
+    }
+
+    /// The parameter sets as a server wants them.
+    pub(super) fn sets(&self) -> Vec<u8> {
+        self.sets.to_annexb()
+    }
+
+    /// What its pictures are. None before there are parameter sets.
+    pub(super) fn facts(&self) -> Option<Geometry> {
+        let codec = self.sets.codec();
+        let sps = self.sets.of(SetKind::Sps).last()?;
+        let format = match codec {
+            Codec::H264 => H264Sps::parse(sps)?.format,
+            Codec::H265 => H265Sps::parse(sps)?.format,
+        };
+        let deep = format.luma_bits.max(format.chroma_bits) > 8;
+        let format = if deep { PixelFormat::P010 } else { PixelFormat::Nv12 };
+        let (width, height) = self.size;
+        (width > 0 && height > 0).then(|| Geometry::new(width, height, format))
+    }
+}
+
+/// Whether the data is NAL units behind their lengths to its last byte. A start code looks like a
+/// length, and a length like a start code, but not all the way through.
+fn is_behind_lengths(data: &[u8], size: LengthSize) -> bool {
+    length_prefixed::nal_units(data, size).all(|nal| nal.is_ok())
+}

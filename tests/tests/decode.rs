@@ -1,0 +1,388 @@
+//! Remote pictures are those of a local decoder, whatever the stream, and decoding goes on where a local
+//! one would.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+use vtremote_bitstream::{Codec, access_units, sei};
+use vtremote_tests::{Daemon, Ffmpeg, Running, Signal, run, scratch, skip, stock};
+
+/// Streams that only other encoders make. None where the distribution's ffmpeg is not installed.
+struct Source {
+    ffmpeg: PathBuf,
+    dir: PathBuf,
+}
+
+impl Source {
+    fn new(test: &str) -> Option<Self> {
+        let ffmpeg = stock("ffmpeg");
+        if ffmpeg.is_none() {
+            skip(test, "no ffmpeg is installed");
+        }
+        Some(Source { ffmpeg: ffmpeg?, dir: scratch(&format!("decode-{test}")) })
+    }
+
+    /// A file of moving pictures, `frames` of them at 25 a second, coded as `options` say.
+    #[track_caller]
+    fn coded(&self, name: &str, size: &str, frames: usize, options: &str) -> PathBuf {
+        let path = self.dir.join(name);
+        let mut command = Command::new(&self.ffmpeg);
+        command.args(["-nostdin", "-v", "error", "-y", "-f", "lavfi", "-i"]);
+        command.arg(format!("testsrc2=size={size}:rate=25"));
+        command.args(["-frames:v", &frames.to_string(), "-preset", "veryfast"]);
+        // Without it x265 writes to the terminal.
+        if options.contains("libx265") && !options.contains("-x265-params") {
+            command.args(["-x265-params", "log-level=none"]);
+        }
+        run(command.args(options.split_whitespace()).arg(&path)).ok();
+        path
+    }
+
+    /// Files after each other in one file.
+    fn joined(&self, name: &str, parts: &[PathBuf]) -> PathBuf {
+        let path = self.dir.join(name);
+        let bytes: Vec<u8> =
+            parts.iter().flat_map(|part| fs::read(part).expect("a part")).collect();
+        fs::write(&path, bytes).expect("the whole");
+        path
+    }
+}
+
+const H264: &str = "-c:v libx264 -pix_fmt yuv420p";
+const H264_10: &str = "-c:v libx264 -pix_fmt yuv420p10le";
+const HEVC: &str = "-c:v libx265 -pix_fmt yuv420p";
+const HEVC_10: &str = "-c:v libx265 -pix_fmt yuv420p10le";
+
+fn codec_of(options: &str) -> &'static str {
+    if options.contains("libx265") { "hevc" } else { "h264" }
+}
+
+fn pixels_of(options: &str) -> &'static str {
+    if options.contains("10le") { "p010le" } else { "nv12" }
+}
+
+/// A decoder's pictures: times, size and hash of each as framemd5 tells them, and what showinfo says of
+/// them (time, format, position of chroma, aspect, size, fields).
+#[derive(Debug, PartialEq, Eq)]
+struct Decoded {
+    frames: Vec<String>,
+    shown: Vec<String>,
+    stderr: String,
+}
+
+/// Decodes a file by `decoder`, which has the options before `-i`.
+#[track_caller]
+fn decode(decoder: Ffmpeg, file: &Path, pixels: &str) -> Decoded {
+    let filter = format!("-map 0:v -vf showinfo=checksum=0,format={pixels} -fps_mode passthrough");
+    let ffmpeg = decoder.arg("-i").arg(file).args(&filter).args("-f framemd5 -");
+    let finished = ffmpeg.run();
+    let stderr = finished.stderr.clone();
+    let text = String::from_utf8(finished.ok()).expect("framemd5 writes text");
+    let frames = text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect();
+    let shown = stderr.lines().filter_map(shown).collect();
+    Decoded { frames, shown, stderr }
+}
+
+/// What showinfo says of a frame that does not depend on who decoded it: between "pts:" and "iskey:",
+/// but neither the format's name nor the position in the file.
+fn shown(line: &str) -> Option<String> {
+    let line = line.split_once(" pts:")?.1.split_once(" iskey:")?.0;
+    let words = line.split_whitespace();
+    Some(words.filter(|word| !word.starts_with("fmt:")).collect::<Vec<_>>().join(" "))
+}
+
+#[track_caller]
+fn locally(codec: &str, file: &Path, pixels: &str) -> Decoded {
+    decode(Ffmpeg::new().args(&format!("-c:v {codec}")), file, pixels)
+}
+
+#[track_caller]
+fn same(remote: &Decoded, local: &Decoded, what: &str) {
+    assert!(!local.frames.is_empty(), "{what}: nothing to compare");
+    for (remote, local) in [(&remote.frames, &local.frames), (&remote.shown, &local.shown)] {
+        for (number, (one, other)) in remote.iter().zip(local).enumerate() {
+            assert_eq!(one, other, "{what}: picture {number}");
+        }
+    }
+    assert_eq!(remote.frames.len(), local.frames.len(), "{what}");
+}
+
+/// Decodes at the daemon and here, and compares.
+#[track_caller]
+fn as_locally(daemon: &Daemon, options: &str, file: &Path) {
+    let (codec, pixels) = (codec_of(options), pixels_of(options));
+    let remote = decode(Ffmpeg::new().decoder(codec, daemon.address()), file, pixels);
+    same(&remote, &locally(codec, file, pixels), &format!("{} {options}", file.display()));
+}
+
+#[test]
+fn pictures_of_every_size() {
+    let Some(source) = Source::new("pictures_of_every_size") else { return };
+    let daemon = Daemon::libavcodec(&[]);
+    for (size, frames) in [("350x198", 12), ("854x480", 8), ("1918x1078", 4), ("4096x2304", 2)] {
+        for options in [H264, HEVC] {
+            let file = source.coded("in.mp4", size, frames, options);
+            as_locally(&daemon, options, &file);
+        }
+    }
+    as_locally(&daemon, H264, &source.coded("in.mp4", "16x16", 12, H264));
+    as_locally(&daemon, HEVC, &source.coded("in.mp4", "64x64", 12, HEVC));
+    as_locally(&daemon, HEVC_10, &source.coded("in.mp4", "854x480", 8, HEVC_10));
+}
+
+#[test]
+fn every_way_to_code_pictures() {
+    let Some(source) = Source::new("every_way_to_code_pictures") else { return };
+    let daemon = Daemon::libavcodec(&[]);
+    for (base, structures) in [
+        (
+            H264,
+            &[
+                "-g 1",
+                "-bf 0 -g 10",
+                "-bf 3 -b_strategy 0 -g 30 -x264-params b-pyramid=normal:open-gop=1:keyint=8",
+                "-coder cavlc -refs 5 -slices 4",
+                "-intra-refresh 1 -g 10",
+                "-flags +ildct+ilme -x264-params tff=1",
+                "-flags +ildct+ilme -x264-params bff=1 -bf 2",
+                "-x264-params fake-interlaced=1",
+                "-color_range pc -colorspace bt709 -color_primaries bt709 -color_trc bt709 -vf setsar=4/3",
+            ][..],
+        ),
+        (H264_10, &["-bf 2 -g 12"]),
+        (HEVC, &["-x265-params log-level=none:bframes=0", "-x265-params log-level=none:keyint=8"]),
+        (
+            HEVC_10,
+            &[
+                "-x265-params log-level=none:bframes=8:open-gop=1:keyint=10:min-keyint=1",
+                "-color_primaries bt2020 -color_trc smpte2084 -colorspace bt2020nc",
+            ],
+        ),
+    ] {
+        for structure in structures {
+            let options = format!("{base} {structure}");
+            as_locally(&daemon, &options, &source.coded("in.mkv", "352x288", 40, &options));
+        }
+    }
+}
+
+#[test]
+fn every_way_over_the_wire() {
+    let Some(source) = Source::new("every_way_over_the_wire") else { return };
+    let daemon = Daemon::libavcodec(&[]);
+    for base in [H264, HEVC_10] {
+        let (codec, pixels) = (codec_of(base), pixels_of(base));
+        let file = source.coded("in.mp4", "350x198", 40, base);
+        let local = locally(codec, &file, pixels);
+        for compression in ["none", "lz4", "zstd"] {
+            for slices in ["0", "1"] {
+                let inflight = match (compression, slices) {
+                    ("none", _) => 1,
+                    ("lz4", "1") => 2,
+                    _ => 16,
+                };
+                let decoder = Ffmpeg::new().env("VTREMOTE_SLICES", slices);
+                let options = format!(
+                    "-vt_remote_wire_compression {compression} -vt_remote_inflight {inflight}"
+                );
+                let decoder = decoder.decoder(codec, daemon.address()).args(&options);
+                let what = format!("{base} {options} slices {slices}");
+                same(&decode(decoder, &file, pixels), &local, &what);
+            }
+        }
+    }
+}
+
+#[test]
+fn packets_without_times() {
+    let Some(source) = Source::new("packets_without_times") else { return };
+    let daemon = Daemon::libavcodec(&[]);
+    for (name, options) in [("in.h264", H264), ("in.hevc", HEVC), ("in.avi", H264)] {
+        let file = source.coded(name, "352x288", 40, options);
+        as_locally(&daemon, options, &file);
+    }
+}
+
+fn hashes(decoded: &Decoded) -> Vec<&str> {
+    let hash = |line| str::rsplit(line, ',').next().expect("a line has fields");
+    decoded.frames.iter().map(String::as_str).map(hash).collect()
+}
+
+#[test]
+fn a_stream_that_changes_midway() {
+    let Some(source) = Source::new("a_stream_that_changes_midway") else { return };
+    let daemon = Daemon::libavcodec(&[]);
+    for (name, parts) in [
+        ("size.ts", [("352x288", H264), ("640x360", H264), ("128x96", H264)]),
+        ("size.h264", [("352x288", H264), ("350x198", H264), ("352x288", H264)]),
+        ("depth.hevc", [("352x288", HEVC), ("352x288", HEVC_10), ("320x180", HEVC)]),
+    ] {
+        let extension = name.rsplit('.').next().expect("an extension");
+        let parts: Vec<_> = (0..)
+            .zip(parts)
+            .map(|(number, (size, options))| {
+                source.coded(&format!("part-{number}.{extension}"), size, 20, options)
+            })
+            .collect();
+        let file = source.joined(name, &parts);
+        let codec = if extension == "hevc" { "hevc" } else { "h264" };
+        // As deep as the deepest of them, so that no decoder's pictures lose anything.
+        let remote = decode(Ffmpeg::new().decoder(codec, daemon.address()), &file, "p010le");
+        let local = locally(codec, &file, "p010le");
+        assert_eq!(hashes(&remote), hashes(&local), "{name}\n{}", remote.stderr);
+        assert_eq!(local.frames.len(), 60, "{name}");
+    }
+}
+
+#[test]
+fn damaged_and_missing_packets_cost_what_they_cost_a_local_decoder() {
+    let Some(source) = Source::new("damaged_and_missing_packets") else { return };
+    let daemon = Daemon::libavcodec(&[]);
+    for base in [H264, HEVC] {
+        let whole = source.coded("in.ts", "352x288", 100, &format!("{base} -g 20"));
+        for damage in [
+            "noise=drop='eq(mod(n\\,10)\\,5)'",
+            "noise=drop='lt(n\\,7)'",
+            "noise=amount='if(eq(mod(n\\,9)\\,4)\\,50\\,0)'",
+        ] {
+            let file = source.dir.join("damaged.ts");
+            let copy = Ffmpeg::new().arg("-i").arg(&whole).args("-c copy -bsf:v").arg(damage);
+            copy.arg(&file).run().ok();
+            let codec = codec_of(base);
+            let remote = decode(Ffmpeg::new().decoder(codec, daemon.address()), &file, "nv12");
+            let local = locally(codec, &file, "nv12");
+            assert_eq!(
+                remote.frames.len(),
+                local.frames.len(),
+                "{base} {damage}\n{}",
+                remote.stderr
+            );
+        }
+    }
+}
+
+#[test]
+fn captions_come_with_their_pictures() {
+    let Some(source) = Source::new("captions_come_with_their_pictures") else { return };
+    let daemon = Daemon::libavcodec(&[]);
+    for (options, codec) in [(H264, Codec::H264), (HEVC, Codec::H265)] {
+        let plain = source.coded(
+            "plain.bin",
+            "128x96",
+            12,
+            &format!("{options} -bf 2 -f {}", codec_of(options)),
+        );
+        let mut stream = Vec::new();
+        for (number, unit) in access_units(codec, &fs::read(plain).expect("a stream")).enumerate() {
+            let messages = sei::captions(&[0xfc, 0x80, number as u8]).expect("captions");
+            sei::insert(codec, unit, &[messages], &mut stream).expect("an access unit");
+        }
+        let file = source.dir.join("captions.bin");
+        fs::write(&file, stream).expect("a stream with captions");
+        let captions = |decoder: Ffmpeg| {
+            let decoded = decode(decoder.args(&format!("-f {}", codec_of(options))), &file, "nv12");
+            decoded
+                .stderr
+                .lines()
+                .filter(|line| line.contains("A/53") || line.contains("A53"))
+                .count()
+        };
+        assert_eq!(captions(Ffmpeg::new()), 12);
+        assert_eq!(captions(Ffmpeg::new().decoder(codec_of(options), daemon.address())), 12);
+    }
+}
+
+#[test]
+fn a_seek_begins_anew() {
+    let Some(source) = Source::new("a_seek_begins_anew") else { return };
+    let daemon = Daemon::libavcodec(&[]);
+    for options in [H264, HEVC] {
+        let file = source.coded("in.mp4", "352x288", 100, &format!("{options} -g 25"));
+        let codec = codec_of(options);
+        for seek in
+            ["-stream_loop 3", "-ss 1.3", "-ss 3.9", "-ss 2 -t 0.5", "-ss 1.3 -noaccurate_seek"]
+        {
+            let remote = Ffmpeg::new().args(seek).decoder(codec, daemon.address());
+            let local = Ffmpeg::new().args(seek).args(&format!("-c:v {codec}"));
+            same(&decode(remote, &file, "nv12"), &decode(local, &file, "nv12"), seek);
+        }
+    }
+}
+
+/// A remote decoder that takes about two seconds for its 50 pictures, as a player does.
+fn player(daemon: &Daemon, file: &Path) -> Ffmpeg {
+    let decoder = Ffmpeg::new().args("-re").decoder("h264", daemon.address());
+    decoder.args("-vt_remote_timeout_ms 100 -i").arg(file)
+}
+
+fn until_the_fifth_picture(player: &Running) {
+    player.line(4, |line| line.contains(" pts:").then_some(()));
+}
+
+#[test]
+fn a_player_may_pause_for_longer_than_any_timeout() {
+    let Some(source) = Source::new("a_player_may_pause") else { return };
+    let daemon = Daemon::libavcodec(&[]);
+    let file = source.coded("in.mp4", "352x288", 50, H264);
+    let player = player(&daemon, &file).args("-vf showinfo=checksum=0 -f framemd5 -").start();
+    until_the_fifth_picture(&player);
+    player.signal(Signal::STOP);
+    // The client takes no silence for one that is shorter than three seconds.
+    std::thread::sleep(Duration::from_secs(4));
+    player.signal(Signal::CONT);
+    let text = String::from_utf8(player.finish(Duration::from_secs(60)).ok()).expect("text");
+    assert_eq!(text.lines().filter(|line| !line.starts_with('#')).count(), 50);
+}
+
+#[test]
+fn who_stops_in_the_middle_leaves_its_place_to_the_next() {
+    let Some(source) = Source::new("who_stops_in_the_middle") else { return };
+    let daemon = Daemon::libavcodec(&["--max-sessions", "1"]);
+    let file = source.coded("in.mp4", "352x288", 100, H264);
+    for number in 0..3 {
+        let decoder = Ffmpeg::new().decoder("h264", daemon.address()).arg("-i").arg(&file);
+        decoder.args("-frames:v 5 -f null -").run().ok();
+        daemon.session(number);
+    }
+}
+
+#[test]
+fn a_server_that_is_lost_ends_decoding_with_an_error() {
+    let Some(source) = Source::new("a_server_that_is_lost") else { return };
+    let file = source.coded("in.mp4", "352x288", 50, H264);
+    for (options, fails) in [("-xerror", true), ("", false)] {
+        let daemon = Daemon::libavcodec(&[]);
+        let player = player(&daemon, &file).args(options).args("-vf showinfo -f null -").start();
+        until_the_fifth_picture(&player);
+        drop(daemon);
+        // ffmpeg goes on after a decoder's error unless told otherwise, and ends all the same.
+        let finished = player.finish(Duration::from_secs(60));
+        assert!(finished.stderr.contains("127.0.0.1:"), "{}", finished.stderr);
+        assert!(!fails || finished.status.code().is_some_and(|code| code != 0), "{options}");
+    }
+}
+
+#[test]
+fn a_server_that_is_not_there_is_named() {
+    let Some(source) = Source::new("a_server_that_is_not_there") else { return };
+    let file = source.coded("in.mp4", "128x96", 2, H264);
+    let decoder = Ffmpeg::new().decoder("h264", "127.0.0.1:1").arg("-i").arg(&file);
+    decoder.args("-f null -").run().failed_with("127.0.0.1:1");
+}
+
+#[test]
+fn decoding_and_encoding_at_once_is_either_after_the_other() {
+    let Some(source) = Source::new("decoding_and_encoding_at_once") else { return };
+    let daemon = Daemon::libavcodec(&[]);
+    let file = source.coded("in.mp4", "640x360", 60, H264);
+    let transcoded = |decoder: Ffmpeg| {
+        let encoder = decoder.arg("-i").arg(&file).encoder("hevc", daemon.address());
+        let text = encoder.args("-b:v 500k -bf 2 -f framemd5 -").run().ok();
+        let text = String::from_utf8(text).expect("framemd5 writes text");
+        text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let remote = transcoded(Ffmpeg::new().decoder("h264", daemon.address()));
+    assert_eq!(remote.len(), 60);
+    assert_eq!(remote, transcoded(Ffmpeg::new().args("-c:v h264")));
+}
