@@ -340,7 +340,7 @@ impl Error {
                     None if matches!(capability.as_str(), "h264" | "hevc") => {
                         write!(
                             f,
-                            "the server has no {capability} encoder: choose another codec or server"
+                            "the server does not do {capability}: choose another codec or server"
                         )
                     }
                     None => {

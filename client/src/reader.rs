@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use vtremote_bitstream::{Codec, ParameterSets};
-use vtremote_link::{LinkReader, Moved};
+use vtremote_link::LinkReader;
 use vtremote_proto::session::{ClientStep, PacketOut};
 use vtremote_proto::{Incoming, Item, Limits, PACKET_KEY, SideData};
 
@@ -48,28 +48,10 @@ impl Reader {
         let mut incoming = Incoming::new(Limits::DEFAULT);
         let mut buffer = vec![0; READ];
         loop {
-            let moved = self.link.read(&mut buffer);
-            let now = self.shared.now();
-            match moved {
-                Ok(Moved::Bytes(count)) => {
-                    self.take(&mut incoming, &mut stream, &buffer[..count]);
-                    let mut state = self.shared.lock();
-                    state.session.moved(now, count, incoming.in_message());
-                }
-                Ok(Moved::Nothing) => self.shared.lock().session.tick(now),
-                // After closing on this side both are what was asked for.
-                Ok(Moved::End) => {
-                    let mut state = self.shared.lock();
-                    if !state.over() {
-                        state.session.end_of_input(now);
-                    }
-                }
-                Err(error) => {
-                    let mut state = self.shared.lock();
-                    if !state.over() {
-                        state.session.transport_failed(now, error.to_string());
-                    }
-                }
+            if let Some(count) = self.shared.read(self.link.read(&mut buffer)) {
+                let now = self.shared.now();
+                self.take(&mut incoming, &mut stream, &buffer[..count]);
+                self.shared.lock().session.moved(now, count, incoming.in_message());
             }
             let over = self.shared.lock().over();
             self.shared.wake_writer();

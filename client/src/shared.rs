@@ -1,10 +1,11 @@
 //! What the caller's thread, the reader and the writer of a session share.
 
+use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use vtremote_link::Closer;
+use vtremote_link::{Closer, Moved};
 use vtremote_proto::session::{Client, ClientError, ServerTraits};
 use vtremote_proto::{HelloAck, HelloStatus};
 
@@ -175,6 +176,22 @@ impl<D: Direction> Shared<D> {
         let mut state = self.lock();
         state.session.sent(self.now(), number);
         state.sent += 1;
+    }
+
+    /// Tells the session what came of a read. Gives the bytes that came, which are for the caller to
+    /// tell of.
+    pub(crate) fn read(&self, moved: io::Result<Moved>) -> Option<usize> {
+        let now = self.now();
+        let mut state = self.lock();
+        match moved {
+            Ok(Moved::Bytes(count)) => return Some(count),
+            Ok(Moved::Nothing) => state.session.tick(now),
+            // After closing on this side both are what was asked for.
+            Ok(Moved::End) if !state.over() => state.session.end_of_input(now),
+            Err(error) if !state.over() => state.session.transport_failed(now, error.to_string()),
+            Ok(Moved::End) | Err(_) => {}
+        }
+        None
     }
 
     /// Why the session failed, if it did.

@@ -2,6 +2,7 @@
 
 mod server;
 
+use std::io::{self, IoSliceMut};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use vtremote_client::{
     AccessUnit, Decoder, Error, ErrorKind, Level, LogSink, Picture, ReceivedPicture, SentPacket,
     Settings, Stream,
 };
-use vtremote_link::memory_pair;
+use vtremote_link::{Link, LinkReader, Moved, memory_pair};
 use vtremote_planes::Compression;
 use vtremote_proto::{Codec, HelloStatus, PixelFormat, Rational};
 
@@ -240,6 +241,88 @@ fn pictures_are_whole_whatever_the_compression_the_size_and_the_padding() {
 }
 
 #[test]
+fn pictures_are_whole_however_small_the_pieces_are_that_they_come_in() {
+    for capabilities in [CURRENT, OURS] {
+        for (compression, most) in
+            [(Compression::None, 1), (Compression::None, 700), (Compression::Zstd, 3)]
+        {
+            let settings = Settings { compression: Some(compression), ..settings() };
+            let decoding = Decoding { padding: 2, ..Decoding::default() };
+            let script = Script { capabilities, decoding, ..Script::default() };
+            let connect = move || {
+                let (client, link, _, back) = memory_pair(4096);
+                back.at_most(most);
+                serve(link, script.clone());
+                Ok(client)
+            };
+            let mut decoder =
+                Decoder::open_over(connect, &settings, &stream(62, 34), None).unwrap();
+            let (pictures, outcome) = decode(&mut decoder, (0..4).map(unit));
+            outcome.unwrap();
+            assert_eq!(pictures.len(), 4);
+            pictures.iter().for_each(assert_good);
+        }
+    }
+}
+
+/// Ends after so many bytes.
+struct Cut {
+    link: Box<dyn LinkReader>,
+    left: usize,
+}
+
+impl LinkReader for Cut {
+    fn read_vectored(&mut self, into: &mut [IoSliceMut<'_>]) -> io::Result<Moved> {
+        if self.left == 0 {
+            return Ok(Moved::End);
+        }
+        let into = into.iter_mut().find(|piece| !piece.is_empty()).unwrap();
+        let room = into.len().min(self.left);
+        let moved = self.link.read(&mut into[..room])?;
+        if let Moved::Bytes(bytes) = moved {
+            self.left -= bytes;
+        }
+        Ok(moved)
+    }
+}
+
+#[test]
+fn a_connection_that_ends_anywhere_before_done_is_a_failure_after_every_whole_picture() {
+    for capabilities in [EARLY, OURS] {
+        let settings = Settings { compression: Some(Compression::None), ..settings() };
+        let decoding = Decoding { in_decoding_order: true, ..Decoding::default() };
+        let script = Script { capabilities, decoding, ..Script::default() };
+        let mut ends = 0;
+        for left in (150..40_000).step_by(997) {
+            let script = script.clone();
+            let connect = move || {
+                let (client, link, ..) = memory_pair(1 << 16);
+                serve(link, script.clone());
+                Ok(Link { reader: Box::new(Cut { link: client.reader, left }), ..client })
+            };
+            let Ok(mut decoder) = Decoder::open_over(connect, &settings, &stream(64, 48), None)
+            else {
+                continue;
+            };
+            let (pictures, outcome) = decode(&mut decoder, (0..8).map(unit));
+            // A picture is 4608 bytes, and what goes around it.
+            let (least, most) = (left.saturating_sub(1200) / 4850, left / 4608);
+            assert!((least..=most).contains(&pictures.len()), "{} of {left}", pictures.len());
+            assert_eq!(times(&pictures), Vec::from_iter(0..pictures.len() as i64));
+            pictures.iter().for_each(assert_good);
+            match outcome {
+                Ok(()) => {
+                    assert_eq!(pictures.len(), 8);
+                    ends += 1;
+                }
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Network, "{error}"),
+            }
+        }
+        assert!(ends > 0);
+    }
+}
+
+#[test]
 fn slices_may_be_compressed_otherwise_than_frames() {
     let decoding = Decoding { compression: Some(Compression::Zstd), ..Decoding::default() };
     let settings = Settings { compression: Some(Compression::None), ..settings() };
@@ -362,6 +445,18 @@ fn what_comes_before_the_first_parameter_sets_is_dropped_with_one_warning() {
         assert_eq!(lines.len(), 1, "{lines:?}");
         assert!(lines[0].starts_with("3 packets before the first parameter sets"), "{lines:?}");
     }
+}
+
+#[test]
+fn a_damaged_parameter_set_does_not_hide_the_good_one() {
+    // Of id 30, and ends there.
+    let damaged = Bits::default().u(66, 8).u(0, 8).u(30, 8).ue(30).nal(0x67);
+    let extradata = [sets(64, 48, false), annexb(&[&damaged])].concat();
+    let (mut decoder, _) =
+        open(&Script::default(), &settings(), &Stream { extradata, ..stream(64, 48) });
+    let (pictures, outcome) = decode(&mut decoder, (0..5).map(unit));
+    outcome.unwrap();
+    assert_eq!(times(&pictures), [0, 1, 2, 3, 4]);
 }
 
 #[test]
@@ -527,7 +622,8 @@ fn refusals_come_from_open_where_the_parameter_sets_are_known_and_else_from_the_
 fn a_caller_that_pauses_is_waited_for_and_costs_no_more_memory_than_the_window() {
     for capabilities in [CURRENT, OURS] {
         let script = Script { capabilities, ..Script::default() };
-        let settings = Settings { inflight: 4, ..settings() };
+        let timeout = Duration::from_millis(100);
+        let settings = Settings { inflight: 4, timeout, ..settings() };
         let (mut decoder, sessions) = open(&script, &settings, &stream(64, 48));
         let mut next = 0;
         // Until nothing more goes in though all that went in has come back.
@@ -543,6 +639,8 @@ fn a_caller_that_pauses_is_waited_for_and_costs_no_more_memory_than_the_window()
         }
         assert!((4..=9).contains(&next), "{next}");
         assert!(decoder.pictures() <= 9, "{}", decoder.pictures());
+        // Longer than the silence that this client, and this server's, would end over.
+        std::thread::sleep(Duration::from_millis(3500));
         let mut pictures = Vec::new();
         for pts in next..next + 20 {
             send(&mut decoder, unit(pts), &mut pictures).unwrap();
@@ -550,7 +648,7 @@ fn a_caller_that_pauses_is_waited_for_and_costs_no_more_memory_than_the_window()
         drain(&mut decoder, &mut pictures).unwrap();
         assert_eq!(times(&pictures), Vec::from_iter(0..next + 20));
         drop(decoder);
-        sessions.join();
+        assert!(sessions.join()[0].pings > 0);
     }
 }
 

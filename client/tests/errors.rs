@@ -101,7 +101,7 @@ fn a_format_or_an_extension_that_the_server_lacks() {
 
     let script = Script { capabilities: &["hevc", "pixfmt.nv12"], ..Script::default() };
     let (_, line) = refused_by(script, |_| ());
-    assert_eq!(line, "the server has no h264 encoder: choose another codec or server");
+    assert_eq!(line, "the server does not do h264: choose another codec or server");
 }
 
 /// Something that is not vtremoted: reads a little, says `words`, closes.

@@ -1,16 +1,20 @@
-//! No thread outlives its encoder, whatever the session was doing. Alone in its program, since it
-//! counts the threads of the process.
+//! No thread outlives its encoder or decoder, whatever the session was doing. One test at a time, since
+//! they count the threads of the process.
 #![cfg(target_os = "linux")]
 
 mod server;
 
 use std::fs;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use server::{Fate, Script, accept_tcp, serve, serve_tcp};
-use vtremote_client::{Encoder, Frame, InputFormat, OwnedPicture, Received, Settings, Video};
+use vtremote_client::{
+    AccessUnit, Decoder, Encoder, Frame, InputFormat, OwnedPicture, Received, ReceivedPicture,
+    Settings, Stream, Video,
+};
 use vtremote_link::memory_pair;
+use vtremote_planes::Compression;
 use vtremote_proto::{Codec, HelloStatus, Rational};
 
 /// The client's threads that there are now, by name.
@@ -33,8 +37,89 @@ fn assert_no_threads(when: &str) {
     assert_eq!(threads(), [""; 0], "{when}");
 }
 
+/// Threads are the process's.
+static ALONE: Mutex<()> = Mutex::new(());
+
+#[test]
+fn a_decoder_that_closes_or_is_reset_in_every_state_joins_every_thread() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let unit = Rational { num: 1, den: 25 };
+    let stream = Stream {
+        width: 640,
+        height: 360,
+        time_base: unit,
+        frame_rate: unit,
+        // Baseline, 640x360 without VUI.
+        extradata: [
+            &[0, 0, 0, 1, 0x67, 66, 0, 30, 0xda, 0x02, 0x80, 0xbf, 0xe5, 0x40][..],
+            &[0, 0, 0, 1, 0x68, 0xce, 0x38, 0x80],
+        ]
+        .concat(),
+    };
+    let packet = |pts| AccessUnit {
+        pts: Some(pts),
+        dts: Some(pts),
+        duration: 1,
+        keyframe: pts == 0,
+        data: server::packet(pts, pts == 0, false),
+        side_data: Vec::new(),
+    };
+    for (number, (when, packets, fate, flush, receive)) in [
+        ("idle", 0, None, false, 0),
+        ("packets on their way", 16, None, false, 0),
+        ("some received", 16, None, false, 3),
+        ("flushed", 16, None, true, 0),
+        ("done", 16, None, true, 17),
+        ("muted", 16, Some((1, Fate::Mute)), true, 0),
+        ("blocked", 16, Some((0, Fate::Freeze)), true, 0),
+        ("failed", 16, Some((2, Fate::Fail)), true, 17),
+        ("broken", 16, Some((2, Fate::Broken)), true, 17),
+        ("vanished", 16, Some((2, Fate::Vanish)), true, 17),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (address, served) = serve_tcp(Script { fate, ..Script::default() });
+        let settings = Settings {
+            codec: Some(Codec::H264),
+            host: Some(address),
+            compression: Some(Compression::Lz4),
+            ..Settings::default()
+        };
+        let mut decoder = Decoder::open(&settings, &stream, None).unwrap();
+        let all = (0..100_000).any(|_| {
+            thread::yield_now();
+            threads().len() >= 2
+        });
+        assert!(all, "{when}: {:?}", threads());
+        for pts in 0..packets {
+            // After a failure there is no sending.
+            let _ = decoder.send_packet(packet(pts));
+        }
+        if flush {
+            let _ = decoder.flush();
+        }
+        let mut pictures = Vec::new();
+        for _ in 0..receive {
+            match decoder.receive_picture(None) {
+                Ok(ReceivedPicture::Picture(picture)) => pictures.push(picture),
+                _ => break,
+            }
+        }
+        if number % 2 == 1 {
+            decoder.reset();
+        } else {
+            decoder.close();
+        }
+        assert_no_threads(when);
+        drop(pictures);
+        served.join().unwrap();
+    }
+}
+
 #[test]
 fn closing_in_every_state_joins_every_thread() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let unit = Rational { num: 1, den: 25 };
     let format = InputFormat::Yuv420p;
     let (width, height) = (1280, 720);

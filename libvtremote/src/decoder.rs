@@ -27,7 +27,8 @@ unsafe fn on_decoder(
 }
 
 /// Connects, shakes hands and configures, as vtremote_encoder_open: what can be refused is refused here.
-/// Of the options those of an encoder have no meaning.
+/// Of the options those of an encoder are VTREMOTE_ERROR_OPTION. Without extradata the session begins
+/// with the first access unit that has parameter sets, and so do then such refusals.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn vtremote_decoder_open(
     options: *const vtremote_options,
@@ -61,7 +62,8 @@ pub unsafe extern "C" fn vtremote_decoder_open(
     unsafe { call::open(decoder, error, error_size, open) }
 }
 
-/// Gives the decoder an access unit, in decoding order. Never waits.
+/// Gives the decoder an access unit, in decoding order. Never waits but to connect, with the first and
+/// after a reset.
 ///
 /// VTREMOTE_OK: it is taken. VTREMOTE_AGAIN: there is no room; keep it, call receive, try again. Else it
 /// was not taken either.
@@ -163,9 +165,8 @@ pub unsafe extern "C" fn vtremote_picture_unref(picture: *mut vtremote_picture) 
     }
 }
 
-/// Forgets every packet and picture that is under way, an end and a failure too, and begins anew: the
-/// next packet may be of anywhere, and of a keyframe for a picture to come of it. Pictures that have been
-/// handed over stay valid.
+/// Forgets every packet and picture that is under way, an end and a failure too, for a seek: the next
+/// packet begins anew, and should be a keyframe. Pictures that have been handed over stay valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn vtremote_decoder_reset(decoder: *mut vtremote_decoder) -> vtremote_status {
     // SAFETY: by contract.

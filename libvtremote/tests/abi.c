@@ -1,7 +1,7 @@
 /* Runs the whole interface against a server, misuse included.
  *
  * usage: abi SCENARIO HOST:PORT
- * Scenarios: session, early-close, failure, refused. Each opens one session. */
+ * Scenarios: session, early-close, failure, refused, decode, decode-failure. Each opens one session. */
 #include <vtremote/vtremote.h>
 
 #include <pthread.h>
@@ -85,7 +85,6 @@ static vtremote_options *make_options(const char *host)
     CHECK(vtremote_options_set(options, "log_level", "trace") == VTREMOTE_OK);
     CHECK(vtremote_options_set(options, "wire_compression", "zstd") == VTREMOTE_OK);
     CHECK(vtremote_options_set(options, "inflight", "4") == VTREMOTE_OK);
-    CHECK(vtremote_options_set(options, "gop", "20") == VTREMOTE_OK);
     return options;
 }
 
@@ -100,6 +99,7 @@ static vtremote_encoder *open_encoder(const char *host)
     vtremote_video video = make_video();
     vtremote_encoder *encoder = NULL;
     char error[256];
+    CHECK(vtremote_options_set(options, "gop", "20") == VTREMOTE_OK);
     vtremote_status status =
         vtremote_encoder_open(options, &video, on_log, &lines, &encoder, error, sizeof(error));
     if (status != VTREMOTE_OK)
@@ -172,6 +172,238 @@ static void misuse_without_session(void)
     vtremote_packet_unref(&packet);
     vtremote_packet_unref(NULL);
     vtremote_encoder_close(NULL);
+
+    vtremote_access_unit unit = { .size = sizeof(unit) };
+    vtremote_picture picture = { .size = sizeof(picture) };
+    CHECK(vtremote_decoder_send_packet(NULL, NULL) == VTREMOTE_ERROR_INVALID);
+    CHECK(vtremote_decoder_send_packet(NULL, &unit) == VTREMOTE_ERROR_INVALID);
+    CHECK(vtremote_decoder_receive_picture(NULL, &picture, 0) == VTREMOTE_ERROR_INVALID);
+    CHECK(vtremote_decoder_reset(NULL) == VTREMOTE_ERROR_INVALID);
+    CHECK(vtremote_decoder_info(NULL, &info) == VTREMOTE_ERROR_INVALID);
+    CHECK(strcmp(vtremote_decoder_error(NULL), "") == 0);
+    vtremote_picture_unref(&picture);
+    vtremote_picture_unref(NULL);
+    vtremote_decoder_close(NULL);
+}
+
+/* Parameter sets of H.264 for WIDTH x HEIGHT. */
+static const uint8_t sets[] = {
+    0, 0, 0, 1, 0x67, 0x42, 0, 0x1e, 0xda, 0x0b, 0x37, 0x88, 0xb4, 0, 0, 0, 1, 0x68, 0xce, 0x38, 0x80,
+};
+
+static vtremote_stream make_stream(void)
+{
+    return (vtremote_stream){ sizeof(vtremote_stream), WIDTH, HEIGHT, 1, 25, 25, 1, sets, sizeof(sets) };
+}
+
+static void decoders_that_do_not_open(const char *host)
+{
+    vtremote_options *options = make_options(host);
+    vtremote_stream stream = make_stream();
+    vtremote_decoder *decoder = NULL;
+    char error[256];
+#define CLOSED(word)                                                                         \
+    do {                                                                                     \
+        decoder = (vtremote_decoder *)&stream;                                               \
+        CHECK(vtremote_decoder_open(options, &stream, NULL, NULL, &decoder, error,           \
+                                    sizeof(error)) == VTREMOTE_ERROR_INVALID);               \
+        CHECK(!decoder && strstr(error, word));                                              \
+        stream = make_stream();                                                              \
+    } while (0)
+    stream.size = 8;
+    CLOSED("size");
+    stream.time_base_den = 0;
+    CLOSED("time base");
+    stream.frame_rate_num = -1;
+    CLOSED("frame rate");
+    stream.extradata = NULL;
+    CLOSED("extradata");
+    stream.extradata_size = SIZE_MAX;
+    CLOSED("extradata");
+    CHECK(vtremote_decoder_open(NULL, &stream, NULL, NULL, &decoder, NULL, 0) ==
+          VTREMOTE_ERROR_INVALID);
+    CHECK(vtremote_decoder_open(options, NULL, NULL, NULL, &decoder, NULL, 0) ==
+          VTREMOTE_ERROR_INVALID);
+    CHECK(vtremote_decoder_open(options, &stream, NULL, NULL, NULL, error, sizeof(error)) ==
+          VTREMOTE_ERROR_INVALID);
+    CHECK(vtremote_options_set(options, "gop", "20") == VTREMOTE_OK);
+    CHECK(vtremote_decoder_open(options, &stream, NULL, NULL, &decoder, error, sizeof(error)) ==
+          VTREMOTE_ERROR_OPTION);
+    CHECK(strstr(error, "gop"));
+    vtremote_options_free(options);
+}
+
+static vtremote_decoder *open_decoder(const char *host)
+{
+    vtremote_options *options = make_options(host);
+    vtremote_stream stream = make_stream();
+    vtremote_decoder *decoder = NULL;
+    char error[256];
+    vtremote_status status =
+        vtremote_decoder_open(options, &stream, on_log, &lines, &decoder, error, sizeof(error));
+    if (status != VTREMOTE_OK)
+        fprintf(stderr, "%s\n", error);
+    CHECK(status == VTREMOTE_OK && decoder && strcmp(error, "") == 0);
+    vtremote_options_free(options);
+    return decoder;
+}
+
+static void refused_units(vtremote_decoder *decoder, const vtremote_access_unit *good)
+{
+    vtremote_access_unit unit;
+    vtremote_side_data side_data = { 7, 4, NULL };
+#define NOT_TAKEN(change, word)                                                              \
+    do {                                                                                     \
+        unit = *good;                                                                        \
+        change;                                                                              \
+        CHECK(vtremote_decoder_send_packet(decoder, &unit) == VTREMOTE_ERROR_INVALID);       \
+        CHECK(strstr(vtremote_decoder_error(decoder), word));                                \
+    } while (0)
+    NOT_TAKEN(unit.size = 8, "size");
+    NOT_TAKEN(unit.flags = 6, "flags");
+    NOT_TAKEN(unit.data = NULL, "NULL");
+    NOT_TAKEN(unit.data_size = 0, "empty");
+    NOT_TAKEN(unit.data_size = SIZE_MAX, "too many");
+    NOT_TAKEN(unit.side_data_count = 1, "side data");
+    NOT_TAKEN((unit.side_data = &side_data, unit.side_data_count = 1), "side data");
+}
+
+/* As the scripted server makes them. */
+static uint8_t sample(int64_t pts, int plane, int row, int column)
+{
+    return (uint8_t)((uint64_t)pts * 31 + plane * 77 + row * 3 + column / 5);
+}
+
+static void check_picture(const vtremote_picture *picture, int64_t pts)
+{
+    CHECK(picture->pts == pts && picture->duration == 1 && picture->fields == 0);
+    CHECK(picture->width == WIDTH && picture->height == HEIGHT);
+    CHECK(picture->pix_fmt == VTREMOTE_PIX_NV12 && picture->internal);
+    CHECK(picture->color_primaries == 2 && picture->color_range == 0);
+    CHECK(picture->side_data_count == 1 && picture->side_data[0].type == 1);
+    CHECK(memcmp(picture->side_data[0].data, "\1\2\3", 3) == 0);
+    CHECK(!picture->data[2] && !picture->data[3]);
+    for (int plane = 0; plane < 2; plane++) {
+        int rows = plane ? HEIGHT / 2 : HEIGHT;
+        CHECK((uintptr_t)picture->data[plane] % 64 == 0 && picture->linesize[plane] % 64 == 0);
+        for (int row = 0; row < rows; row++)
+            for (int column = 0; column < WIDTH; column++)
+                CHECK(picture->data[plane][row * picture->linesize[plane] + column] ==
+                      sample(pts, plane, row, column));
+        /* All that may be read: the sanitizer sees whether it is there. */
+        const volatile uint8_t *end = picture->data[plane] + rows * picture->linesize[plane];
+        CHECK(end[63] + 1);
+    }
+}
+
+static vtremote_picture shown[FRAMES];
+
+/* Receives what there is into `shown`, from `count` on; gives how many there are then. */
+static int show(vtremote_decoder *decoder, int count, int timeout_ms, vtremote_status *status)
+{
+    vtremote_picture *next = shown + count;
+    while (next->size = sizeof(*next),
+           (*status = vtremote_decoder_receive_picture(decoder, next, timeout_ms)) == VTREMOTE_OK) {
+        check_picture(next, count + 3);
+        /* The first stay until the decoder is closed. */
+        if (count >= 3) {
+            vtremote_picture_unref(next);
+            CHECK(!next->data[0] && !next->internal && next->width == 0);
+            vtremote_picture_unref(next);
+        }
+        next = shown + ++count;
+        CHECK(count < FRAMES);
+    }
+    CHECK(!next->data[0] && !next->internal);
+    return count;
+}
+
+static void *give_back(void *picture)
+{
+    vtremote_picture_unref(picture);
+    return NULL;
+}
+
+static void decode(const char *host)
+{
+    decoders_that_do_not_open(host);
+    vtremote_decoder *decoder = open_decoder(host);
+    uint8_t data[] = { 0, 0, 0, 1, 0x65, 0x88, 0x80 };
+    vtremote_access_unit unit = { .size = sizeof(unit), .data = data, .data_size = sizeof(data) };
+    refused_units(decoder, &unit);
+
+    vtremote_picture small = { .size = 16 };
+    CHECK(vtremote_decoder_receive_picture(decoder, &small, 0) == VTREMOTE_ERROR_INVALID);
+    CHECK(vtremote_decoder_receive_picture(decoder, NULL, 0) == VTREMOTE_ERROR_INVALID);
+
+    int count = 0;
+    vtremote_status status;
+    for (int i = 0; i < FRAMES - 1; i++) {
+        unit.pts = unit.dts = i + 3;
+        unit.duration = 1;
+        unit.flags = i ? 0 : VTREMOTE_PACKET_KEY;
+        while ((status = vtremote_decoder_send_packet(decoder, &unit)) == VTREMOTE_AGAIN) {
+            count = show(decoder, count, -1, &status);
+            CHECK(status == VTREMOTE_AGAIN);
+        }
+        CHECK(status == VTREMOTE_OK);
+        count = show(decoder, count, 0, &status);
+        CHECK(status == VTREMOTE_AGAIN);
+    }
+    CHECK(vtremote_decoder_send_packet(decoder, NULL) == VTREMOTE_OK);
+    CHECK(vtremote_decoder_send_packet(decoder, NULL) == VTREMOTE_OK);
+    CHECK(vtremote_decoder_send_packet(decoder, &unit) == VTREMOTE_ERROR_INVALID);
+    count = show(decoder, count, -1, &status);
+    CHECK(status == VTREMOTE_EOF && count == FRAMES - 1);
+
+    vtremote_info info = { .size = 1 };
+    CHECK(vtremote_decoder_info(decoder, &info) == VTREMOTE_ERROR_INVALID);
+    info.size = sizeof(info);
+    CHECK(vtremote_decoder_info(decoder, &info) == VTREMOTE_OK);
+    CHECK(strcmp(info.server, host) == 0 && strcmp(info.wire_compression, "zstd") == 0);
+    CHECK(info.units_sent == FRAMES - 1 && info.units_received == FRAMES - 1);
+    CHECK(info.raw_bytes == (uint64_t)(FRAMES - 1) * (WIDTH * HEIGHT + 2 * 81 * 46));
+
+    /* It begins anew with the next packet, at a server that takes no second connection. */
+    CHECK(vtremote_decoder_reset(decoder) == VTREMOTE_OK);
+    unit.flags = VTREMOTE_PACKET_KEY;
+    CHECK(vtremote_decoder_send_packet(decoder, &unit) == VTREMOTE_ERROR_NETWORK);
+    CHECK(strstr(vtremote_decoder_error(decoder), host));
+
+    vtremote_decoder_close(decoder);
+    closed = 1;
+    CHECK(lines > 0);
+    for (int i = 0; i < 3; i++) {
+        pthread_t other;
+        check_picture(&shown[i], i + 3);
+        CHECK(pthread_create(&other, NULL, give_back, &shown[i]) == 0);
+        pthread_join(other, NULL);
+    }
+}
+
+/* The server vanishes: what had come is handed over, then there is an error, again and again. */
+static void decode_failure(const char *host)
+{
+    vtremote_decoder *decoder = open_decoder(host);
+    uint8_t data[] = { 0, 0, 0, 1, 0x65, 0x88, 0x80 };
+    vtremote_access_unit unit = { .size = sizeof(unit), .data = data, .data_size = sizeof(data) };
+    vtremote_picture picture = { .size = sizeof(picture) };
+    vtremote_status status = VTREMOTE_OK;
+    for (int i = 0; status >= 0; i++) {
+        unit.pts = unit.dts = i;
+        status = vtremote_decoder_send_packet(decoder, &unit);
+        if (status >= 0)
+            status = vtremote_decoder_receive_picture(decoder, &picture, 10);
+        if (status == VTREMOTE_OK)
+            vtremote_picture_unref(&picture);
+        CHECK(status != VTREMOTE_EOF);
+    }
+    CHECK(status == VTREMOTE_ERROR_NETWORK);
+    CHECK(strstr(vtremote_decoder_error(decoder), host));
+    CHECK(vtremote_decoder_send_packet(decoder, &unit) == VTREMOTE_ERROR_NETWORK);
+    CHECK(vtremote_decoder_receive_picture(decoder, &picture, -1) == VTREMOTE_ERROR_NETWORK);
+    vtremote_decoder_close(decoder);
+    closed = 1;
 }
 
 static void refused_frames(vtremote_encoder *encoder)
@@ -374,6 +606,10 @@ int main(int argc, char **argv)
         failure(argv[2]);
     else if (strcmp(argv[1], "refused") == 0)
         refused(argv[2]);
+    else if (strcmp(argv[1], "decode") == 0)
+        decode(argv[2]);
+    else if (strcmp(argv[1], "decode-failure") == 0)
+        decode_failure(argv[2]);
     else
         CHECK(!"a scenario");
     return 0;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
+use server::decode::Decoding;
 use server::{Fate, Script, serve_tcp};
 
 fn root() -> &'static Path {
@@ -54,12 +55,19 @@ fn compiled(prefix: &Path, arguments: &[&str]) -> PathBuf {
     program
 }
 
+/// A decoder that gives every picture the same side data.
+fn captioned() -> Decoding {
+    Decoding { side_data: vec![(1, vec![1, 2, 3])], ..Decoding::default() }
+}
+
 fn scenarios(program: &Path) {
     for (scenario, script) in [
         ("session", Script::default()),
         ("early-close", Script::default()),
         ("failure", Script { fate: Some((6, Fate::Vanish)), ..Script::default() }),
         ("refused", Script { token: "secret", ..Script::default() }),
+        ("decode", Script { decoding: captioned(), ..Script::default() }),
+        ("decode-failure", Script { fate: Some((6, Fate::Vanish)), ..Script::default() }),
     ] {
         let (address, served) = serve_tcp(script);
         let mut command = Command::new(program);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 use vtremote_bitstream::{Codec, access_units, sei};
-use vtremote_tests::{Daemon, Ffmpeg, Running, Signal, run, scratch, skip, stock};
+use vtremote_tests::{Daemon, Ffmpeg, Running, Signal, program, run, scratch, skip, stock};
 
 /// Streams that only other encoders make. None where the distribution's ffmpeg is not installed.
 struct Source {
@@ -204,11 +204,6 @@ fn packets_without_times() {
     }
 }
 
-fn hashes(decoded: &Decoded) -> Vec<&str> {
-    let hash = |line| str::rsplit(line, ',').next().expect("a line has fields");
-    decoded.frames.iter().map(String::as_str).map(hash).collect()
-}
-
 #[test]
 fn a_stream_that_changes_midway() {
     let Some(source) = Source::new("a_stream_that_changes_midway") else { return };
@@ -227,16 +222,15 @@ fn a_stream_that_changes_midway() {
             .collect();
         let file = source.joined(name, &parts);
         let codec = if extension == "hevc" { "hevc" } else { "h264" };
-        // As deep as the deepest of them, so that no decoder's pictures lose anything.
-        let remote = decode(Ffmpeg::new().decoder(codec, daemon.address()), &file, "p010le");
-        let local = locally(codec, &file, "p010le");
-        assert_eq!(hashes(&remote), hashes(&local), "{name}\n{}", remote.stderr);
+        let remote = decode(Ffmpeg::new().decoder(codec, daemon.address()), &file, "nv12|p010le");
+        let local = locally(codec, &file, "nv12|p010le");
+        same(&remote, &local, name);
         assert_eq!(local.frames.len(), 60, "{name}");
     }
 }
 
 #[test]
-fn damaged_and_missing_packets_cost_what_they_cost_a_local_decoder() {
+fn damaged_and_missing_packets_cost_what_they_cost_the_servers_decoder_at_home() {
     let Some(source) = Source::new("damaged_and_missing_packets") else { return };
     let daemon = Daemon::libavcodec(&[]);
     for base in [H264, HEVC] {
@@ -249,15 +243,16 @@ fn damaged_and_missing_packets_cost_what_they_cost_a_local_decoder() {
             let file = source.dir.join("damaged.ts");
             let copy = Ffmpeg::new().arg("-i").arg(&whole).args("-c copy -bsf:v").arg(damage);
             copy.arg(&file).run().ok();
-            let codec = codec_of(base);
-            let remote = decode(Ffmpeg::new().decoder(codec, daemon.address()), &file, "nv12");
-            let local = locally(codec, &file, "nv12");
-            assert_eq!(
-                remote.frames.len(),
-                local.frames.len(),
-                "{base} {damage}\n{}",
-                remote.stderr
-            );
+            // What a decoder makes of damage is a matter of its version: the server's is the installed.
+            let mut command = Command::new(&source.ffmpeg);
+            command.args(["-nostdin", "-v", "quiet", "-i"]).arg(&file);
+            command.args(["-map", "0:v", "-fps_mode", "passthrough", "-f", "framemd5", "-"]);
+            let installed =
+                String::from_utf8(run(&mut command).ok()).expect("framemd5 writes text");
+            let installed = installed.lines().filter(|line| !line.starts_with('#')).count();
+            let decoder = Ffmpeg::new().decoder(codec_of(base), daemon.address());
+            let remote = decode(decoder, &file, "nv12");
+            assert_eq!(remote.frames.len(), installed, "{base} {damage}");
         }
     }
 }
@@ -266,6 +261,11 @@ fn damaged_and_missing_packets_cost_what_they_cost_a_local_decoder() {
 fn captions_come_with_their_pictures() {
     let Some(source) = Source::new("captions_come_with_their_pictures") else { return };
     let daemon = Daemon::libavcodec(&[]);
+    let mut probe = Command::new(program("release/vtremote"));
+    let probed = run(probe.args(["probe", "--codec", "h264", daemon.address()])).ok();
+    if !String::from_utf8_lossy(&probed).contains("side_data.v2") {
+        return skip("captions_come_with_their_pictures", "the server has no side data");
+    }
     for (options, codec) in [(H264, Codec::H264), (HEVC, Codec::H265)] {
         let plain = source.coded(
             "plain.bin",

@@ -38,23 +38,24 @@ impl Complaints {
     pub(crate) fn rest(&mut self) -> Option<String> {
         let again = std::mem::take(&mut self.again);
         let last = self.last.as_ref().filter(|_| again > 0)?;
-        Some(format!("the same of {again} more packets: {last}"))
+        let packets =
+            if again == 1 { "1 more packet".into() } else { format!("{again} more packets") };
+        Some(format!("the same of {packets}: {last}"))
     }
 }
 
 /// The first line, which is the cause, how many followed from it, and the error's text.
 fn text(lines: Lines, error: Option<&AvError>) -> Option<String> {
     let Lines { first, more } = lines;
-    let mut text = match (first, error) {
-        (Some(line), Some(error)) => format!("{line} ({error})"),
-        (Some(line), None) => line,
-        (None, Some(error)) => error.to_string(),
-        (None, None) => return None,
-    };
-    if more > 0 {
-        text.push_str(&format!(", and {more} more lines"));
+    let first = first.map(|line| match more {
+        0 => line,
+        1 => format!("{line}, and 1 more line"),
+        _ => format!("{line}, and {more} more lines"),
+    });
+    match (first, error) {
+        (Some(lines), Some(error)) => Some(format!("{lines} ({error})")),
+        (lines, error) => lines.or_else(|| error.map(AvError::to_string)),
     }
-    Some(text)
 }
 
 #[cfg(test)]
@@ -86,7 +87,7 @@ mod tests {
         assert!((2..REPEATS + 1).all(|at| about(at, "a").is_empty()));
         assert_eq!(about(0, "a"), ["the same of 1000 more packets: a"]);
         assert!(about(0, "a").is_empty());
-        assert_eq!(about(7, "b"), ["the same of 1 more packets: a", "packet 7: b"]);
+        assert_eq!(about(7, "b"), ["the same of 1 more packet: a", "packet 7: b"]);
         assert_eq!(complaints.rest(), None);
     }
 }

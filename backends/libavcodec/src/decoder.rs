@@ -176,7 +176,7 @@ impl Worker {
             match self.shared.queue.next() {
                 Next::Item((number, packet)) => self.decode(number, packet)?,
                 Next::End => {
-                    self.hand_over(None, "the end")?;
+                    self.hand_over(None, "at the end")?;
                     self.complaints.rest().into_iter().for_each(|rest| self.warn(rest));
                     return Ok(());
                 }

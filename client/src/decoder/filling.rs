@@ -5,15 +5,15 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use vtremote_backend::{PlaneMemory, RawRows, RowsMut};
-use vtremote_planes::{Compression, Target, Workers};
+use vtremote_planes::{Compression, Scratch, Target, Workers};
 use vtremote_proto::{PlaneHead, SliceHead};
 
 use super::Decoding;
 use crate::session::worker_count;
 use crate::shared::{Shared, Trouble};
 
-/// Parts that wait for a worker; each keeps its compressed data.
-const QUEUE: usize = 16;
+/// Parts that wait for a worker: their memory is bounded by it.
+const QUEUE: usize = 4;
 
 /// The picture that comes in, and the workers that unpack it.
 pub(crate) struct Filling {
@@ -47,11 +47,12 @@ struct Compressed {
     count: usize,
 }
 
-/// A part at a worker. Dropped undone, it failed for a reason that is ours.
+/// A part for a worker. Dropped undone, it failed for a reason that is ours.
 struct Job {
     shared: Arc<Shared<Decoding>>,
     picture: u64,
-    outcome: Option<(Result<(), vtremote_planes::Error>, Vec<u8>)>,
+    part: Option<Compressed>,
+    outcome: Option<Result<(), vtremote_planes::Error>>,
 }
 
 impl Filling {
@@ -199,20 +200,9 @@ impl Filling {
             }
         };
         self.shared.lock().own.arrivals.job_begins(self.number);
-        let job = Job { shared: self.shared.clone(), picture: self.number, outcome: None };
-        workers.run(move |scratch| {
-            let Compressed { data, len, stride, compression, mut rows, count, .. } = part;
-            let (picture_stride, row_bytes) = (rows.stride(), rows.row_bytes());
-            let into =
-                Target { data: rows.bytes(), stride: picture_stride, row_bytes, rows: count };
-            let result = scratch.decompressor.decompress(compression, &data[..len], stride, into);
-            if count < rows.rows().len() {
-                repeat_last_row(&mut rows, count);
-            }
-            // The picture may be handed over as soon as the job is done.
-            drop(rows);
-            job.done(result, data);
-        });
+        let shared = self.shared.clone();
+        let job = Job { shared, picture: self.number, part: Some(part), outcome: None };
+        workers.run(move |scratch| job.run(scratch));
         Ok(())
     }
 
@@ -238,37 +228,43 @@ fn repeat_last_row(rows: &mut RowsMut, count: usize) {
 }
 
 impl Job {
-    fn done(mut self, result: Result<(), vtremote_planes::Error>, data: Vec<u8>) {
-        self.outcome = Some((result, data));
+    fn run(mut self, scratch: &mut Scratch) {
+        let Some(part) = &mut self.part else { return };
+        let Compressed { data, len, stride, compression, rows, count, .. } = part;
+        let (picture_stride, row_bytes) = (rows.stride(), rows.row_bytes());
+        let into = Target { data: rows.bytes(), stride: picture_stride, row_bytes, rows: *count };
+        let packed = &data[..*len];
+        let result = scratch.decompressor.decompress(*compression, packed, *stride, into);
+        if *count < rows.rows().len() {
+            repeat_last_row(rows, *count);
+        }
+        self.outcome = Some(result);
     }
 }
 
 impl Drop for Job {
     fn drop(&mut self) {
+        let data = self.part.take().map(|part| {
+            // The picture may be handed over as soon as this is done.
+            drop(part.rows);
+            part.data
+        });
         let mut state = self.shared.lock();
-        let good = matches!(self.outcome, Some((Ok(()), _)));
+        state.own.spare.extend(data);
+        let good = matches!(self.outcome, Some(Ok(())));
         let pts = state.own.arrivals.job_ends(self.picture, good);
-        match (self.outcome.take(), pts) {
-            (Some((Err(error), _)), Some(pts)) => {
-                state.trouble.get_or_insert(if error.is_peer_fault() {
-                    Trouble::Picture { pts, error }
-                } else {
-                    Trouble::Internal(error.to_string())
-                });
-            }
-            (Some((_, data)), _) => {
-                if state.own.spare.len() <= QUEUE {
-                    state.own.spare.push(data);
-                }
-            }
-            (None, _) => {
-                let problem = "a worker panicked".to_owned();
-                state.trouble.get_or_insert(Trouble::Internal(problem));
-            }
+        if let Some(pts) = pts {
+            state.trouble.get_or_insert(match self.outcome.take() {
+                Some(Err(error)) if error.is_peer_fault() => Trouble::Picture { pts, error },
+                Some(Err(error)) => Trouble::Internal(error.to_string()),
+                _ => Trouble::Internal("a worker panicked".to_owned()),
+            });
         }
         drop(state);
         self.shared.wake_caller();
-        self.shared.wake_writer();
+        if pts.is_some() {
+            self.shared.wake_writer();
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use vtremote_link::Link;
 use vtremote_planes::Compression;
 use vtremote_proto::limits::DEFAULT_CAP;
 use vtremote_proto::message::{MAX_SIDE_DATA_BYTES, MAX_SIDE_DATA_RECORDS};
-use vtremote_proto::session::{AdmitError, Client, ClientSettings, ServerTraits};
+use vtremote_proto::session::{AdmitError, Client, ClientSettings};
 use vtremote_proto::{Codec, Mode, NO_PTS, PACKET_KEY, PacketHead};
 
 use crate::buffers::Buffer;
@@ -272,7 +272,7 @@ impl Decoder {
             return Ok(SentPacket::Taken);
         };
         if let Some(session) = &self.session
-            && !says_what_pictures_are(&session.configured.server)
+            && !session.configured.server.geometry
             && self.configured.is_some_and(|configured| !alike(&configured, &geometry))
         {
             // Whatever is on its way comes out first.
@@ -293,13 +293,11 @@ impl Decoder {
     fn is_full(&self) -> Result<bool, Error> {
         let Some(session) = &self.session else { return Ok(false) };
         let shared = &session.shared;
-        let state = shared.lock();
-        match shared.error(&state) {
-            // What arrived before a failure is handed over before the caller hears of it.
-            Some(error) if !state.own.arrivals.ready() => Err(error),
-            Some(_) => Ok(true),
-            None => Ok(self.changing || !self.room(session, &state)),
+        let mut state = shared.lock();
+        if let Some(error) = failure(shared, &mut state) {
+            return Err(error);
         }
+        Ok(self.changing || state.over() || !self.room(session, &state))
     }
 
     fn room(&self, session: &Session<Decoding>, state: &State<Decoding>) -> bool {
@@ -357,7 +355,7 @@ impl Decoder {
         if let Some(session) = &self.session {
             let shared = &session.shared;
             let mut state = shared.lock();
-            if let Some(error) = shared.error(&state).filter(|_| !state.own.arrivals.ready()) {
+            if let Some(error) = failure(shared, &mut state) {
                 return Err(error);
             }
             state.session.flush(shared.now());
@@ -388,8 +386,9 @@ impl Decoder {
         let until = patience.map(|patience| shared.now().saturating_add(patience));
         let mut state = shared.lock();
         loop {
-            // A failure may have let go of pictures that waited for their turn.
-            state.order();
+            if let Some(error) = failure(shared, &mut state) {
+                return Err(error);
+            }
             let next = state.own.arrivals.next();
             if let Next::Picture(picture) = next {
                 return Ok(ReceivedPicture::Picture(picture));
@@ -397,9 +396,6 @@ impl Decoder {
             let now = shared.now();
             let mut wake_at = until;
             if matches!(next, Next::Nothing) {
-                if let Some(error) = shared.error(&state) {
-                    return Err(error);
-                }
                 if state.session.done() {
                     break;
                 }
@@ -509,9 +505,11 @@ impl Drop for Decoder {
     }
 }
 
-/// Whether the server tells what each picture is, so that the stream may change as it likes.
-fn says_what_pictures_are(_server: &ServerTraits) -> bool {
-    false
+/// Why the session failed, once every picture that came before that has been handed over.
+fn failure(shared: &Shared<Decoding>, state: &mut State<Decoding>) -> Option<Error> {
+    // The end of a session lets go of pictures that waited for their turn.
+    state.order();
+    shared.error(state).filter(|_| !state.own.arrivals.ready())
 }
 
 /// Whether pictures of the two fit the same CONFIGURE.

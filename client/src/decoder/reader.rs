@@ -3,7 +3,7 @@
 use std::io::IoSliceMut;
 use std::sync::Arc;
 
-use vtremote_link::{LinkReader, Moved};
+use vtremote_link::LinkReader;
 use vtremote_planes::Compression;
 use vtremote_proto::limits::DEFAULT_CAP;
 use vtremote_proto::session::ClientStep;
@@ -27,7 +27,7 @@ pub(crate) struct Reader {
     pub(crate) shared: Arc<Shared<Decoding>>,
     pub(crate) link: Box<dyn LinkReader>,
     pub(crate) pool: Arc<Pool>,
-    /// What pictures are that do not say it themselves.
+    /// What the pictures are: what the last said of itself, until then the configured.
     pub(crate) geometry: Geometry,
     /// Of FRAMEs.
     pub(crate) compression: Compression,
@@ -102,38 +102,21 @@ impl Reader {
         }
         let count = pieces.count;
         let moved = self.link.read_vectored(&mut pieces.slices[..count]);
+        let Some(bytes) = self.shared.read(moved) else { return Ok(()) };
         let now = self.shared.now();
-        match moved {
-            Ok(Moved::Bytes(bytes)) => {
-                let of_body = bytes.min(direct);
-                incoming.body_taken(of_body);
-                filling.filled(of_body)?;
-                (buffer.start, buffer.end) = (0, bytes - of_body);
-                let mut state = self.shared.lock();
-                state.hear(&buffer.bytes[..buffer.end]);
-                if of_body > 0 {
-                    // The session is to know that a picture is coming in.
-                    state.session.receive(now, Item::Body(&[]));
-                }
-                drop(state);
-                self.take(incoming, buffer, filling)?;
-                self.shared.lock().session.moved(now, bytes, incoming.in_message());
-            }
-            Ok(Moved::Nothing) => self.shared.lock().session.tick(now),
-            // After closing on this side both are what was asked for.
-            Ok(Moved::End) => {
-                let mut state = self.shared.lock();
-                if !state.over() {
-                    state.session.end_of_input(now);
-                }
-            }
-            Err(error) => {
-                let mut state = self.shared.lock();
-                if !state.over() {
-                    state.session.transport_failed(now, error.to_string());
-                }
-            }
+        let of_body = bytes.min(direct);
+        incoming.body_taken(of_body);
+        filling.filled(of_body)?;
+        (buffer.start, buffer.end) = (0, bytes - of_body);
+        let mut state = self.shared.lock();
+        state.hear(&buffer.bytes[..buffer.end]);
+        if of_body > 0 {
+            // The session is to know that a picture is coming in.
+            state.session.receive(now, Item::Body(&[]));
         }
+        drop(state);
+        self.take(incoming, buffer, filling)?;
+        self.shared.lock().session.moved(now, bytes, incoming.in_message());
         Ok(())
     }
 
@@ -170,9 +153,9 @@ impl Reader {
                         self.shared.log.line(Level::Warn, format_args!("server: {warning}"));
                     }
                     self.geometry.format = pix_fmt;
-                    self.shared.lock().configure(Vec::new());
-                    let Geometry { width, height, .. } = self.geometry;
-                    incoming.set_limits(Limits::for_format(pix_fmt, width, height, DEFAULT_CAP));
+                    let mut state = self.shared.lock();
+                    state.configure(Vec::new());
+                    incoming.set_limits(state.session.limits(DEFAULT_CAP));
                 }
                 ClientStep::Frame(head) => {
                     self.begin(filling, head, self.geometry, self.compression, SideData::EMPTY)?;
@@ -182,7 +165,13 @@ impl Reader {
                 ClientStep::FrameBegin(begin) => {
                     // The session has refused other numbers.
                     let compression = Compression::from_wire(begin.codec).unwrap_or_default();
+                    let (geometry, limits) = {
+                        let state = self.shared.lock();
+                        (state.session.geometry(), state.session.limits(DEFAULT_CAP))
+                    };
+                    self.geometry = geometry.unwrap_or(self.geometry);
                     self.begin(filling, begin.head, self.geometry, compression, begin.side_data)?;
+                    incoming.set_limits(limits);
                 }
                 ClientStep::Slice(head) => filling.slice(&head)?,
                 ClientStep::SliceEnd { last: true } => self.end(filling, SideData::EMPTY)?,

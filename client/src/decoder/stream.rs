@@ -115,11 +115,12 @@ impl Coded {
     /// What its pictures are. None before there are parameter sets.
     pub(super) fn facts(&self) -> Option<Geometry> {
         let codec = self.sets.codec();
-        let sps = self.sets.of(SetKind::Sps).last()?;
-        let format = match codec {
-            Codec::H264 => H264Sps::parse(sps)?.format,
-            Codec::H265 => H265Sps::parse(sps)?.format,
-        };
+        // A damaged one may have got a number of its own, under which none replaces it.
+        let format = self.sets.of(SetKind::Sps).filter_map(|sps| match codec {
+            Codec::H264 => H264Sps::parse(sps).map(|sps| sps.format),
+            Codec::H265 => H265Sps::parse(sps).map(|sps| sps.format),
+        });
+        let format = format.last()?;
         let deep = format.luma_bits.max(format.chroma_bits) > 8;
         let format = if deep { PixelFormat::P010 } else { PixelFormat::Nv12 };
         let (width, height) = self.size;

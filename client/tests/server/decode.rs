@@ -183,6 +183,7 @@ impl Session {
             frame_id,
             reference_id: NO_REFERENCE,
             slices: cuts.len() as u16,
+            geometry: None,
             tables: &[],
             side_data: SideData::new(&records, &mut buffer).unwrap(),
         };

@@ -407,7 +407,8 @@ vtremote_status vtremote_encoder_info(const struct vtremote_encoder *encoder,
 void vtremote_encoder_close(struct vtremote_encoder *encoder);
 
 // Connects, shakes hands and configures, as vtremote_encoder_open: what can be refused is refused here.
-// Of the options those of an encoder have no meaning.
+// Of the options those of an encoder are VTREMOTE_ERROR_OPTION. Without extradata the session begins
+// with the first access unit that has parameter sets, and so do then such refusals.
 vtremote_status vtremote_decoder_open(const struct vtremote_options *options,
                                       const struct vtremote_stream *stream,
                                       vtremote_log_fn log,
@@ -416,7 +417,8 @@ vtremote_status vtremote_decoder_open(const struct vtremote_options *options,
                                       char *error,
                                       size_t error_size);
 
-// Gives the decoder an access unit, in decoding order. Never waits.
+// Gives the decoder an access unit, in decoding order. Never waits but to connect, with the first and
+// after a reset.
 //
 // VTREMOTE_OK: it is taken. VTREMOTE_AGAIN: there is no room; keep it, call receive, try again. Else it
 // was not taken either.
@@ -443,9 +445,8 @@ vtremote_status vtremote_decoder_receive_picture(struct vtremote_decoder *decode
 // after close, and from any thread.
 void vtremote_picture_unref(struct vtremote_picture *picture);
 
-// Forgets every packet and picture that is under way, an end and a failure too, and begins anew: the
-// next packet may be of anywhere, and of a keyframe for a picture to come of it. Pictures that have been
-// handed over stay valid.
+// Forgets every packet and picture that is under way, an end and a failure too, for a seek: the next
+// packet begins anew, and should be a keyframe. Pictures that have been handed over stay valid.
 vtremote_status vtremote_decoder_reset(struct vtremote_decoder *decoder);
 
 // One line about the last call that failed: what failed and what to do. "" if none has. Valid until

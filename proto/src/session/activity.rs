@@ -45,6 +45,14 @@ impl Activity {
         }
     }
 
+    /// Nothing could move until now, since nobody was there to see it: every wait begins anew.
+    pub(super) fn resumed(&mut self, now: Duration) {
+        self.heard = self.heard.max(now);
+        for since in [&mut self.message_since, &mut self.stuck_since].into_iter().flatten() {
+            *since = now;
+        }
+    }
+
     /// Output waits to be written.
     pub(super) fn waiting(&mut self, now: Duration) {
         self.stuck_since.get_or_insert(now);

@@ -437,6 +437,22 @@ fn an_encoder_may_take_its_time_while_pongs_arrive() {
 }
 
 #[test]
+fn a_client_that_was_stopped_has_not_heard_silence() {
+    let wants = ClientSettings { timeout: Duration::from_secs(5), ..settings() };
+    let mut rig = ClientRig::streaming(wants, speech::OURS);
+    rig.send_all(0..1);
+    rig.wait(2.0);
+    // Nobody asks the session for an hour: what the server says meanwhile is not read either.
+    rig.now += Duration::from_secs(3600);
+    rig.client.tick(rig.now);
+    assert_eq!(rig.client.failure(), None);
+    rig.wait(4.9);
+    assert_eq!(rig.client.failure(), None);
+    rig.wait(0.2);
+    assert_eq!(timed_out(&rig), ("the server sent nothing", 5));
+}
+
+#[test]
 fn an_upload_that_moves_is_not_silence_and_one_that_stands_is() {
     let mut rig = ClientRig::with(Generation::Current);
     rig.client.admit(rig.now, 0, 1).unwrap();

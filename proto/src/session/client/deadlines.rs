@@ -23,6 +23,9 @@ const MESSAGE_TIMEOUT: Duration = Duration::from_secs(60);
 /// After a failed write, the server's ERROR may still be on its way to us.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
+/// A process that comes this late to a deadline did not run: it was stopped, or the machine slept.
+const STOPPED: Duration = Duration::from_secs(1);
+
 /// What a deadline is for, in the order in which they count when several have passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Timer {
@@ -45,7 +48,13 @@ impl Client {
     /// Does what is due: a PING, or failure.
     pub fn tick(&mut self, now: Duration) {
         let due = self.timers().into_iter().flatten().find(|(at, _)| *at <= now);
-        let Some((_, timer)) = due else { return };
+        let Some((at, timer)) = due else { return };
+        let waited = matches!(timer, Timer::Receive | Timer::Send | Timer::Answer | Timer::Silence);
+        if waited && now.saturating_sub(at) > STOPPED {
+            // What came meanwhile has not been read, and what was to leave not been written.
+            self.answered = now;
+            return self.activity.resumed(now);
+        }
         let timed_out = |what, after| ClientError::TimedOut { what, after };
         let error = match timer {
             Timer::HelloAck => timed_out("no answer to HELLO", self.settings.timeout),

@@ -1,0 +1,143 @@
+//! H.264 streams made by hand, of kinds that no encoder at hand makes: fields in packets of their
+//! own, and pictures out of order without a word in the SPS about how far. Every macroblock is I_PCM
+//! (H.264 7.3.5), so that each picture has one level and a decoder has nothing to get wrong.
+
+use crate::plain::Stream;
+use vtremote_backend::{Codec, CodedPacket};
+
+/// Of the pictures, in pixels.
+pub(crate) const SIZE: (u32, u32) = (32, 32);
+
+/// One picture or field, in decoding order.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Picture {
+    /// When it is shown.
+    pub(crate) pts: i64,
+    /// Of every luma sample.
+    pub(crate) level: u8,
+    pub(crate) reference: bool,
+    /// `None`: a frame, else whether it is the bottom field. Two follow each other.
+    pub(crate) bottom_field: Option<bool>,
+}
+
+/// Each picture in a packet of its own, parameter sets and an IDR picture in the first.
+pub(crate) fn stream(pictures: &[Picture]) -> Stream {
+    let fields = pictures.iter().any(|picture| picture.bottom_field.is_some());
+    let mut frame_num = 0;
+    let packets = pictures.iter().enumerate().map(|(at, picture)| {
+        let mut data = Vec::new();
+        if at == 0 {
+            data.extend([sps(SIZE, fields), pps()].concat());
+        }
+        data.extend(slice(picture, at == 0, fields, frame_num));
+        if picture.reference && picture.bottom_field != Some(false) {
+            frame_num = (frame_num + 1) % 16;
+        }
+        CodedPacket {
+            pts: Some(picture.pts),
+            dts: None,
+            duration: 1,
+            keyframe: at == 0,
+            data,
+            side_data: Vec::new(),
+        }
+    });
+    Stream { codec: Codec::H264, extradata: Vec::new(), packets: packets.collect() }
+}
+
+/// A Main profile SPS without video usability information.
+pub(crate) fn sps((width, height): (u32, u32), fields: bool) -> Vec<u8> {
+    let mut bits = Bits::default();
+    bits.u(8, 77).u(8, 0).u(8, 30).ue(0);
+    // Four bits of frame_num; type 0, with eight bits.
+    bits.ue(0).ue(0).ue(4);
+    // Four reference frames, no gaps.
+    bits.ue(4).u(1, 0);
+    bits.ue(width / 16 - 1).ue(height / if fields { 32 } else { 16 } - 1);
+    if fields {
+        // No macroblock-adaptive ones.
+        bits.u(2, 0);
+    } else {
+        bits.u(1, 1);
+    }
+    // direct_8x8_inference; neither cropping nor VUI.
+    bits.u(1, 1).u(2, 0);
+    bits.nal(0x67)
+}
+
+fn pps() -> Vec<u8> {
+    let mut bits = Bits::default();
+    // CAVLC; one slice group, one reference each; no weights; three times 0; deblocking can be off.
+    bits.ue(0).ue(0).u(2, 0).ue(0).ue(0).ue(0).u(3, 0).ue(0).ue(0).ue(0).u(3, 0b100);
+    bits.nal(0x68)
+}
+
+fn slice(picture: &Picture, idr: bool, fields: bool, frame_num: u32) -> Vec<u8> {
+    let mut bits = Bits::default();
+    bits.ue(0).ue(7).ue(0).u(4, frame_num);
+    if fields {
+        bits.u(1, picture.bottom_field.is_some().into());
+        if let Some(bottom) = picture.bottom_field {
+            bits.u(1, bottom.into());
+        }
+    }
+    if idr {
+        bits.ue(0);
+    }
+    let order = 2 * picture.pts + i64::from(picture.bottom_field == Some(true));
+    bits.u(8, order as u32 % 256);
+    match (idr, picture.reference) {
+        (true, _) => bits.u(2, 0),
+        (false, true) => bits.u(1, 0),
+        (false, false) => &mut bits,
+    };
+    // The quantiser stays; no deblocking.
+    bits.ue(0).ue(1);
+    let rows = SIZE.1 / if picture.bottom_field.is_some() { 32 } else { 16 };
+    for _ in 0..SIZE.0 / 16 * rows {
+        bits.ue(25).align();
+        (0..256).for_each(|_| {
+            bits.u(8, picture.level.into());
+        });
+        (0..128).for_each(|_| {
+            bits.u(8, 100);
+        });
+    }
+    bits.nal(if idr { 0x65 } else { 0x01 | u8::from(picture.reference) << 6 })
+}
+
+#[derive(Default)]
+struct Bits(Vec<bool>);
+
+impl Bits {
+    fn u(&mut self, len: u32, value: u32) -> &mut Self {
+        self.0.extend((0..len).rev().map(|bit| value >> bit & 1 == 1));
+        self
+    }
+
+    fn ue(&mut self, value: u32) -> &mut Self {
+        let len = (value + 1).ilog2();
+        self.u(len, 0).u(len + 1, value + 1)
+    }
+
+    fn align(&mut self) {
+        self.0.resize(self.0.len().next_multiple_of(8), false);
+    }
+
+    /// With start code, trailing bits, and emulation prevention.
+    fn nal(mut self, header: u8) -> Vec<u8> {
+        self.u(1, 1).align();
+        let mut nal = vec![0, 0, 0, 1, header];
+        let mut zeros = 0;
+        for bits in self.0.chunks(8) {
+            let byte = bits.iter().fold(0, |byte, bit| byte << 1 | u8::from(*bit));
+            if zeros == 2 && byte <= 3 {
+                nal.push(3);
+                zeros = 0;
+            }
+            zeros = if byte == 0 { zeros + 1 } else { 0 };
+            nal.push(byte);
+        }
+        nal
+    }
+}
