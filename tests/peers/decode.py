@@ -145,7 +145,7 @@ class DecodeSession(Session):
             if records:
                 self.geometry = planes.Geometry.decode(records[0])
                 if self.geometry.format > 2 and self.geometry.format != self.config.format:
-                    breach("9", "further ones only if the client's wish names them", f"format {self.geometry.format}")
+                    breach("9", "another one only if CONFIGURE names it", f"format {self.geometry.format}")
             if self.geometry is None:
                 breach("9", "The first picture of a session carries a record", "no record")
             shape = (self.geometry.format, self.geometry.width, self.geometry.height)

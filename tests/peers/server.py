@@ -379,7 +379,7 @@ class Session(threading.Thread):
         elif kind == wire.PONG:
             self.count["pongs"] += 1
             if payload:
-                breach("2", "empty, or a copy of what the PING had", f"PONG of {len(payload)} bytes to empty PINGs")
+                breach("2", "empty, or a copy of what its PING had", f"PONG of {len(payload)} bytes to empty PINGs")
         elif kind == wire.FLUSH:
             if self.order.flushes == 1:
                 self.queue.put(("flush",))
@@ -454,7 +454,7 @@ class Session(threading.Thread):
             breach("7", "The client bounds the frames that it has sent and not got a PACKET for: its window",
                    f"{unanswered} unanswered, {not_taken} not taken, {limit} expected")
         if acked and unanswered > limit + 512:
-            breach("7", "it counts frames sent and not yet taken (section 9), with at most 512 more unanswered",
+            breach("7", "it counts frames sent and not yet taken (section 9), with at most window + 512 unanswered",
                    f"{unanswered} unanswered")
 
     def _packet(self, packet: wire.Packet) -> None:

@@ -149,10 +149,10 @@ class Session:
         if generation == "early" and (ack.server or ack.version):
             breach("3", "early servers send an empty name and version", f"{ack.server!r} {ack.version!r}")
         if generation == "ours" and ack.server.split()[:1] != ["vtremoted"]:
-            breach("3", "It gives its name as `vtremoted` and lists `x.ack.v1`, `x.slices.v1` and `x.geometry.v1`",
+            breach("3", "It gives its name as `vtremoted`, with that of its backend in parentheses where it accepts",
                    f"name {ack.server!r}")
         if args.expect == "ours" and not set(EXTENSIONS) <= listed:
-            breach("3", "It gives its name as `vtremoted` and lists `x.ack.v1`, `x.slices.v1` and `x.geometry.v1`",
+            breach("3", "and then lists `x.ack.v1`, `x.slices.v1` and `x.geometry.v1`",
                    f"not listed: {sorted(set(EXTENSIONS) - listed)}")
         reserved = [entry for entry in listed if entry.startswith("x.") and entry not in EXTENSIONS]
         if reserved:
@@ -274,7 +274,7 @@ class Session:
     def _pong(self, payload: bytes) -> None:
         self.pongs_received += 1
         if self.pings and payload not in wire.expected_pong(self.pings[0]) or payload and not self.pings:
-            breach("2", "empty, or a copy of what the PING had", f"PONG {payload[:16].hex()}")
+            breach("2", "empty, or a copy of what its PING had", f"PONG {payload[:16].hex()}")
         if self.pings:
             self.pings.pop(0)
 

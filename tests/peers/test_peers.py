@@ -650,7 +650,7 @@ class LiveServer(unittest.TestCase):
                 "first three is waited for": (HELLO, configure() + picture(0)),
                 "PING is legal only": (HELLO, wire.message(wire.PING)),
                 "nothing but PONG": (*both, flush + wire.message(wire.PING)),
-                "FLUSH, DONE, PONG": (*both, wire.message(wire.FLUSH, b"x")),
+                "FLUSH, DONE, PING": (*both, wire.message(wire.FLUSH, b"x")),
                 "pts rise": (*both, picture(5) + picture(4) + flush),
                 'none is "none"': (*both, picture(wire.NO_PTS) + flush),
                 "16 repeats": (*both, picture(5) * 18 + flush),

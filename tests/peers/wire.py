@@ -420,7 +420,7 @@ class Slice:
         cursor = Cursor(payload)
         frame, index, plane, mode, first_row, rows = cursor.unpack("IHBBII")
         if mode > 1:
-            breach("9", "mode: 0 as the FRAME_BEGIN's codec says, 1 raw", f"mode {mode}")
+            breach("9", "mode: 0 as the FRAME_BEGIN's codec says (raw if that is 0), 1 raw", f"mode {mode}")
         if not rows or first_row + rows > 0xFFFFFFFF:
             breach("9", "rows, at least 1; first row + rows fits into 32 bits", f"rows {first_row} + {rows}", 7)
         return cls(frame, index, plane, mode, first_row, rows, cursor.take(cursor.left))
@@ -467,13 +467,13 @@ def check_empty(kind: int, payload: bytes) -> None:
         breach("2", "empty: no more output. It must be empty; existing decode clients fail otherwise",
                f"DONE of {len(payload)} bytes")
     if payload and kind in (FLUSH, PACKET_ACK):
-        breach("2", "FLUSH, DONE, PONG and PACKET_ACK are written empty", f"{name(kind)} of {len(payload)} bytes")
+        breach("2", "FLUSH, DONE, PING and PACKET_ACK are written empty", f"{name(kind)} of {len(payload)} bytes")
 
 
 def check_ping(payload: bytes) -> None:
     """PING, where the sender is known to be held to the table of section 2."""
     if payload:
-        breach("2", "PING | both | empty", f"PING of {len(payload)} bytes")
+        breach("2", "PING | both | written empty", f"PING of {len(payload)} bytes")
 
 
 def expected_pong(ping: bytes) -> tuple[bytes, ...]:
