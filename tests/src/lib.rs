@@ -7,6 +7,7 @@
 
 mod daemon;
 mod ffmpeg;
+mod peers;
 mod picture;
 mod process;
 mod scripted;
@@ -14,6 +15,7 @@ mod stream;
 
 pub use daemon::{Daemon, SessionReport};
 pub use ffmpeg::{Ffmpeg, Packet, packets, stock};
+pub use peers::{PeerServer, Peers};
 pub use picture::{RawVideo, Shape};
 pub use process::{Finished, Running, program, run, scratch, skip};
 pub use rustix::process::Signal;

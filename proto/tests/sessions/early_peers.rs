@@ -13,16 +13,16 @@ use crate::{
     speech,
 };
 
-/// An encode client of the field against a server whose backend holds `delay` frames back. Gives
-/// the pts of the packets with data, or nothing if the two wait for each other.
+/// An encode client of the field against a server whose backend holds `delay` frames back. It fills its
+/// window before it reads. Gives the pts of the packets with data, or nothing if the two wait for each
+/// other.
 fn encode_with(window: i64, repeats: bool, delay: usize, frames: i64) -> Option<Vec<i64>> {
     let mut rig = ServerRig::streaming(&[]);
     let (mut held, mut received) = (VecDeque::new(), Vec::new());
     let (mut next, mut credit) = (0, window);
     while received.len() < frames as usize {
         let flushed = next == frames;
-        let may_send = !flushed && credit > 0;
-        if may_send {
+        while next < frames && credit > 0 {
             let message = speech::frame(next);
             // An early client sends the frame that fills its window twice, and counts both.
             let copies = if repeats && credit == 1 { 2 } else { 1 };
@@ -33,22 +33,25 @@ fn encode_with(window: i64, repeats: bool, delay: usize, frames: i64) -> Option<
                 credit -= 1;
             }
             next += 1;
-            if next == frames {
-                for _ in 0..16 {
-                    rig.hear(&speech::flush());
-                }
+        }
+        if next == frames && !flushed {
+            for _ in 0..16 {
+                rig.hear(&speech::flush());
             }
         }
-        let mut given = false;
         while held.len() > if next == frames { 0 } else { delay } {
             let pts = held.pop_front().unwrap();
             rig.packet(pts, pts);
-            given = true;
         }
-        if !may_send && !given {
+        let mut lines = rig.said();
+        if lines.is_empty() {
+            rig.wait(0.1);
+            lines = rig.said();
+        }
+        if lines.is_empty() {
             return None;
         }
-        for line in rig.said() {
+        for line in lines {
             credit += 1;
             if let Some(packet) = line.strip_prefix("PACKET ").filter(|it| !it.ends_with("empty")) {
                 received.push(packet.split(' ').next().unwrap().parse().unwrap());
@@ -64,7 +67,9 @@ fn encode_with(window: i64, repeats: bool, delay: usize, frames: i64) -> Option<
 
 #[test]
 fn an_early_client_that_repeats_frame_and_flush_gets_every_packet_once() {
-    for (window, delay) in [(1, 0), (2, 0), (8, 6), (16, 7), (128, 7)] {
+    for (window, delay) in
+        [(1, 0), (2, 0), (2, 1), (8, 3), (8, 4), (8, 7), (15, 7), (16, 7), (128, 7)]
+    {
         let received = encode_with(window, true, delay, 100);
         assert_eq!(received, Some((0..100).collect()), "{window} {delay}");
     }

@@ -78,6 +78,44 @@ fn a_repeat_of_a_frame_that_was_answered_is_answered_at_once() {
 }
 
 #[test]
+fn a_repeat_is_answered_before_its_frame_where_nothing_else_moves() {
+    let mut rig = ServerRig::streaming(&[]);
+    rig.hear_frame(1);
+    rig.hear(&speech::frame(1));
+    rig.wait(1.0);
+    assert!(rig.said().is_empty(), "no packet without data is the first of a stream");
+    rig.hear_frame(2);
+    rig.hear_frame(3);
+    rig.hear(&speech::frame(3));
+    rig.packet(1, 0);
+    assert_eq!(rig.said(), ["PACKET 1 0", "PACKET 1 0 empty"]);
+    rig.wait(0.09);
+    assert!(rig.said().is_empty());
+    rig.wait(0.02);
+    assert_eq!(rig.said(), ["PACKET 3 0 empty"]);
+    // The client's window is known to be too small to wait once more.
+    rig.hear_frame(4);
+    rig.hear(&speech::frame(4));
+    assert_eq!(rig.said(), ["PACKET 4 0 empty"]);
+    for (pts, dts) in [(3, 1), (2, 2), (4, 3)] {
+        rig.packet(pts, dts);
+        assert_eq!(rig.said(), [format!("PACKET {pts} {dts}")]);
+    }
+}
+
+#[test]
+fn the_answer_to_a_repeat_never_lets_dts_fall() {
+    let mut rig = ServerRig::streaming(&[]);
+    (1..=3).for_each(|pts| rig.hear_frame(pts));
+    for (pts, dts) in [(1, 0), (3, 1), (2, 2)] {
+        rig.packet(pts, dts);
+    }
+    rig.said();
+    rig.hear(&speech::frame(3));
+    assert_eq!(rig.said(), ["PACKET 3 2 empty"]);
+}
+
+#[test]
 fn a_repeats_planes_are_dropped_and_the_next_frame_is_whole() {
     let mut rig = ServerRig::streaming(&[]);
     rig.hear_frame(1);

@@ -10,6 +10,11 @@ use vtremote_proto::{Hello, HelloAck, HelloStatus};
 /// A wrong token is answered after this: guessing is slow, and only the guesser waits.
 const WRONG_TOKEN_DELAY: Duration = Duration::from_secs(1);
 
+/// So long a client waits for a slot before it is told that there is none: early clients that decode
+/// HEVC come back at the moment in which they close their probing session, and may be faster than its end
+/// here.
+const SLOT_WAIT: Duration = Duration::from_millis(500);
+
 /// What the server calls itself.
 const NAME: &str = "vtremoted";
 
@@ -52,7 +57,7 @@ pub(super) fn answer(
             return None;
         }
     };
-    let Some(slot) = daemon.slots.take() else {
+    let Some(slot) = daemon.slots.take(SLOT_WAIT) else {
         refuse(session, registration, HelloStatus::Busy);
         return None;
     };

@@ -56,6 +56,14 @@ fn a_full_server_reads_hello_and_says_so() {
 }
 
 #[test]
+fn a_client_that_comes_back_at_once_finds_its_slot_free() {
+    let service = Service::with(&Settings { max_sessions: 1, ..settings() }, "");
+    for _ in 0..200 {
+        drop(Peer::taken(service.address));
+    }
+}
+
+#[test]
 fn a_server_lists_what_clients_require_and_what_its_backend_has() {
     let service = Service::start("");
     let mut peer = Peer::connect(service.address);

@@ -1,6 +1,6 @@
 //! Every FRAME of an encode session against its PACKET (docs/protocol.md sections 5 to 7).
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use crate::{NO_PTS, PacketHead, session::OutputError};
 
@@ -11,8 +11,7 @@ const MAX_REPEATS: u32 = 16;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Arrival {
     New,
-    /// The frame just before it once more. If that one's packet went out already, here it is
-    /// again, without data.
+    /// The frame just before it once more, with its answer if that is due now.
     Repeat(Option<PacketHead>),
     /// A pts that is still to be answered, and not the one just before.
     Duplicate,
@@ -23,10 +22,14 @@ pub(super) enum Arrival {
 /// The frames that wait for their packets.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
-    /// pts → how often it was repeated since.
-    waiting: BTreeMap<i64, u32>,
+    /// Their pts.
+    waiting: BTreeSet<i64>,
     /// Frames without a pts: any packet without one answers one of them.
     unnamed: u64,
+    /// Repeats that wait for the packet of their frame, in the order in which they came.
+    repeats: Vec<Repeated>,
+    /// The client may need the answer to a repeat before it can send what the encoder waits for.
+    at_once: bool,
     last_frame: Option<LastFrame>,
     last_dts: Option<i64>,
 }
@@ -35,26 +38,43 @@ pub(super) struct Answers {
 struct LastFrame {
     pts: i64,
     repeats: u32,
-    answer: Option<PacketHead>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Repeated {
+    pts: i64,
+    duration: i64,
+}
+
+impl Repeated {
+    /// The packet without data that answers it. Its dts is the last one that there was, so that dts never
+    /// falls; it is not above the pts, which is that of the newest frame when the repeat comes.
+    fn answer(self, dts: i64) -> PacketHead {
+        let Repeated { pts, duration } = self;
+        PacketHead { pts, dts, duration, flags: 0, len: 0 }
+    }
 }
 
 impl Answers {
     /// What a FRAME of this pts would be. Repeats are noted; new frames once [`Self::begun`].
-    pub(super) fn arrival(&mut self, pts: i64) -> Arrival {
+    pub(super) fn arrival(&mut self, pts: i64, duration: i64) -> Arrival {
         if pts == NO_PTS {
             return Arrival::New;
         }
+        let waits = self.waiting.contains(&pts);
         if let Some(last) = self.last_frame.as_mut().filter(|last| last.pts == pts) {
             if last.repeats == MAX_REPEATS {
                 return Arrival::Excess;
             }
             last.repeats += 1;
-            if let Some(repeats) = self.waiting.get_mut(&pts) {
-                *repeats += 1;
+            let repeat = Repeated { pts, duration };
+            let answer = self.last_dts.filter(|_| self.at_once || !waits);
+            if answer.is_none() {
+                self.repeats.push(repeat);
             }
-            return Arrival::Repeat(last.answer);
+            return Arrival::Repeat(answer.map(|dts| repeat.answer(dts)));
         }
-        if self.waiting.contains_key(&pts) { Arrival::Duplicate } else { Arrival::New }
+        if waits { Arrival::Duplicate } else { Arrival::New }
     }
 
     /// A new frame came in.
@@ -63,13 +83,13 @@ impl Answers {
             self.unnamed += 1;
             self.last_frame = None;
         } else {
-            self.waiting.insert(pts, 0);
-            self.last_frame = Some(LastFrame { pts, repeats: 0, answer: None });
+            self.waiting.insert(pts);
+            self.last_frame = Some(LastFrame { pts, repeats: 0 });
         }
     }
 
-    /// The backend gave a packet; how many packets without data must follow it for repeats.
-    pub(super) fn answered(&mut self, packet: &PacketHead) -> Result<u32, OutputError> {
+    /// The backend gave a packet; the packets without data that must follow it for repeats.
+    pub(super) fn answered(&mut self, packet: &PacketHead) -> Result<Vec<PacketHead>, OutputError> {
         let PacketHead { pts, dts, .. } = *packet;
         if let Some(previous) = self.last_dts.filter(|previous| dts <= *previous) {
             return Err(OutputError::DtsNotRising { pts, dts, previous });
@@ -77,23 +97,36 @@ impl Answers {
         if dts == NO_PTS || (pts != NO_PTS && dts > pts) {
             return Err(OutputError::DtsAfterPts { pts, dts });
         }
-        let repeats = if pts == NO_PTS {
-            self.unnamed = self.unnamed.checked_sub(1).ok_or(OutputError::UnknownPts { pts })?;
-            0
+        let known = if pts == NO_PTS {
+            self.unnamed.checked_sub(1).map(|unnamed| self.unnamed = unnamed).is_some()
         } else {
-            self.waiting.remove(&pts).ok_or(OutputError::UnknownPts { pts })?
+            self.waiting.remove(&pts)
         };
-        self.last_dts = Some(dts);
-        if let Some(last) = self.last_frame.as_mut().filter(|last| last.pts == pts) {
-            last.answer = Some(PacketHead { flags: 0, len: 0, ..*packet });
+        if !known {
+            return Err(OutputError::UnknownPts { pts });
         }
-        Ok(repeats)
+        self.last_dts = Some(dts);
+        let due = |repeat: &mut Repeated| repeat.pts == pts;
+        Ok(self.repeats.extract_if(.., due).map(|repeat| repeat.answer(dts)).collect())
+    }
+
+    /// Whether repeats wait that could be answered: a packet went out before.
+    pub(super) fn owes_repeats(&self) -> bool {
+        !self.repeats.is_empty() && self.last_dts.is_some()
+    }
+
+    /// Answers all repeats that wait, and those to come as they come: the encoder holds back so much of
+    /// the client's window that both would wait for each other.
+    pub(super) fn answer_repeats(&mut self) -> Vec<PacketHead> {
+        let Some(dts) = self.last_dts else { return Vec::new() };
+        self.at_once = true;
+        self.repeats.drain(..).map(|repeat| repeat.answer(dts)).collect()
     }
 
     /// How many frames wait, and the earliest of them.
     pub(super) fn waiting(&self) -> Option<(u64, i64)> {
         let count = self.unnamed + self.waiting.len() as u64;
-        let first = self.waiting.keys().next().copied().unwrap_or(NO_PTS);
+        let first = self.waiting.first().copied().unwrap_or(NO_PTS);
         (count > 0).then_some((count, first))
     }
 }

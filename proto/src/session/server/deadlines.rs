@@ -11,6 +11,9 @@ const START_TIMEOUT: Duration = Duration::from_secs(4);
 /// A client of ours that sends nothing for this long though we PING is gone.
 const SILENCE: Duration = Duration::from_secs(60);
 
+/// A client that may be waiting for the answer to a repeat gets it when nothing moved for this long.
+const REPEAT_PATIENCE: Duration = Duration::from_millis(100);
+
 /// What a deadline is for, in the order in which they count when several have passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Timer {
@@ -22,6 +25,7 @@ enum Timer {
     Idle,
     Silence,
     Linger,
+    Repeats,
     Ping,
 }
 
@@ -31,7 +35,7 @@ impl<B> Server<B> {
         self.timers().map(|(at, _)| at).min()
     }
 
-    /// Does what is due: a PING, an ERROR, the end.
+    /// Does what is due: a PING, the answer to a repeat, an ERROR, the end.
     pub fn tick(&mut self, now: Duration) {
         let due = self.timers().filter(|(at, _)| *at <= now).map(|(_, timer)| timer).next();
         let Some(timer) = due else { return };
@@ -45,6 +49,12 @@ impl<B> Server<B> {
             Timer::Silence => format!("nothing came for {SILENCE:?} though we sent PINGs"),
             Timer::Send => return self.finish(End::Stuck),
             Timer::Linger => return self.over_now(),
+            Timer::Repeats => {
+                for repeat in self.answers.answer_repeats() {
+                    self.answer_repeat(now, &repeat);
+                }
+                return;
+            }
             Timer::Ping => {
                 self.output.ping = true;
                 self.activity.waiting(now);
@@ -62,6 +72,11 @@ impl<B> Server<B> {
             || self.activity.message_since.is_some();
         let takes = self.client.mode == Mode::Encode || self.client.decode_async;
         self.streaming() && waits && takes && !self.output.pending()
+    }
+
+    /// The client's window may be full of frames that the encoder holds back, and of repeats of them.
+    fn owes_repeats(&self) -> bool {
+        self.state == State::Streaming && self.answers.owes_repeats() && !self.output.pending()
     }
 
     fn timers(&self) -> impl Iterator<Item = (Duration, Timer)> {
@@ -83,6 +98,7 @@ impl<B> Server<B> {
             (streaming.then_some(heard.max(spoke)), idle_timeout, Timer::Idle),
             (self.unheard_since.filter(|_| streaming && self.client.ack), SILENCE, Timer::Silence),
             (self.since_sent(), linger, Timer::Linger),
+            (self.owes_repeats().then_some(heard.max(spoke)), REPEAT_PATIENCE, Timer::Repeats),
             (self.pings().then_some(spoke), ping_interval, Timer::Ping),
         ]
         .into_iter()

@@ -351,8 +351,8 @@ impl<B> Server<B> {
         };
         self.queue(now, Outgoing::Data(body));
         self.counts.packets_out += 1;
-        for _ in 0..repeats {
-            self.answer_repeat(now, packet);
+        for repeat in repeats {
+            self.answer_repeat(now, &repeat);
         }
         Ok(())
     }
@@ -474,8 +474,7 @@ impl<B> Server<B> {
 
 impl<B> Server<B> {
     fn answer_repeat(&mut self, now: Duration, answer: &PacketHead) {
-        let head = PacketHead { flags: 0, len: 0, ..*answer };
-        if let Ok((mut bytes, tail)) = crate::packet_message(&head, &[]) {
+        if let Ok((mut bytes, tail)) = crate::packet_message(answer, &[]) {
             bytes.extend_from_slice(&tail);
             self.queue(now, Outgoing::Control(bytes));
         }

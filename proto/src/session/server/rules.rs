@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{Arrival, ClientTraits, End, Incoming, MAX_PONGS, Pts, Server, ServerStep, State};
 use crate::{
-    Configure, ErrorMessage, Geometry, Item, Mode, Options, PacketHead, PixelFormat, Pong,
-    error_code,
+    Configure, ErrorMessage, FrameHead, Geometry, Item, Mode, Options, PacketHead, PixelFormat,
+    Pong, error_code,
     session::{
         message,
         picture::{MAX_SIDE, Pictures},
@@ -153,7 +153,7 @@ impl<B> Server<B> {
             Item::Frame(head) => {
                 self.stream(Mode::Encode, "FRAME")?;
                 self.pictures()?.frame(&head).map_err(Violation::bad)?;
-                if let Some(repeat) = self.arrival(head.pts)? {
+                if let Some(repeat) = self.arrival(head.pts, head.duration)? {
                     self.pictures()?.frame_end();
                     self.incoming = Incoming::Repeat;
                     self.counts.repeats += 1;
@@ -180,8 +180,8 @@ impl<B> Server<B> {
                     return Err(Violation::bad("FRAME_BEGIN though x.slices.v1 was not agreed"));
                 }
                 self.pictures()?.begin(&begin).map_err(Violation::bad)?;
-                let pts = begin.head.pts;
-                if self.arrival(pts)?.is_some() {
+                let FrameHead { pts, duration, .. } = begin.head;
+                if self.arrival(pts, duration)?.is_some() {
                     return Err(Violation::bad(format!("pts {} came twice", Pts(pts))));
                 }
                 self.incoming = Incoming::Picture { pts };
@@ -235,8 +235,8 @@ impl<B> Server<B> {
     }
 
     /// The repeat that a frame of this pts is, if it is one.
-    fn arrival(&mut self, pts: i64) -> Result<Option<Repeat>, Violation> {
-        match self.answers.arrival(pts) {
+    fn arrival(&mut self, pts: i64, duration: i64) -> Result<Option<Repeat>, Violation> {
+        match self.answers.arrival(pts, duration) {
             Arrival::New => Ok(None),
             Arrival::Repeat(answer) => Ok(Some(Repeat { answer })),
             Arrival::Duplicate => Err(Violation::bad(format!("pts {} came twice", Pts(pts)))),
