@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use vtremote_bitstream::{Error, ParameterSets, annexb};
+use vtremote_bitstream::{Error, ParameterSets, SetKind, annexb};
 
 use crate::buffers::{Buffer, Buffers};
 
@@ -45,10 +45,17 @@ impl Finisher {
     }
 
     /// The access unit with 4-byte start codes, and a keyframe with every parameter set it needs.
+    ///
+    /// A keyframe before any parameter set is an error: nobody could decode what follows.
     pub(crate) fn finish(&mut self, access_unit: &[u8], keyframe: bool) -> Result<Buffer, Error> {
         let mut out = self.buffers.take();
-        if keyframe && self.in_band {
+        if keyframe && (self.in_band || self.sets.is_empty()) {
             self.sets.update(ParameterSets::in_access_unit(self.sets.codec(), access_unit));
+            if self.sets.is_empty() {
+                return Err(Error::MissingParameterSet(SetKind::Sps));
+            }
+        }
+        if keyframe && self.in_band {
             self.sets.prepend_missing(access_unit, &mut out)?;
         } else {
             annexb::with_four_byte_start_codes(access_unit, &mut out)?;
@@ -80,6 +87,20 @@ mod tests {
         let sets = stream(sets, &[0, 0, 0, 1]);
         let sets = ParameterSets::from_extradata(Codec::H264, &sets).unwrap().0;
         Finisher::new(sets, in_band, Buffers::new(1))
+    }
+
+    #[test]
+    fn a_keyframe_needs_parameter_sets_from_somewhere() {
+        let bare = stream(&[&IDR], &[0, 0, 0, 1]);
+        let whole = stream(&[&SPS, &PPS, &IDR], &[0, 0, 0, 1]);
+        for in_band in [true, false] {
+            let missing = Err(Error::MissingParameterSet(SetKind::Sps));
+            assert_eq!(finisher(&[], in_band).finish(&bare, true).map(|_| ()), missing);
+            assert!(finisher(&[&SPS, &PPS], in_band).finish(&bare, true).is_ok());
+            let mut later = finisher(&[], in_band);
+            assert!(later.finish(&whole, true).is_ok());
+            assert!(later.finish(&bare, true).is_ok(), "they are known by now");
+        }
     }
 
     #[test]

@@ -73,7 +73,7 @@ fn seen(format: InputFormat, padding: usize, compression: Compression, slices: b
     let (client, link, ..) = memory_pair(100_000);
     let served = serve(link, Script { capabilities: OURS, ..Script::default() });
     let settings = Settings {
-        codec: Some(Codec::Hevc),
+        codec: Some(Codec::H264),
         compression: Some(compression),
         slices: Some(slices),
         ..Settings::default()
