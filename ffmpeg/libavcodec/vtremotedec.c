@@ -303,6 +303,50 @@ static int update_context(AVCodecContext *avctx, const vtremote_picture *picture
     return 0;
 }
 
+#if LIBAVCODEC_VERSION_MAJOR < 60
+/** What ff_decode_frame_props_from_pkt() does, which is not there yet. */
+static int decode_frame_props_from_pkt(AVFrame *frame, const AVPacket *pkt)
+{
+    static const struct {
+        enum AVPacketSideDataType packet;
+        enum AVFrameSideDataType frame;
+    } kinds[] = {
+        { AV_PKT_DATA_A53_CC,                     AV_FRAME_DATA_A53_CC },
+        { AV_PKT_DATA_CONTENT_LIGHT_LEVEL,        AV_FRAME_DATA_CONTENT_LIGHT_LEVEL },
+        { AV_PKT_DATA_DISPLAYMATRIX,              AV_FRAME_DATA_DISPLAYMATRIX },
+        { AV_PKT_DATA_DYNAMIC_HDR10_PLUS,         AV_FRAME_DATA_DYNAMIC_HDR_PLUS },
+        { AV_PKT_DATA_ICC_PROFILE,                AV_FRAME_DATA_ICC_PROFILE },
+        { AV_PKT_DATA_MASTERING_DISPLAY_METADATA, AV_FRAME_DATA_MASTERING_DISPLAY_METADATA },
+        { AV_PKT_DATA_S12M_TIMECODE,              AV_FRAME_DATA_S12M_TIMECODE },
+        { AV_PKT_DATA_SPHERICAL,                  AV_FRAME_DATA_SPHERICAL },
+        { AV_PKT_DATA_STEREO3D,                   AV_FRAME_DATA_STEREO3D },
+    };
+    const uint8_t *data;
+    size_t size;
+
+    frame->pts          = pkt->pts;
+    frame->pkt_pos      = pkt->pos;
+    frame->pkt_size     = pkt->size;
+    frame->pkt_duration = pkt->duration;
+    if (pkt->flags & AV_PKT_FLAG_DISCARD)
+        frame->flags |= AV_FRAME_FLAG_DISCARD;
+
+    for (int i = 0; i < FF_ARRAY_ELEMS(kinds); i++) {
+        AVFrameSideData *kept;
+
+        data = av_packet_get_side_data(pkt, kinds[i].packet, &size);
+        if (!data)
+            continue;
+        kept = av_frame_new_side_data(frame, kinds[i].frame, size);
+        if (!kept)
+            return AVERROR(ENOMEM);
+        memcpy(kept->data, data, size);
+    }
+    data = av_packet_get_side_data(pkt, AV_PKT_DATA_STRINGS_METADATA, &size);
+    return av_packet_unpack_dictionary(data, size, &frame->metadata);
+}
+#endif
+
 /** What the picture's packet had, its times among it: a time that no packet has is a server's guess. */
 static int set_packet_props(AVCodecContext *avctx, AVFrame *frame, const PacketProps *props)
 {
@@ -321,12 +365,7 @@ static int set_packet_props(AVCodecContext *avctx, AVFrame *frame, const PacketP
     return ff_decode_frame_props_from_pkt(avctx, frame, pkt);
 #else
     frame->reordered_opaque = props->reordered_opaque;
-    frame->pkt_pos          = pkt->pos;
-    frame->pkt_size         = pkt->size;
-    frame->pkt_duration     = pkt->duration;
-    if (pkt->flags & AV_PKT_FLAG_DISCARD)
-        frame->flags |= AV_FRAME_FLAG_DISCARD;
-    return 0;
+    return decode_frame_props_from_pkt(frame, pkt);
 #endif
 }
 
@@ -386,7 +425,7 @@ end:
     return ret;
 }
 
-/** EAGAIN: no picture within timeout_ms, or there is room again for the packet that was refused. */
+/** EAGAIN: no picture to show within timeout_ms, or there is room again for the packet that was refused. */
 static int receive_picture(AVCodecContext *avctx, AVFrame *frame, int timeout_ms)
 {
     VTRemoteDecContext *ctx = avctx->priv_data;
@@ -414,6 +453,13 @@ static int receive_picture(AVCodecContext *avctx, AVFrame *frame, int timeout_ms
     ret = output_picture(avctx, frame, owner);
     ctx->nb_pictures += ret >= 0;
     av_buffer_unref(&owner);
+#if LIBAVCODEC_VERSION_MAJOR < 60
+    /* Later versions do this for every decoder. */
+    if (ret >= 0 && frame->flags & AV_FRAME_FLAG_DISCARD) {
+        av_frame_unref(frame);
+        return AVERROR(EAGAIN);
+    }
+#endif
     return ret;
 }
 

@@ -205,6 +205,18 @@ fn packets_without_times() {
 }
 
 #[test]
+fn what_the_container_leaves_out_is_not_shown() {
+    let Some(source) = Source::new("what_the_container_leaves_out") else { return };
+    let daemon = Daemon::libavcodec(&[]);
+    let whole = source.coded("in.mp4", "352x288", 60, &format!("{H264} -bf 2 -g 25"));
+    let cut = source.dir.join("cut.mp4");
+    // Amid a group of pictures: those before are in the file, and its edit list says to skip them.
+    let copy = Ffmpeg::new().args("-ss 1.3 -i").arg(&whole).args("-c copy");
+    copy.arg(&cut).run().ok();
+    as_locally(&daemon, H264, &cut);
+}
+
+#[test]
 fn a_stream_that_changes_midway() {
     let Some(source) = Source::new("a_stream_that_changes_midway") else { return };
     let daemon = Daemon::libavcodec(&[]);
