@@ -23,6 +23,7 @@
  */
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "libavutil/buffer.h"
@@ -41,6 +42,15 @@
 /** Packets of which no picture may come stay known until there are this many. */
 #define MAX_PACKETS_KNOWN 1024
 
+/** Calls after a failure in which packets are refused, which is more than ffmpeg makes. */
+#define MAX_REFUSALS 4
+
+/**
+ * Errors for each packet before the end of a stream that failed. ffmpeg fails when there are more than
+ * two for each picture; in 5.1, where the frames of one audio track count as pictures, than about six.
+ */
+#define END_ERRORS_PER_PACKET 8
+
 /** A packet without its data: what has to come out with its picture. */
 typedef struct PacketProps {
     struct PacketProps *next;
@@ -58,7 +68,13 @@ typedef struct VTRemoteDecContext {
     PacketProps *props;    ///< of the packets whose pictures are to come, in decoding order
     int nb_props;
     int flushed;
+    int64_t nb_packets;    ///< taken from libavcodec
+    int64_t nb_pictures;   ///< given to the caller
+
     int failed;            ///< what the session ended with, below 0
+    int told;              ///< the caller's last call was answered by that
+    int nb_refusals;
+    int64_t nb_end_errors; ///< how often the error was told instead of the end
 } VTRemoteDecContext;
 
 static av_cold int vtremote_decode_init(AVCodecContext *avctx)
@@ -165,15 +181,36 @@ static PacketProps *take_props(VTRemoteDecContext *ctx, int64_t pts)
     return unlink_props(ctx, link);
 }
 
+/**
+ * Let avcodec_send_packet() take no packet before a flush or the next call of ours. Up to FFmpeg 6.0
+ * this does nothing.
+ */
+static int refuse_packets(AVCodecContext *avctx)
+{
+    AVPacket *stored = avctx->internal->buffer_pkt;
+
+    av_packet_unref(stored);
+    return av_new_packet(stored, 1);
+}
+
 /** The AVERROR of a session's status, which is logged. Only misuse does not end the session. */
 static int check(AVCodecContext *avctx, vtremote_status status)
 {
     VTRemoteDecContext *ctx = avctx->priv_data;
-    int ret = ff_vtremote_check(avctx, status, vtremote_decoder_error(ctx->decoder));
+    const char *error = vtremote_decoder_error(ctx->decoder);
+    char line[1024];
 
-    if (status != VTREMOTE_ERROR_INVALID)
-        ctx->failed = ret;
-    return ret;
+    if (status == VTREMOTE_OK || status == VTREMOTE_ERROR_INVALID)
+        return ff_vtremote_check(avctx, status, error);
+
+    snprintf(line, sizeof(line), "%s (%"PRId64" pictures have come, the others are missing)",
+             error && *error ? error : "the session ended before the stream did",
+             ctx->nb_pictures);
+    ctx->failed = ff_vtremote_check(avctx, status, line);
+    ctx->told   = 1;
+    if (!ctx->flushed)
+        refuse_packets(avctx);
+    return ctx->failed;
 }
 
 /** Offer ctx->packet; what is taken or refused for good is gone from there. */
@@ -266,6 +303,50 @@ static int update_context(AVCodecContext *avctx, const vtremote_picture *picture
     return 0;
 }
 
+#if LIBAVCODEC_VERSION_MAJOR < 60
+/** What ff_decode_frame_props_from_pkt() does, which is not there yet. */
+static int decode_frame_props_from_pkt(AVFrame *frame, const AVPacket *pkt)
+{
+    static const struct {
+        enum AVPacketSideDataType packet;
+        enum AVFrameSideDataType frame;
+    } kinds[] = {
+        { AV_PKT_DATA_A53_CC,                     AV_FRAME_DATA_A53_CC },
+        { AV_PKT_DATA_CONTENT_LIGHT_LEVEL,        AV_FRAME_DATA_CONTENT_LIGHT_LEVEL },
+        { AV_PKT_DATA_DISPLAYMATRIX,              AV_FRAME_DATA_DISPLAYMATRIX },
+        { AV_PKT_DATA_DYNAMIC_HDR10_PLUS,         AV_FRAME_DATA_DYNAMIC_HDR_PLUS },
+        { AV_PKT_DATA_ICC_PROFILE,                AV_FRAME_DATA_ICC_PROFILE },
+        { AV_PKT_DATA_MASTERING_DISPLAY_METADATA, AV_FRAME_DATA_MASTERING_DISPLAY_METADATA },
+        { AV_PKT_DATA_S12M_TIMECODE,              AV_FRAME_DATA_S12M_TIMECODE },
+        { AV_PKT_DATA_SPHERICAL,                  AV_FRAME_DATA_SPHERICAL },
+        { AV_PKT_DATA_STEREO3D,                   AV_FRAME_DATA_STEREO3D },
+    };
+    const uint8_t *data;
+    size_t size;
+
+    frame->pts          = pkt->pts;
+    frame->pkt_pos      = pkt->pos;
+    frame->pkt_size     = pkt->size;
+    frame->pkt_duration = pkt->duration;
+    if (pkt->flags & AV_PKT_FLAG_DISCARD)
+        frame->flags |= AV_FRAME_FLAG_DISCARD;
+
+    for (int i = 0; i < FF_ARRAY_ELEMS(kinds); i++) {
+        AVFrameSideData *kept;
+
+        data = av_packet_get_side_data(pkt, kinds[i].packet, &size);
+        if (!data)
+            continue;
+        kept = av_frame_new_side_data(frame, kinds[i].frame, size);
+        if (!kept)
+            return AVERROR(ENOMEM);
+        memcpy(kept->data, data, size);
+    }
+    data = av_packet_get_side_data(pkt, AV_PKT_DATA_STRINGS_METADATA, &size);
+    return av_packet_unpack_dictionary(data, size, &frame->metadata);
+}
+#endif
+
 /** What the picture's packet had, its times among it: a time that no packet has is a server's guess. */
 static int set_packet_props(AVCodecContext *avctx, AVFrame *frame, const PacketProps *props)
 {
@@ -284,12 +365,7 @@ static int set_packet_props(AVCodecContext *avctx, AVFrame *frame, const PacketP
     return ff_decode_frame_props_from_pkt(avctx, frame, pkt);
 #else
     frame->reordered_opaque = props->reordered_opaque;
-    frame->pkt_pos          = pkt->pos;
-    frame->pkt_size         = pkt->size;
-    frame->pkt_duration     = pkt->duration;
-    if (pkt->flags & AV_PKT_FLAG_DISCARD)
-        frame->flags |= AV_FRAME_FLAG_DISCARD;
-    return 0;
+    return decode_frame_props_from_pkt(frame, pkt);
 #endif
 }
 
@@ -349,7 +425,7 @@ end:
     return ret;
 }
 
-/** EAGAIN: no picture within timeout_ms, or there is room again for the packet that was refused. */
+/** EAGAIN: no picture to show within timeout_ms, or there is room again for the packet that was refused. */
 static int receive_picture(AVCodecContext *avctx, AVFrame *frame, int timeout_ms)
 {
     VTRemoteDecContext *ctx = avctx->priv_data;
@@ -375,25 +451,61 @@ static int receive_picture(AVCodecContext *avctx, AVFrame *frame, int timeout_ms
         return AVERROR(ENOMEM);
     }
     ret = output_picture(avctx, frame, owner);
+    ctx->nb_pictures += ret >= 0;
     av_buffer_unref(&owner);
+#if LIBAVCODEC_VERSION_MAJOR < 60
+    /* Later versions do this for every decoder. */
+    if (ret >= 0 && frame->flags & AV_FRAME_FLAG_DISCARD) {
+        av_frame_unref(frame);
+        return AVERROR(EAGAIN);
+    }
+#endif
+    return ret;
+}
+
+/** ff_decode_get_packet() to ctx->packet. */
+static int get_packet(AVCodecContext *avctx)
+{
+    VTRemoteDecContext *ctx = avctx->priv_data;
+    int ret;
+
+    av_packet_unref(ctx->packet);
+    ret = ff_decode_get_packet(avctx, ctx->packet);
+    ctx->nb_packets += ret >= 0;
     return ret;
 }
 
 /**
- * After a failure: every packet is taken, since libavcodec's callers go on, and answered by the error.
- * So is their end, before it is told.
+ * After a failure. ffmpeg goes on after any error of a decoder, and so might end with success and half a
+ * film. It does end with an error when a decoder neither gives a picture nor takes a packet, and, but
+ * for 7.1, when more than two thirds of what it got were errors. So packets are refused for a while, and
+ * the end is told after as many errors as that takes. Until then the error and EAGAIN come in turn: who
+ * waits for either gets it.
  */
 static int receive_nothing(AVCodecContext *avctx)
 {
     VTRemoteDecContext *ctx = avctx->priv_data;
     int ret;
 
-    if (ctx->flushed)
-        return AVERROR_EOF;
-    ret = ff_decode_get_packet(avctx, ctx->packet);
-    av_packet_unref(ctx->packet);
-    ctx->flushed = ret == AVERROR_EOF;
-    return ret < 0 && ret != AVERROR_EOF ? ret : ctx->failed;
+    do {
+        av_packet_unref(avctx->internal->buffer_pkt);
+        ret = get_packet(avctx);
+    } while (ret >= 0);
+
+    if (ret == AVERROR_EOF) {
+        const int64_t nb_errors = END_ERRORS_PER_PACKET * ctx->nb_packets;
+
+        return ctx->nb_end_errors++ < nb_errors ? ctx->failed : AVERROR_EOF;
+    }
+    if (ret != AVERROR(EAGAIN))
+        return ret;
+    if (ctx->nb_refusals < MAX_REFUSALS) {
+        ctx->nb_refusals++;
+        if ((ret = refuse_packets(avctx)) < 0)
+            return ret;
+    }
+    ctx->told = !ctx->told;
+    return ctx->told ? ctx->failed : AVERROR(EAGAIN);
 }
 
 static int vtremote_decode_receive_frame(AVCodecContext *avctx, AVFrame *frame)
@@ -407,8 +519,7 @@ static int vtremote_decode_receive_frame(AVCodecContext *avctx, AVFrame *frame)
 
     for (;;) {
         if (!ctx->packet->size && !ctx->flushed) {
-            av_packet_unref(ctx->packet);
-            ret = ff_decode_get_packet(avctx, ctx->packet);
+            ret = get_packet(avctx);
             if (ret == AVERROR(EAGAIN))
                 return receive_picture(avctx, frame, 0);
             if (ret < 0 && ret != AVERROR_EOF)
@@ -438,9 +549,12 @@ static void vtremote_decode_flush(AVCodecContext *avctx)
     av_packet_unref(ctx->packet);
     while (ctx->props)
         free_props(unlink_props(ctx, &ctx->props));
-    ctx->flushed = 0;
-    ctx->failed  = 0;
+    ctx->flushed       = 0;
+    ctx->failed        = 0;
+    ctx->nb_refusals   = 0;
+    ctx->nb_end_errors = 0;
     check(avctx, vtremote_decoder_reset(ctx->decoder));
+    ctx->told = 0;
 }
 
 static av_cold int vtremote_decode_close(AVCodecContext *avctx)

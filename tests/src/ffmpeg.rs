@@ -1,5 +1,5 @@
 use crate::picture::{RawVideo, Shape};
-use crate::process::{Finished, Running, program, run};
+use crate::process::{Finished, Running, ours, run};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -9,7 +9,7 @@ pub struct Ffmpeg(Command);
 impl Ffmpeg {
     /// `ffmpeg`, quiet but for what matters, and never asking.
     pub fn new() -> Self {
-        let mut command = Command::new(program("ffmpeg/bin/ffmpeg"));
+        let mut command = Command::new(ours("ffmpeg"));
         command.args(["-hide_banner", "-nostdin", "-nostats", "-y"]);
         Ffmpeg(command)
     }
@@ -94,7 +94,7 @@ pub struct Packet {
 /// The video packets of a file, in the order in which they are stored.
 #[track_caller]
 pub fn packets(file: &Path) -> Vec<Packet> {
-    let mut command = Command::new(program("ffmpeg/bin/ffprobe"));
+    let mut command = Command::new(ours("ffprobe"));
     command.args(["-v", "error", "-select_streams", "v", "-of", "compact=p=0"]);
     command.args(["-show_entries", "packet=pts,dts,duration,size,flags"]).arg(file);
     let text = String::from_utf8(run(&mut command).ok()).expect("ffprobe writes UTF-8");

@@ -17,6 +17,21 @@ pub fn program(path: &str) -> PathBuf {
     program.canonicalize().expect("a program that exists has a path")
 }
 
+/// The series of the FFmpeg that these tests are to use, where it is not the one of `make build`.
+fn series() -> Option<String> {
+    std::env::var("VTREMOTE_TEST_FFMPEG").ok()
+}
+
+/// The path of `ffmpeg` or `ffprobe` with our codecs: the one that `make build` makes, or that of the
+/// series in `VTREMOTE_TEST_FFMPEG`, which `scripts/build SERIES` makes.
+///
+/// # Panics
+/// If it has not been built.
+pub fn ours(name: &str) -> PathBuf {
+    let series = series().map(|series| format!("-{series}")).unwrap_or_default();
+    program(&format!("ffmpeg{series}/bin/{name}"))
+}
+
 /// An empty directory of this test's own.
 pub fn scratch(name: &str) -> PathBuf {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tmp/tests").join(name);
@@ -27,6 +42,8 @@ pub fn scratch(name: &str) -> PathBuf {
 
 /// Says that a test was not run, and why; `make test` counts these lines.
 pub fn skip(test: &str, reason: &str) {
+    let series = series().map(|series| format!(" with FFmpeg {series}")).unwrap_or_default();
+    let test = format!("{test}{series}");
     eprintln!("skipped: {test}: {reason}");
     if let Some(list) = std::env::var_os("VTREMOTE_TEST_SKIPPED") {
         let file = fs::OpenOptions::new().create(true).append(true).open(list);

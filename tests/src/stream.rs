@@ -1,6 +1,6 @@
 //! What FFmpeg's tools read in an elementary stream.
 
-use crate::process::{program, run};
+use crate::process::{ours, run};
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
@@ -16,7 +16,7 @@ impl Headers {
     /// If ffmpeg cannot read it.
     #[track_caller]
     pub fn of(file: &Path) -> Self {
-        let mut command = Command::new(program("ffmpeg/bin/ffmpeg"));
+        let mut command = Command::new(ours("ffmpeg"));
         command.args(["-hide_banner", "-nostdin", "-nostats", "-v", "info", "-i"]).arg(file);
         let traced =
             run(command.args(["-c", "copy", "-bsf:v", "trace_headers", "-f", "null", "-"]));
@@ -62,7 +62,7 @@ impl Headers {
 /// If ffprobe cannot read it.
 #[track_caller]
 pub fn probe(file: &Path) -> (Value, Vec<Value>) {
-    let mut command = Command::new(program("ffmpeg/bin/ffprobe"));
+    let mut command = Command::new(ours("ffprobe"));
     command.args(["-v", "error", "-of", "json", "-show_streams", "-show_frames"]);
     let json = run(command.args(["-select_streams", "v:0"]).arg(file)).ok();
     let mut json: Value = serde_json::from_slice(&json).expect("ffprobe writes JSON");
