@@ -14,6 +14,6 @@ mod stream;
 pub use daemon::{Daemon, SessionReport};
 pub use ffmpeg::{Ffmpeg, Packet, packets, stock};
 pub use picture::{RawVideo, Shape};
-pub use process::{Finished, Running, ours, program, run, scratch, skip};
+pub use process::{Finished, Running, ours, program, run, scratch, series, skip};
 pub use rustix::process::Signal;
 pub use stream::{Headers, probe};
