@@ -11,7 +11,7 @@ export CARGO
 help:
 	@echo 'make demo   encode the bundled clip through a daemon on this machine, and verify the result'
 	@echo 'make test   lint, and every test'
-	@echo 'make build  the daemon, the library, the vtremote command and an ffmpeg with the remote encoders'
+	@echo 'make build  the daemon, the library, the vtremote command and an ffmpeg with the remote codecs'
 	@echo 'make fast   lint, and the tests that need no ffmpeg'
 	@echo 'make fuzz   every fuzz target for a minute (FUZZ_SECONDS=60)'
 	@echo 'make bench  speed beside a bare socket: target/bench/report.md and report.json (ten minutes)'

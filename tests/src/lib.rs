@@ -17,7 +17,7 @@ pub use daemon::{Daemon, SessionReport};
 pub use ffmpeg::{Ffmpeg, Packet, packets, stock};
 pub use peers::{PeerServer, Peers};
 pub use picture::{RawVideo, Shape};
-pub use process::{Finished, Running, ours, program, run, scratch, skip};
+pub use process::{Finished, Running, ours, program, run, scratch, series, skip};
 pub use rustix::process::Signal;
 pub use scripted::{Line, ScriptedServer};
 pub use stream::{Headers, probe};

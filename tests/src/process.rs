@@ -18,8 +18,19 @@ pub fn program(path: &str) -> PathBuf {
 }
 
 /// The series of the FFmpeg that these tests are to use, where it is not the one of `make build`.
-fn series() -> Option<String> {
+fn asked_for() -> Option<String> {
     std::env::var("VTREMOTE_TEST_FFMPEG").ok()
+}
+
+/// The series of the FFmpeg that is tested: `7.1`.
+///
+/// # Panics
+/// If it does not say.
+pub fn series() -> String {
+    let text = run(Command::new(ours("ffmpeg")).arg("-version")).ok();
+    let text = String::from_utf8(text).expect("text");
+    let version = text.split_whitespace().nth(2).expect("a version").trim_start_matches('n');
+    version.splitn(3, '.').take(2).collect::<Vec<_>>().join(".")
 }
 
 /// The path of `ffmpeg` or `ffprobe` with our codecs: the one that `make build` makes, or that of the
@@ -28,7 +39,7 @@ fn series() -> Option<String> {
 /// # Panics
 /// If it has not been built.
 pub fn ours(name: &str) -> PathBuf {
-    let series = series().map(|series| format!("-{series}")).unwrap_or_default();
+    let series = asked_for().map(|series| format!("-{series}")).unwrap_or_default();
     program(&format!("ffmpeg{series}/bin/{name}"))
 }
 
@@ -42,7 +53,7 @@ pub fn scratch(name: &str) -> PathBuf {
 
 /// Says that a test was not run, and why; `make test` counts these lines.
 pub fn skip(test: &str, reason: &str) {
-    let series = series().map(|series| format!(" with FFmpeg {series}")).unwrap_or_default();
+    let series = asked_for().map(|series| format!(" with FFmpeg {series}")).unwrap_or_default();
     let test = format!("{test}{series}");
     eprintln!("skipped: {test}: {reason}");
     if let Some(list) = std::env::var_os("VTREMOTE_TEST_SKIPPED") {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 use vtremote_bitstream::{Codec, access_units, sei};
-use vtremote_tests::{Daemon, Ffmpeg, Running, Signal, run, scratch, skip, stock};
+use vtremote_tests::{Daemon, Ffmpeg, Running, Signal, run, scratch, series, skip, stock};
 
 /// Streams that only other encoders make. None where the distribution's ffmpeg is not installed.
 struct Source {
@@ -97,6 +97,23 @@ fn locally(codec: &str, file: &Path, pixels: &str) -> Decoded {
     decode(Ffmpeg::new().args(&format!("-c:v {codec}")), file, pixels)
 }
 
+impl Decoded {
+    /// FFmpeg 5.1 guesses the times of packets that have none, and those after a jump, by how many
+    /// pictures have come when the next packet is there, so that they are others with every decoder.
+    fn but_for_guessed_times(mut self) -> Self {
+        if series() == "5.1" {
+            for frame in &mut self.frames {
+                *frame = frame.split(',').skip(4).collect();
+            }
+            for shown in &mut self.shown {
+                let words = shown.split_whitespace().skip_while(|word| !word.starts_with("sar:"));
+                *shown = words.collect::<Vec<_>>().join(" ");
+            }
+        }
+        self
+    }
+}
+
 #[track_caller]
 fn same(remote: &Decoded, local: &Decoded, what: &str) {
     assert!(!local.frames.is_empty(), "{what}: nothing to compare");
@@ -161,6 +178,10 @@ fn every_way_to_code_pictures() {
         ),
     ] {
         for structure in structures {
+            // 5.1's own decoder has a pixel format for full range, which format=nv12 converts.
+            if structure.contains("color_range pc") && series() == "5.1" {
+                continue;
+            }
             let options = format!("{base} {structure}");
             as_locally(&daemon, &options, &source.coded("in.mkv", "352x288", 40, &options));
         }
@@ -200,7 +221,10 @@ fn packets_without_times() {
     let daemon = Daemon::libavcodec(&[]);
     for (name, options) in [("in.h264", H264), ("in.hevc", HEVC), ("in.avi", H264)] {
         let file = source.coded(name, "352x288", 40, options);
-        as_locally(&daemon, options, &file);
+        let codec = codec_of(options);
+        let remote = decode(Ffmpeg::new().decoder(codec, daemon.address()), &file, "nv12");
+        let local = locally(codec, &file, "nv12");
+        same(&remote.but_for_guessed_times(), &local.but_for_guessed_times(), name);
     }
 }
 
@@ -236,8 +260,8 @@ fn a_stream_that_changes_midway() {
         let codec = if extension == "hevc" { "hevc" } else { "h264" };
         let remote = decode(Ffmpeg::new().decoder(codec, daemon.address()), &file, "nv12|p010le");
         let local = locally(codec, &file, "nv12|p010le");
-        same(&remote, &local, name);
         assert_eq!(local.frames.len(), 60, "{name}");
+        same(&remote.but_for_guessed_times(), &local.but_for_guessed_times(), name);
     }
 }
 

@@ -3,12 +3,11 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
-use vtremote_tests::{Daemon, Ffmpeg, Finished, ours, run, scratch};
+use vtremote_tests::{Daemon, Ffmpeg, Finished, scratch, series};
 
 const PICTURES: usize = 100;
 const LIMIT: Duration = Duration::from_secs(60);
@@ -144,14 +143,6 @@ fn decoded(film: &PathBuf, when: When, how: How, options: &str) -> Finished {
     assert!(theirs.is_none_or(|theirs| ours[0].0 <= theirs.0), "not first: {what}");
     assert!(stderr.lines().count() < 60, "a flood: {what}");
     finished
-}
-
-/// The series of the ffmpeg that is tested.
-fn series() -> String {
-    let text = run(Command::new(ours("ffmpeg")).arg("-version")).ok();
-    let text = String::from_utf8(text).expect("text");
-    let version = text.split_whitespace().nth(2).expect("a version");
-    version.trim_start_matches('n').splitn(3, '.').take(2).collect::<Vec<_>>().join(".")
 }
 
 #[test]
