@@ -6,9 +6,6 @@ use crate::{
     limits::{MAX_ROW_PADDING, worst_expansion},
 };
 
-/// Pictures are at most this wide and high.
-pub(super) const MAX_SIDE: u32 = 32_768;
-
 /// `wire_compression` values that a session without `x.wire.vtz.v1` can carry: none, LZ4, Zstandard.
 const LAST_CODEC: u8 = 2;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::ClientError;
-use crate::session::picture::MAX_SIDE;
+use crate::message::MAX_SIDE;
 use crate::{HelloAck, Mode, Options, PixelFormat, Rational};
 
 /// Frames that may be in flight.

@@ -6,10 +6,8 @@ use super::{Arrival, ClientTraits, End, Incoming, MAX_PONGS, Pts, Server, Server
 use crate::{
     Configure, ErrorMessage, Geometry, Item, Mode, Options, PacketHead, PixelFormat, Pong,
     error_code,
-    session::{
-        message,
-        picture::{MAX_SIDE, Pictures},
-    },
+    message::MAX_SIDE,
+    session::{message, picture::Pictures},
 };
 
 /// What a client did wrong.
