@@ -13,6 +13,9 @@ pub(crate) const LEN: usize = 24;
 /// Pictures are at most this wide and high (docs/protocol.md section 4).
 pub const MAX_SIDE: u32 = 16_384;
 
+/// Decoded pictures have at most so many pixels: more than 8192 x 8192 no decoder gives.
+pub const MAX_PIXELS: u64 = 1 << 26;
+
 /// FFmpeg has the parts of fractions as signed numbers.
 const MAX_ASPECT: u64 = i32::MAX as u64;
 

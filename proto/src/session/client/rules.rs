@@ -117,10 +117,10 @@ impl Client {
             None => return violation(format!("frames of pixel format {}", ack.pix_fmt)),
         };
         let early = self.server.generation == Generation::Early;
-        let ClientSettings { width, height, options, .. } = &self.settings;
+        let ClientSettings { width, height, options, pix_fmt: wish, .. } = &self.settings;
         let compressed = options.wire_compression != 0;
         self.pictures = Some(match self.server.geometry {
-            true => Pictures::told(),
+            true => Pictures::told(*wish),
             false => Pictures::new(Geometry::new(*width, *height, pix_fmt), compressed, early),
         });
         self.order = Order::by_pts(early);
