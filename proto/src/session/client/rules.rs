@@ -224,6 +224,7 @@ impl Client {
                 }
                 fits(self.pictures()?.begin(&begin))?;
                 self.incoming = Incoming::Picture { pts: begin.head.pts };
+                self.activity.picture_since = Some(now);
                 Ok(ClientStep::FrameBegin(begin))
             }
             Item::Slice(slice) => {
@@ -233,6 +234,7 @@ impl Client {
             }
             Item::SliceEnd => {
                 let last = self.pictures()?.slice_end();
+                self.activity.picture_since = (!last).then_some(now);
                 if last {
                     self.complete();
                 }

@@ -183,6 +183,7 @@ impl<B> Server<B> {
                     return Err(Violation::bad(format!("pts {} came twice", Pts(pts))));
                 }
                 self.incoming = Incoming::Picture { pts };
+                self.activity.picture_since = Some(now);
                 Ok(ServerStep::FrameBegin(begin))
             }
             Item::Slice(slice) => {
@@ -192,6 +193,7 @@ impl<B> Server<B> {
             }
             Item::SliceEnd => {
                 let last = self.pictures()?.slice_end();
+                self.activity.picture_since = (!last).then_some(now);
                 if last {
                     self.complete();
                 }
