@@ -8,7 +8,7 @@ use vtremote_link::LinkReader;
 use vtremote_planes::Compression;
 use vtremote_proto::limits::DEFAULT_CAP;
 use vtremote_proto::session::ClientStep;
-use vtremote_proto::{FrameHead, Geometry, Incoming, Item, Limits, SideData};
+use vtremote_proto::{FrameHead, Generation, Geometry, Incoming, Item, Limits, NO_PTS, SideData};
 
 use super::filling::Filling;
 use super::pool::Pool;
@@ -38,6 +38,8 @@ pub(crate) struct Reader {
     pub(crate) compression: Compression,
     /// How many pictures may wait for the caller, not counting those of packets that a decoder held back.
     pub(crate) most: usize,
+    /// A picture came without a pts from a server whose order it would tell.
+    pub(crate) untimed: bool,
 }
 
 /// Bytes that came with others and have not been parsed.
@@ -163,6 +165,7 @@ impl Reader {
                     incoming.set_limits(state.session.limits(DEFAULT_CAP));
                 }
                 ClientStep::Frame(head) => {
+                    self.report_untimed(head.pts);
                     self.begin(filling, head, self.geometry, self.compression, SideData::EMPTY)?;
                 }
                 ClientStep::Plane(head) => filling.plane(&head)?,
@@ -183,9 +186,35 @@ impl Reader {
                 ClientStep::Slice(head) => filling.slice(&head)?,
                 ClientStep::SliceEnd { last: true } => self.end(filling, SideData::EMPTY)?,
                 ClientStep::Body(data) => filling.put(data)?,
-                ClientStep::Done | ClientStep::Failed => return Ok(()),
+                ClientStep::Done => {
+                    self.report_nothing();
+                    return Ok(());
+                }
+                ClientStep::Failed => return Ok(()),
                 _ => {}
             }
+        }
+    }
+
+    /// Packets need not give pictures, but where none did the stream is hardly what it is taken for.
+    fn report_nothing(&self) {
+        let counts = self.shared.lock().session.counts();
+        if counts.received == 0 && counts.admitted > 0 {
+            let packets = counts.admitted;
+            let line = format_args!("the server gave no picture for {packets} packets");
+            self.shared.log.line(Level::Warn, line);
+        }
+    }
+
+    /// An early server sends pictures in the order of decoding, and only their times tell another.
+    fn report_untimed(&mut self, pts: i64) {
+        let early = || self.shared.lock().session.server().generation == Generation::Early;
+        if pts == NO_PTS && !self.untimed && early() {
+            self.untimed = true;
+            let line = format_args!(
+                "the server's pictures have no pts: they come in the order of decoding"
+            );
+            self.shared.log.line(Level::Warn, line);
         }
     }
 
