@@ -8,7 +8,7 @@ use vtremote_client::ErrorKind;
 pub(crate) const HELP: &str = "\
 Exit codes:
   0  everything was well
-  1  a defect in vtremote
+  1  a defect in vtremote, or no memory
   2  the command line or the environment is wrong
   3  no connection, or it was lost
   4  no answer in time
@@ -20,7 +20,7 @@ Exit codes:
 
 pub(crate) fn code(kind: ErrorKind) -> ExitCode {
     ExitCode::from(match kind {
-        ErrorKind::Internal | ErrorKind::Usage => 1,
+        ErrorKind::Internal | ErrorKind::Memory | ErrorKind::Usage => 1,
         ErrorKind::Option => 2,
         ErrorKind::Network => 3,
         ErrorKind::Timeout => 4,

@@ -135,6 +135,22 @@ pub enum Error {
         /// How many were waiting.
         pictures: usize,
     },
+    /// The server's, or the caller's, who takes none: more of large pictures than are kept.
+    TooLarge {
+        /// The server.
+        server: String,
+        /// How many were waiting.
+        pictures: usize,
+        /// Their memory.
+        bytes: u64,
+    },
+    /// This machine's: there is no memory for a picture.
+    Memory {
+        /// The server that sends it.
+        server: String,
+        /// How many bytes in one piece could not be had.
+        bytes: usize,
+    },
     /// A defect of ours, or a system out of resources.
     Internal(String),
 }
@@ -186,6 +202,8 @@ pub enum ErrorKind {
     Protocol,
     /// The remote codec failed.
     Remote,
+    /// This machine has no memory for a picture.
+    Memory,
     /// A defect of ours.
     Internal,
 }
@@ -210,7 +228,9 @@ impl Error {
             Self::Stranger { .. }
             | Self::Packet { .. }
             | Self::Picture { .. }
-            | Self::TooMany { .. } => ErrorKind::Protocol,
+            | Self::TooMany { .. }
+            | Self::TooLarge { .. } => ErrorKind::Protocol,
+            Self::Memory { .. } => ErrorKind::Memory,
             Self::Session { error, .. } => match error {
                 ClientError::Settings(_) => ErrorKind::Option,
                 ClientError::Refused(HelloStatus::Unsupported)
@@ -396,6 +416,17 @@ impl Error {
             Self::TooMany { server, pictures } => write!(
                 f,
                 "{server}: the server sends more pictures than it got packets for: {pictures} wait"
+            ),
+            Self::TooLarge { server, pictures, bytes } => write!(
+                f,
+                "{server}: {pictures} pictures with {} MiB wait to be taken, and the server sends more: \
+                 a smaller window (inflight, vt_remote_inflight in ffmpeg) needs less",
+                bytes >> 20
+            ),
+            Self::Memory { server, bytes } => write!(
+                f,
+                "{server}: no memory for a picture that the server sends: {bytes} bytes of it in one \
+                 piece"
             ),
             Self::Internal(problem) => write!(f, "a defect in vtremote: {problem}"),
         }

@@ -84,6 +84,8 @@ pub(crate) enum Trouble {
     Packet { pts: i64, error: vtremote_bitstream::Error },
     Picture { pts: i64, error: vtremote_planes::Error },
     TooMany { pictures: usize },
+    TooLarge { pictures: usize, bytes: u64 },
+    Memory { bytes: usize },
     Internal(String),
 }
 
@@ -225,6 +227,12 @@ impl<D: Direction> Shared<D> {
             }
             Some(Trouble::TooMany { pictures }) => {
                 return Some(Error::TooMany { server, pictures: *pictures });
+            }
+            Some(Trouble::TooLarge { pictures, bytes }) => {
+                return Some(Error::TooLarge { server, pictures: *pictures, bytes: *bytes });
+            }
+            Some(Trouble::Memory { bytes }) => {
+                return Some(Error::Memory { server, bytes: *bytes });
             }
             Some(Trouble::Internal(problem)) => return Some(Error::Internal(problem.clone())),
             None => {}

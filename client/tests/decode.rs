@@ -456,6 +456,51 @@ fn what_comes_before_the_first_parameter_sets_is_dropped_with_one_warning() {
     }
 }
 
+/// What a whole session warns of, and the pts of its pictures.
+fn warnings_of(script: &Script, units: Vec<AccessUnit>) -> (Vec<String>, Vec<Option<i64>>) {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let sink = lines.clone();
+    let log: Arc<LogSink> = Arc::new(move |level, line: &str| {
+        if level == Level::Warn {
+            sink.lock().unwrap().push(line.to_owned());
+        }
+    });
+    let (decoder, _sessions) = try_open(script, &settings(), &stream(64, 48), Some(log));
+    let mut decoder = decoder.unwrap();
+    let (pictures, outcome) = decode(&mut decoder, units);
+    outcome.unwrap();
+    drop(decoder);
+    let lines = lines.lock().unwrap().clone();
+    (lines, pictures.iter().map(|picture| picture.pts).collect())
+}
+
+#[test]
+fn a_server_that_gives_no_picture_at_all_is_a_warning() {
+    for capabilities in [EARLY, CURRENT, OURS, GEOMETRY] {
+        let decoding = Decoding { drops: Some(1), ..Decoding::default() };
+        let script = Script { capabilities, decoding, ..Script::default() };
+        let (lines, pictures) = warnings_of(&script, (0..5).map(unit).collect());
+        assert_eq!(lines, ["the server gave no picture for 5 packets"]);
+        assert!(pictures.is_empty());
+        let decoding = Decoding { drops: Some(2), ..Decoding::default() };
+        let (lines, _) = warnings_of(&Script { decoding, ..script }, (0..5).map(unit).collect());
+        assert!(lines.is_empty(), "{lines:?}");
+    }
+}
+
+#[test]
+fn pictures_without_times_of_an_early_server_are_one_warning() {
+    for (capabilities, warns) in [(EARLY, true), (CURRENT, false)] {
+        let decoding = Decoding { in_decoding_order: warns, ..Decoding::default() };
+        let script = Script { capabilities, decoding, ..Script::default() };
+        let untimed = |pts| AccessUnit { pts: None, ..unit(pts) };
+        let (lines, pictures) = warnings_of(&script, (0..5).map(untimed).collect());
+        assert_eq!(pictures, [None; 5]);
+        assert_eq!(lines.len(), usize::from(warns), "{lines:?}");
+        assert!(lines.iter().all(|line| line.contains("in the order of decoding")), "{lines:?}");
+    }
+}
+
 #[test]
 fn a_damaged_parameter_set_does_not_hide_the_good_one() {
     // Of id 30, and ends there.

@@ -22,6 +22,7 @@ pub(crate) fn of(error: &Error) -> vtremote_status {
         ErrorKind::Refused => VTREMOTE_ERROR_REFUSED,
         ErrorKind::Protocol => VTREMOTE_ERROR_PROTOCOL,
         ErrorKind::Remote => VTREMOTE_ERROR_REMOTE,
+        ErrorKind::Memory => VTREMOTE_ERROR_MEMORY,
         ErrorKind::Internal => VTREMOTE_ERROR_INTERNAL,
     }
 }

@@ -14,9 +14,17 @@ use tracing::{debug, error, info, warn};
 use vtremote_backend::{Backend, Capabilities};
 use vtremote_link::{ConnectError, Listener, TICK, TcpSettings, tcp_link};
 
-/// Connections without a slot, beyond which the oldest of them goes: so many that have had none, and as
-/// many that had one. Whoever only knocks thus cannot cut off the last words of a session.
+/// Connections without a slot, beyond which the oldest of them goes if it has been there for
+/// [`GRACE`]: so many that have had none, and as many that had one. Whoever only knocks thus cannot cut
+/// off the last words of a session.
 const MAX_WITHOUT_SLOT: usize = 64;
+
+/// Beyond so many the oldest goes however young it is. A process may have 256 files open where nobody
+/// has raised that, as on macOS.
+const MOST_WITHOUT_SLOT: usize = 128;
+
+/// Many clients that begin at once are no crowd at the door: each has this long for its HELLO.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// How long sessions may take to tell their clients that the daemon ends.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -216,9 +224,11 @@ fn begin(stream: TcpStream, shared: &Arc<Shared>) -> std::io::Result<()> {
     state.connections.insert(id, Arc::clone(&session));
     for without_slot in [session::Shared::is_stranger, session::Shared::is_leaving] {
         let those = || state.connections.values().filter(|session| without_slot(session));
-        if those().count() > MAX_WITHOUT_SLOT
-            && let Some(oldest) = those().next()
-        {
+        let count = those().count();
+        let goes = |oldest: &&Arc<session::Shared>| {
+            count > MOST_WITHOUT_SLOT || (count > MAX_WITHOUT_SLOT && oldest.age() >= GRACE)
+        };
+        if let Some(oldest) = those().next().filter(goes) {
             debug!("too many connections without a session: closing the oldest");
             oldest.close();
         }

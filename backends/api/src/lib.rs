@@ -31,7 +31,7 @@ pub use decode::{CodedPacket, DecodedFrame, Decoder, Fields, FrameSink, Geometry
 pub use encode::{EncodedPacket, Encoder, FrameInfo, PacketSink};
 pub use error::Error;
 pub use format::{PixelFormat, PlaneShape};
-pub use memory::{Lent, PlaneMemory, Rows, RowsMut};
+pub use memory::{Lent, OutOfMemory, PlaneMemory, Rows, RowsMut};
 pub use picture::{Own, Picture, Planes, Reference};
 pub use raw_rows::RawRows;
 pub use vtremote_bitstream::Codec;

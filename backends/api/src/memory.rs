@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 use crate::PlaneShape;
+use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
 use std::any::Any;
 use std::fmt;
 use std::ops::Range;
@@ -45,21 +46,53 @@ impl fmt::Display for Lent {
 
 impl std::error::Error for Lent {}
 
+/// There is no memory for a plane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutOfMemory {
+    /// How many bytes it would have had.
+    pub bytes: usize,
+}
+
+impl fmt::Display for OutOfMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no memory for a plane of {} bytes", self.bytes)
+    }
+}
+
+impl std::error::Error for OutOfMemory {}
+
 impl PlaneMemory {
     /// Zeroed memory of its own: every row begins at an address that is a multiple of `align`, and
     /// behind the last there are `align` bytes more, for those who read beyond the end of a row.
+    ///
+    /// Without memory for it the process ends: see [`try_allocate`](Self::try_allocate).
     pub fn allocate(shape: PlaneShape, align: usize) -> Self {
+        Self::try_allocate(shape, align).unwrap_or_else(|OutOfMemory { bytes }| {
+            handle_alloc_error(Layout::array::<u8>(bytes).unwrap_or(Layout::new::<u8>()))
+        })
+    }
+
+    /// The same, for shapes that somebody else has a say in.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`]: the system does not give it.
+    pub fn try_allocate(shape: PlaneShape, align: usize) -> Result<Self, OutOfMemory> {
         let align = align.max(1);
-        let stride = shape.row_bytes.next_multiple_of(align);
-        let len = stride * shape.rows;
-        let memory = vec![0u8; len + 2 * align].into_boxed_slice();
+        let beyond = OutOfMemory { bytes: usize::MAX };
+        let stride = shape.row_bytes.checked_next_multiple_of(align).ok_or(beyond)?;
+        let len = stride.checked_mul(shape.rows).ok_or(beyond)?;
+        let bytes = align.checked_mul(2).and_then(|more| len.checked_add(more)).ok_or(beyond)?;
+        let layout = Layout::array::<u8>(bytes).map_err(|_| beyond)?;
+        // SAFETY: it has two bytes at least.
+        let memory = NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or(OutOfMemory { bytes })?;
         // Kept as a raw box: a `Box` must not be moved while others write through a pointer to it.
-        let owner = OwnedBytes(NonNull::from(Box::leak(memory)));
+        let owner = OwnedBytes(NonNull::slice_from_raw_parts(memory, bytes));
         let bytes = owner.0.cast::<u8>();
         let address = bytes.addr().get();
         // SAFETY: less than `align` bytes on, `len + align` bytes of the allocation are left.
         let first = unsafe { bytes.add(address.next_multiple_of(align) - address) };
-        PlaneMemory { first, len, stride, shape, loans: Mutex::default(), _owner: Box::new(owner) }
+        let (loans, owner) = (Mutex::default(), Box::new(owner));
+        Ok(PlaneMemory { first, len, stride, shape, loans, _owner: owner })
     }
 
     /// Memory of somebody else's, kept alive by `owner`.
@@ -234,7 +267,8 @@ unsafe impl Sync for OwnedBytes {}
 
 impl Drop for OwnedBytes {
     fn drop(&mut self) {
-        // SAFETY: the pointer came from `Box::leak` and is freed once.
+        // SAFETY: the pointer came from the allocator with the layout of so many bytes, and is freed
+        // once.
         drop(unsafe { Box::from_raw(self.0.as_ptr()) });
     }
 }
@@ -298,6 +332,15 @@ mod tests {
             assert_eq!(rows.bytes().as_ptr().addr() % align, 0);
             assert_eq!(rows.stride() % align, 0);
             assert_eq!(rows.bytes().len(), 3 * rows.stride());
+        }
+    }
+
+    #[test]
+    fn a_plane_for_which_there_is_no_memory_is_an_error() {
+        for (row_bytes, rows) in
+            [(usize::MAX, 1), (1 << 32, 1 << 40), (isize::MAX as usize - 64, 1)]
+        {
+            assert!(PlaneMemory::try_allocate(PlaneShape { row_bytes, rows }, 16).is_err());
         }
     }
 

@@ -108,6 +108,11 @@ impl Arrivals {
         self.slots.len()
     }
 
+    /// The memory of those.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.slots.iter().map(|slot| slot.memory.bytes()).sum()
+    }
+
     /// How many wait for nothing but the caller, and perhaps workers.
     pub(crate) fn waiting(&self) -> usize {
         self.order.len()

@@ -132,6 +132,8 @@ impl Filling {
             _ => {
                 let mut data = self.shared.lock().own.spare.pop().unwrap_or_default();
                 if data.len() < len {
+                    let missing = data.try_reserve_exact(len - data.len());
+                    missing.map_err(|_| Trouble::Memory { bytes: len })?;
                     data.resize(len, 0);
                 }
                 let filled = 0;

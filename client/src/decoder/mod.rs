@@ -237,6 +237,7 @@ impl Decoder {
             geometry,
             compression,
             most: self.settings.inflight as usize,
+            untimed: false,
         };
         let writer = Writer { shared: shared.clone(), link: writer, message: Message::default() };
         // From here on, dropping the session ends what has been started.

@@ -3,7 +3,7 @@
 use std::mem::take;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use vtremote_backend::{Lent, PlaneMemory, PlaneShape, Rows};
+use vtremote_backend::{Lent, OutOfMemory, PlaneMemory, PlaneShape, Rows};
 
 use crate::Geometry;
 
@@ -40,7 +40,10 @@ impl Pool {
     }
 
     /// Memory for such a picture, with what an earlier one left in it.
-    pub(crate) fn take(self: &Arc<Self>, geometry: &Geometry) -> Memory {
+    ///
+    /// # Errors
+    /// There is none.
+    pub(crate) fn take(self: &Arc<Self>, geometry: &Geometry) -> Result<Memory, OutOfMemory> {
         let Geometry { width, height, format, .. } = *geometry;
         let shapes = (0..format.planes()).map(|plane| {
             let (row_bytes, rows) = format.plane_layout(width, height, plane);
@@ -49,7 +52,7 @@ impl Pool {
         let mut state = self.lock();
         let idle = state.idle.pop();
         let fits = |planes: &Planes| shapes.clone().eq(planes.memory.iter().map(|it| it.shape()));
-        let (planes, unfit) = match idle {
+        let (mut planes, unfit) = match idle {
             Some(planes) if fits(&planes) => (planes, Vec::new()),
             // With the stream's size the rest of them have had their day too.
             Some(planes) => {
@@ -60,17 +63,14 @@ impl Pool {
             None => (Planes::default(), Vec::new()),
         };
         state.count -= unfit.len();
-        if planes.memory.is_empty() {
-            state.count += 1;
-        }
         drop(state);
         drop(unfit);
-        let mut memory = Memory { planes, home: self.clone() };
-        if memory.planes.memory.is_empty() {
-            let allocate = |shape| Arc::new(PlaneMemory::allocate(shape, ALIGN));
-            memory.planes.memory.extend(shapes.map(allocate));
+        if planes.memory.is_empty() {
+            let allocate = |shape| PlaneMemory::try_allocate(shape, ALIGN).map(Arc::new);
+            planes.memory = shapes.map(allocate).collect::<Result<_, _>>()?;
+            self.lock().count += 1;
         }
-        memory
+        Ok(Memory { planes, home: self.clone() })
     }
 
     /// Nothing is worth keeping any more.
@@ -104,6 +104,12 @@ impl Memory {
     /// The planes, to be written to.
     pub(crate) fn planes(&self) -> &[Arc<PlaneMemory>] {
         &self.planes.memory
+    }
+
+    /// How much it is.
+    pub(crate) fn bytes(&self) -> u64 {
+        let bytes = |plane: &Arc<PlaneMemory>| plane.stride() * plane.shape().rows;
+        self.planes.memory.iter().map(bytes).sum::<usize>() as u64
     }
 
     /// From now on it is only read.
@@ -157,29 +163,38 @@ mod tests {
     #[test]
     fn memory_is_used_again_and_no_more_is_kept_than_is_worth_it() {
         let pool = Pool::new(1);
-        let (first, second) = (pool.take(&geometry(64, 64)), pool.take(&geometry(64, 64)));
+        let (first, second) =
+            (pool.take(&geometry(64, 64)).unwrap(), pool.take(&geometry(64, 64)).unwrap());
         assert_eq!(pool.count(), 2);
         let kept = address(&first);
         drop(first);
         drop(second);
         assert_eq!(pool.count(), 1);
-        assert_eq!(address(&pool.take(&geometry(64, 64))), kept);
+        assert_eq!(address(&pool.take(&geometry(64, 64)).unwrap()), kept);
     }
 
     #[test]
     fn with_another_size_all_of_the_old_one_goes() {
         let pool = Pool::new(4);
-        let old: Vec<_> = (0..3).map(|_| pool.take(&geometry(64, 64))).collect();
+        let old: Vec<_> = (0..3).map(|_| pool.take(&geometry(64, 64)).unwrap()).collect();
         drop(old);
         assert_eq!(pool.count(), 3);
-        let new = pool.take(&geometry(32, 64));
+        let new = pool.take(&geometry(32, 64)).unwrap();
         assert_eq!((pool.count(), new.planes()[0].shape().row_bytes), (1, 32));
+    }
+
+    #[test]
+    fn a_picture_for_which_there_is_no_memory_is_an_error_and_none_is_counted() {
+        let pool = Pool::new(4);
+        assert!(pool.take(&geometry(u32::MAX, u32::MAX)).is_err());
+        assert_eq!(pool.count(), 0);
     }
 
     #[test]
     fn what_is_still_lent_when_the_pool_closes_is_freed_when_it_comes_back() {
         let pool = Pool::new(4);
-        let (idle, lent) = (pool.take(&geometry(8, 8)), pool.take(&geometry(8, 8)));
+        let (idle, lent) =
+            (pool.take(&geometry(8, 8)).unwrap(), pool.take(&geometry(8, 8)).unwrap());
         drop(idle);
         pool.close();
         assert_eq!(pool.count(), 1);
@@ -190,7 +205,7 @@ mod tests {
     #[test]
     fn what_is_complete_is_not_written_to() {
         let pool = Pool::new(1);
-        let mut memory = pool.take(&geometry(8, 8));
+        let mut memory = pool.take(&geometry(8, 8)).unwrap();
         let lent = PlaneMemory::lend(&memory.planes()[1], 0..1).unwrap();
         assert!(memory.complete().is_err());
         drop((lent, PlaneMemory::lend(&memory.planes()[0], 0..1).unwrap()));

@@ -3,11 +3,12 @@
 use std::io::IoSliceMut;
 use std::sync::Arc;
 
+use vtremote_backend::OutOfMemory;
 use vtremote_link::LinkReader;
 use vtremote_planes::Compression;
 use vtremote_proto::limits::DEFAULT_CAP;
 use vtremote_proto::session::ClientStep;
-use vtremote_proto::{FrameHead, Geometry, Incoming, Item, Limits, SideData};
+use vtremote_proto::{FrameHead, Generation, Geometry, Incoming, Item, Limits, NO_PTS, SideData};
 
 use super::filling::Filling;
 use super::pool::Pool;
@@ -22,6 +23,11 @@ const BEHIND_BODY: usize = 512;
 /// Pieces of one call: rows with padding between them are one each.
 const PIECES: usize = 65;
 
+/// Pictures beyond [`ALWAYS`] more than the window wait only while all of them have no more bytes than
+/// this: a server can make large ones of few bytes on the wire.
+const MAX_BYTES: u64 = 4 << 30;
+const ALWAYS: usize = 4;
+
 pub(crate) struct Reader {
     pub(crate) shared: Arc<Shared<Decoding>>,
     pub(crate) link: Box<dyn LinkReader>,
@@ -30,8 +36,10 @@ pub(crate) struct Reader {
     pub(crate) geometry: Geometry,
     /// Of FRAMEs.
     pub(crate) compression: Compression,
-    /// How many pictures may wait for the caller.
+    /// How many pictures may wait for the caller, not counting those of packets that a decoder held back.
     pub(crate) most: usize,
+    /// A picture came without a pts from a server whose order it would tell.
+    pub(crate) untimed: bool,
 }
 
 /// Bytes that came with others and have not been parsed.
@@ -157,6 +165,7 @@ impl Reader {
                     incoming.set_limits(state.session.limits(DEFAULT_CAP));
                 }
                 ClientStep::Frame(head) => {
+                    self.report_untimed(head.pts);
                     self.begin(filling, head, self.geometry, self.compression, SideData::EMPTY)?;
                 }
                 ClientStep::Plane(head) => filling.plane(&head)?,
@@ -177,9 +186,35 @@ impl Reader {
                 ClientStep::Slice(head) => filling.slice(&head)?,
                 ClientStep::SliceEnd { last: true } => self.end(filling, SideData::EMPTY)?,
                 ClientStep::Body(data) => filling.put(data)?,
-                ClientStep::Done | ClientStep::Failed => return Ok(()),
+                ClientStep::Done => {
+                    self.report_nothing();
+                    return Ok(());
+                }
+                ClientStep::Failed => return Ok(()),
                 _ => {}
             }
+        }
+    }
+
+    /// Packets need not give pictures, but where none did the stream is hardly what it is taken for.
+    fn report_nothing(&self) {
+        let counts = self.shared.lock().session.counts();
+        if counts.received == 0 && counts.admitted > 0 {
+            let packets = counts.admitted;
+            let line = format_args!("the server gave no picture for {packets} packets");
+            self.shared.log.line(Level::Warn, line);
+        }
+    }
+
+    /// An early server sends pictures in the order of decoding, and only their times tell another.
+    fn report_untimed(&mut self, pts: i64) {
+        let early = || self.shared.lock().session.server().generation == Generation::Early;
+        if pts == NO_PTS && !self.untimed && early() {
+            self.untimed = true;
+            let line = format_args!(
+                "the server's pictures have no pts: they come in the order of decoding"
+            );
+            self.shared.log.line(Level::Warn, line);
         }
     }
 
@@ -192,12 +227,14 @@ impl Reader {
         compression: Compression,
         side_data: SideData<'_>,
     ) -> Result<(), Trouble> {
+        let state = self.shared.lock();
+        let arrivals = &state.own.arrivals;
+        bounded(arrivals.len(), arrivals.bytes(), self.most)?;
+        drop(state);
         let memory = self.pool.take(&geometry);
+        let memory = memory.map_err(|OutOfMemory { bytes }| Trouble::Memory { bytes })?;
         let mut state = self.shared.lock();
         let arrivals = &mut state.own.arrivals;
-        if arrivals.len() >= self.most + MAX_BEHIND {
-            return Err(Trouble::TooMany { pictures: arrivals.len() });
-        }
         let number = arrivals.next_number();
         filling.begin(number, memory.planes(), compression);
         arrivals.begin(head.pts, head.duration, geometry, memory);
@@ -220,5 +257,32 @@ impl Reader {
             self.shared.log.line(Level::Trace, format_args!("picture {number}, pts {pts}"));
         }
         Ok(())
+    }
+}
+
+/// Whether another picture may begin where so many of so many bytes wait.
+fn bounded(pictures: usize, bytes: u64, most: usize) -> Result<(), Trouble> {
+    if pictures >= most + MAX_BEHIND {
+        return Err(Trouble::TooMany { pictures });
+    }
+    if pictures >= most + ALWAYS && bytes >= MAX_BYTES {
+        return Err(Trouble::TooLarge { pictures, bytes });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_beyond_the_window_wait_only_where_they_are_small() {
+        assert!(bounded(19, u64::MAX, 16).is_ok());
+        assert!(bounded(20, MAX_BYTES - 1, 16).is_ok());
+        let refused = bounded(20, MAX_BYTES, 16);
+        assert!(matches!(refused, Err(Trouble::TooLarge { pictures: 20, bytes: MAX_BYTES })));
+        assert!(bounded(16 + MAX_BEHIND - 1, 0, 16).is_ok());
+        let refused = bounded(16 + MAX_BEHIND, 0, 16);
+        assert!(matches!(refused, Err(Trouble::TooMany { pictures: 112 })));
     }
 }

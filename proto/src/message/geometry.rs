@@ -10,8 +10,11 @@ pub const GEOMETRY: u32 = 0x5654_0001;
 /// Bytes of the record, its head not counted.
 pub(crate) const LEN: usize = 24;
 
-/// Pictures of a record are at most this wide and high.
-pub const MAX_GEOMETRY_SIDE: u32 = 16_384;
+/// Pictures are at most this wide and high (docs/protocol.md section 4).
+pub const MAX_SIDE: u32 = 16_384;
+
+/// Decoded pictures have at most so many pixels: more than 8192 x 8192 no decoder gives.
+pub const MAX_PIXELS: u64 = 1 << 26;
 
 /// FFmpeg has the parts of fractions as signed numbers.
 const MAX_ASPECT: u64 = i32::MAX as u64;
@@ -19,9 +22,9 @@ const MAX_ASPECT: u64 = i32::MAX as u64;
 /// What a decoded picture is, besides its samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Geometry {
-    /// In pixels, after cropping: 1 to [`MAX_GEOMETRY_SIDE`].
+    /// In pixels, after cropping: 1 to [`MAX_SIDE`].
     pub width: u32,
-    /// In pixels, after cropping: 1 to [`MAX_GEOMETRY_SIDE`].
+    /// In pixels, after cropping: 1 to [`MAX_SIDE`].
     pub height: u32,
     /// Of the planes.
     pub format: PixelFormat,
@@ -94,7 +97,7 @@ impl Geometry {
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ReadError> {
         let side = |r: &mut Reader<'_>, field| {
             let side = r.u32(field)?;
-            r.within(side, 1, MAX_GEOMETRY_SIDE.into(), field)
+            r.within(side, 1, MAX_SIDE.into(), field)
         };
         let (width, height) = (side(r, "geometry width")?, side(r, "geometry height")?);
         let byte = |r: &mut Reader<'_>, min, max, field| {

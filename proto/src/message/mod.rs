@@ -27,7 +27,7 @@ pub use control::{Done, Flush, PacketAck, Ping, Pong};
 pub use error_message::ErrorMessage;
 pub use frame::{FRAME_KEY, FrameHead, FrameParts, MAX_PLANES, PlaneHead, frame_message};
 pub use frame_begin::{FrameBegin, MAX_SLICES, MAX_TABLES, NO_REFERENCE};
-pub use geometry::{Fields, GEOMETRY, Geometry, GeometryChanges, MAX_GEOMETRY_SIDE};
+pub use geometry::{Fields, GEOMETRY, Geometry, GeometryChanges, MAX_PIXELS, MAX_SIDE};
 pub use hello::Hello;
 pub use hello_ack::{HelloAck, HelloStatus};
 pub use packet::{PACKET_KEY, PacketHead, packet_message};

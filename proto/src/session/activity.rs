@@ -13,6 +13,8 @@ pub(super) struct Activity {
     pub(super) spoke: Duration,
     /// When the message that is coming in began.
     pub(super) message_since: Option<Duration>,
+    /// When the last whole message came of a picture in slices that lacks others.
+    pub(super) picture_since: Option<Duration>,
     /// Since when output waits without a byte of it leaving.
     pub(super) stuck_since: Option<Duration>,
     pub(super) bytes_in: u64,
@@ -48,7 +50,15 @@ impl Activity {
     /// Nothing could move until now, since nobody was there to see it: every wait begins anew.
     pub(super) fn resumed(&mut self, now: Duration) {
         self.heard = self.heard.max(now);
-        for since in [&mut self.message_since, &mut self.stuck_since].into_iter().flatten() {
+        let Self { message_since, picture_since, stuck_since, .. } = self;
+        for since in [message_since, picture_since, stuck_since].into_iter().flatten() {
+            *since = now;
+        }
+    }
+
+    /// Nothing was read until now: what is still to come of a picture is not late.
+    pub(super) fn held_up(&mut self, now: Duration) {
+        for since in [&mut self.message_since, &mut self.picture_since].into_iter().flatten() {
             *since = now;
         }
     }

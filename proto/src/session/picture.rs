@@ -2,12 +2,10 @@
 //! geometry that it brings along (docs/protocol.md sections 5 and 9).
 
 use crate::{
-    FrameBegin, FrameHead, Geometry, NO_REFERENCE, PlaneHead, SliceHead,
+    FrameBegin, FrameHead, Geometry, NO_REFERENCE, PixelFormat, PlaneHead, SliceHead,
     limits::{MAX_ROW_PADDING, worst_expansion},
+    message::MAX_PIXELS,
 };
-
-/// Pictures are at most this wide and high.
-pub(super) const MAX_SIDE: u32 = 32_768;
 
 /// `wire_compression` values that a session without `x.wire.vtz.v1` can carry: none, LZ4, Zstandard.
 const LAST_CODEC: u8 = 2;
@@ -17,8 +15,8 @@ const LAST_CODEC: u8 = 2;
 pub(super) struct Pictures {
     /// Of the picture that began last. None before the first where pictures say what they are.
     geometry: Option<Geometry>,
-    /// Pictures say what they are: `x.geometry.v1`.
-    told: bool,
+    /// Pictures say what they are: `x.geometry.v1`. They are NV12, P010, or what was wished for.
+    told: Option<PixelFormat>,
     /// Planes are compressed, so that their length says nothing about their rows.
     compressed: bool,
     /// Chroma of an odd height may come without its last row: some peers round down.
@@ -49,14 +47,14 @@ impl Pictures {
     /// Pictures that are all alike.
     pub(super) fn new(geometry: Geometry, compressed: bool, short_chroma: bool) -> Self {
         let (current, tiles) = (Current::None, Tiles::default());
-        Self { geometry: Some(geometry), told: false, compressed, short_chroma, current, tiles }
+        Self { geometry: Some(geometry), told: None, compressed, short_chroma, current, tiles }
     }
 
-    /// Pictures of `x.geometry.v1`, which only come in slices.
-    pub(super) fn told() -> Self {
+    /// Pictures of `x.geometry.v1`, which only come in slices, to a client with this wish.
+    pub(super) fn told(wish: PixelFormat) -> Self {
         let (current, tiles) = (Current::None, Tiles::default());
         let (compressed, short_chroma) = (false, false);
-        Self { geometry: None, told: true, compressed, short_chroma, current, tiles }
+        Self { geometry: None, told: Some(wish), compressed, short_chroma, current, tiles }
     }
 
     /// What the picture that began last is.
@@ -71,7 +69,7 @@ impl Pictures {
 
     pub(super) fn frame(&mut self, head: &FrameHead) -> Result<(), String> {
         self.idle()?;
-        if self.told {
+        if self.told.is_some() {
             return Err("a FRAME where x.geometry.v1 was agreed".into());
         }
         self.planes(head)?;
@@ -108,10 +106,11 @@ impl Pictures {
 
     pub(super) fn begin(&mut self, begin: &FrameBegin<'_>) -> Result<(), String> {
         self.idle()?;
-        if begin.geometry.is_some() {
-            if !self.told {
+        if let Some(geometry) = begin.geometry {
+            let Some(wish) = self.told else {
                 return Err("FRAME_BEGIN has a geometry, which was not agreed".into());
-            }
+            };
+            acceptable(&geometry, wish)?;
             self.geometry = begin.geometry;
         }
         self.planes(&begin.head)?;
@@ -232,6 +231,18 @@ impl Pictures {
             true => Err(format!("1 to {most}")),
         }
     }
+}
+
+/// What a client takes of pictures that say what they are.
+fn acceptable(geometry: &Geometry, wish: PixelFormat) -> Result<(), String> {
+    let Geometry { width, height, format, .. } = *geometry;
+    if ![PixelFormat::Nv12, PixelFormat::P010, wish].contains(&format) {
+        return Err(format!("a picture of {format}, which was not asked for"));
+    }
+    if u64::from(width) * u64::from(height) > MAX_PIXELS {
+        return Err(format!("a picture of {width}x{height}: it has more than {MAX_PIXELS} pixels"));
+    }
+    Ok(())
 }
 
 /// A set of numbers below `len`, marked in runs that never overlap.

@@ -21,7 +21,7 @@ fn side_data() -> impl Strategy<Value = Records> {
 }
 
 const MAX_RECORDS: usize = message::MAX_SIDE_DATA_RECORDS;
-const MAX_GEOMETRY_SIDE: u32 = message::MAX_GEOMETRY_SIDE;
+const MAX_SIDE: u32 = message::MAX_SIDE;
 
 prop_compose! {
     fn rational()(num in any::<u32>(), den in any::<u32>()) -> Rational {
@@ -102,7 +102,7 @@ prop_compose! {
 
 prop_compose! {
     fn geometry()(
-        sides in (1..=MAX_GEOMETRY_SIDE, 1..=MAX_GEOMETRY_SIDE),
+        sides in (1..=MAX_SIDE, 1..=MAX_SIDE),
         format in prop::sample::select(PixelFormat::ALL.to_vec()),
         color in (0..=2u8, any::<u8>(), any::<u8>(), any::<u8>(), 0..=6u8),
         fields in prop::sample::select(vec![

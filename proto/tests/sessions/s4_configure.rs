@@ -25,8 +25,9 @@ fn sizes_formats_and_modes_that_no_backend_has_are_refused_by_name() {
     let good = speech::configure_of(&[]);
     assert_eq!(refusal(&good), None);
     for (configure, says) in [
-        (Configure { width: 0, ..good.clone() }, "ERROR 1: size 0x3 is not within 1 to 32768"),
+        (Configure { width: 0, ..good.clone() }, "ERROR 1: size 0x3 is not within 1 to 16384"),
         (Configure { height: u32::MAX, ..good.clone() }, "ERROR 1: size 4x4294967295"),
+        (Configure { width: 16_385, ..good.clone() }, "ERROR 1: size 16385x3"),
         (Configure { pix_fmt: 6, ..good.clone() }, "ERROR 3: pixel format 6"),
         (Configure { pix_fmt: 0, ..good.clone() }, "ERROR 3: pixel format 0"),
         (speech::configure_of(&[("mode", "transcode")]), "ERROR 3: mode transcode"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use vtremote_proto::{ClientError, ClientSettings, End, Generation, HelloStatus};
 
 use crate::{
-    client_rig::{ClientRig, settings},
+    client_rig::{ClientRig, decoding, settings},
     server_rig::ServerRig,
     speech,
 };
@@ -227,6 +227,68 @@ fn a_piece_that_ends_one_message_and_begins_the_next_restarts_the_deadline() {
     assert_eq!(rig.hear(&bytes[10..len + 10]), ["Frame 0", "FrameEnd"]);
     rig.wait(50.0);
     assert_eq!(rig.hear(&bytes[len + 10..]).len(), 4);
+}
+
+#[test]
+fn a_picture_in_slices_does_not_stop_for_sixty_seconds_however_many_pings_come() {
+    let mut rig = ServerRig::streaming(&[("x.ack.v1", "1"), ("x.slices.v1", "1")]);
+    let pinged = |rig: &mut ServerRig, seconds| {
+        for _ in 0..seconds {
+            rig.wait(1.0);
+            rig.hear(&speech::ping());
+        }
+    };
+    rig.hear(&speech::begin(0, 9, 2));
+    pinged(&mut rig, 59);
+    rig.hear(&speech::slice(9, 0, 0, 0, 3));
+    pinged(&mut rig, 59);
+    rig.hear(&speech::slice(9, 1, 1, 0, 2));
+    // Between pictures a client may take its time.
+    pinged(&mut rig, 200);
+    rig.hear(&speech::begin(1, 10, 2));
+    pinged(&mut rig, 59);
+    assert!(rig.server.end().is_none());
+    pinged(&mut rig, 1);
+    let said = rig.said().pop().expect("an ERROR");
+    assert_eq!(said, "ERROR 6: nothing more came of a picture within 60s");
+}
+
+#[test]
+fn what_a_server_does_not_read_is_not_late() {
+    let frame = speech::frame(0);
+    let begin = speech::begin(0, 9, 2);
+    for (message, in_message) in [(&begin[..], false), (&frame[..40], true)] {
+        let mut rig = ServerRig::streaming(&[("x.ack.v1", "1"), ("x.slices.v1", "1")]);
+        rig.hear(message);
+        for _ in 0..100 {
+            rig.wait(1.0);
+            rig.server.held_up(rig.now);
+            // Something is read, and kept for later.
+            rig.server.moved(rig.now, 1, in_message);
+        }
+        assert!(rig.server.end().is_none());
+        rig.wait(60.0);
+        assert!(rig.server.end().is_some());
+    }
+}
+
+#[test]
+fn a_decoded_picture_does_not_stop_for_sixty_seconds_however_many_pings_come() {
+    let wants = ClientSettings { want_slices: true, ..decoding() };
+    let slices = ["h264", "hevc", "pixfmt.nv12", "x.slices.v1"];
+    let mut rig = ClientRig::streaming(wants, &slices);
+    (0..2).for_each(|pts| rig.send(pts).unwrap());
+    rig.hear(&speech::begin(0, 9, 2));
+    rig.wait_answered(59);
+    rig.hear(&speech::slice(9, 0, 0, 0, 3));
+    rig.wait_answered(59);
+    rig.hear(&speech::slice(9, 1, 1, 0, 2));
+    rig.wait_answered(200);
+    rig.hear(&speech::begin(1, 10, 2));
+    rig.wait_answered(59);
+    assert_eq!(rig.client.failure(), None);
+    rig.wait_answered(1);
+    assert_eq!(timed_out(&rig), ("nothing more came of a picture", 60));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Section 9: what we add, negotiated.
 
 use vtremote_proto::{
-    ClientSettings, Fields, FrameBegin, FrameHead, Generation, Geometry, GeometryChanges,
+    Client, ClientSettings, Fields, FrameBegin, FrameHead, Generation, Geometry, GeometryChanges,
     HelloStatus, Limits, NO_REFERENCE, Options, PixelFormat, SideData, SliceHead, slice_message,
 };
 
@@ -324,12 +324,42 @@ fn a_picture_is_checked_against_the_last_geometry_that_was_told() {
 #[test]
 fn the_format_of_a_picture_is_the_one_that_was_told() {
     let mut rig = told();
-    let packed = Geometry::new(4, 3, PixelFormat::Bgra);
-    assert_eq!(rig.hear(&picture(0, 3, Some(packed))), ["Failed"]);
-    assert!(rig.failure().to_string().contains("2 planes, bgra has 1"), "{}", rig.failure());
-    let mut rig = told();
     let deep = Geometry::new(2, 3, PixelFormat::P010);
     assert_eq!(rig.hear(&picture(0, 3, Some(deep))).last().unwrap(), "SliceEnd true");
+}
+
+#[test]
+fn a_format_that_was_not_wished_for_fails_the_client_by_its_name() {
+    let high_chroma = Geometry::new(4, 3, PixelFormat::P210);
+    let mut rig = told();
+    assert_eq!(rig.hear(&picture(0, 3, Some(high_chroma))), ["Failed"]);
+    let said = rig.failure().to_string();
+    assert!(said.contains("a picture of p210, which was not asked for"), "{said}");
+
+    let pix_fmt = PixelFormat::P210;
+    let wants = ClientSettings { want_slices: true, pix_fmt, ..decoding() };
+    let mut rig = ClientRig::streaming(wants, &[speech::OURS, &["pixfmt.p210"]].concat());
+    (0..2).for_each(|pts| rig.send(pts).unwrap());
+    assert_eq!(rig.hear(&speech::begin_of(0, 1, 2, Some(high_chroma))), ["FrameBegin 0"]);
+}
+
+#[test]
+fn a_picture_of_more_pixels_than_decoders_give_fails_the_client_by_its_size() {
+    let largest = Geometry::new(16_384, 4096, PixelFormat::Nv12);
+    let mut rig = told();
+    assert_eq!(rig.hear(&speech::begin_of(0, 1, 2, Some(largest))), ["FrameBegin 0"]);
+    let mut rig = told();
+    let beyond = Geometry { height: 4097, ..largest };
+    assert_eq!(rig.hear(&speech::begin_of(0, 1, 2, Some(beyond))), ["Failed"]);
+    let said = rig.failure().to_string();
+    assert!(said.contains("16384x4097: it has more than 67108864 pixels"), "{said}");
+}
+
+#[test]
+fn a_stream_of_such_pictures_is_not_even_asked_for() {
+    let settings = ClientSettings { width: 16_384, height: 4097, ..decoding() };
+    let refused = Client::new(settings).unwrap_err().to_string();
+    assert!(refused.contains("16384x4097"), "{refused}");
 }
 
 #[test]
@@ -370,7 +400,7 @@ fn slices_are_bounded_by_the_picture_that_they_are_of() {
     let cap = 1 << 20;
     assert_eq!(rig.client.limits(cap), Limits::for_any_geometry(cap));
     assert_eq!(rig.client.limits(cap).slice, cap);
-    for geometry in [HIGH, SMALL, Geometry::new(16_384, 16_384, PixelFormat::Nv12)] {
+    for geometry in [HIGH, SMALL, Geometry::new(16_384, 4096, PixelFormat::Nv12)] {
         rig.hear(&speech::begin_of(0, 1, 2, Some(geometry)));
         let Geometry { format, width, height, .. } = geometry;
         assert_eq!(rig.client.limits(cap), Limits::for_format(format, width, height, cap));

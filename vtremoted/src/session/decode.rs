@@ -8,6 +8,46 @@ use std::time::Duration;
 use vtremote_backend::{CodedPacket, Decoder, FrameSink, SideData};
 use vtremote_proto::{NO_PTS, PACKET_KEY, PacketHead};
 
+/// More than most packets have: their memory is had at once.
+const AT_ONCE: usize = 1 << 20;
+
+/// A packet's data as it comes in. Its length is the client's word: beyond [`AT_ONCE`] there is memory
+/// for twice what has come.
+#[derive(Default)]
+struct Data {
+    bytes: Vec<u8>,
+    filled: usize,
+    len: usize,
+}
+
+impl Data {
+    fn new(len: usize) -> Self {
+        Data { bytes: vec![0; len.min(AT_ONCE)], filled: 0, len }
+    }
+
+    /// Where the next bytes go: at most `limit`, and none only if that is 0 or all have come.
+    fn room(&mut self, limit: usize) -> &mut [u8] {
+        if self.filled == self.bytes.len() && self.filled < self.len {
+            self.bytes.resize(self.len.min(self.filled.saturating_mul(2)), 0);
+        }
+        let end = self.bytes.len().min(self.filled.saturating_add(limit));
+        &mut self.bytes[self.filled..end]
+    }
+
+    fn put(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let room = self.room(bytes.len());
+            let (now, later) = bytes.split_at(room.len());
+            if now.is_empty() {
+                return;
+            }
+            room.copy_from_slice(now);
+            self.filled += now.len();
+            bytes = later;
+        }
+    }
+}
+
 /// A session that decodes, from the reader's side.
 pub(super) struct Decode {
     decoder: Box<dyn Decoder>,
@@ -15,39 +55,33 @@ pub(super) struct Decode {
     frames: Arc<Frames>,
     failed: bool,
     head: Option<PacketHead>,
-    data: Vec<u8>,
-    filled: usize,
+    data: Data,
     /// Complete, and not yet with the decoder.
     packet: Option<CodedPacket>,
 }
 
 impl Decode {
     pub(super) fn new(decoder: Box<dyn Decoder>, frames: Arc<Frames>) -> Self {
-        let (head, data, packet) = (None, Vec::new(), None);
-        Decode { decoder, frames, failed: false, head, data, filled: 0, packet }
+        let (head, data, packet) = (None, Data::default(), None);
+        Decode { decoder, frames, failed: false, head, data, packet }
     }
 
     pub(super) fn begin(&mut self, head: PacketHead) {
-        self.data.clear();
-        self.data.resize(head.len as usize, 0);
-        self.filled = 0;
+        self.data = Data::new(head.len as usize);
         self.head = Some(head);
     }
 
     pub(super) fn put(&mut self, bytes: &[u8]) {
-        if let Some(room) = self.data.get_mut(self.filled..self.filled + bytes.len()) {
-            room.copy_from_slice(bytes);
-            self.filled += bytes.len();
-        }
+        self.data.put(bytes);
     }
 
     pub(super) fn direct<'a>(&'a mut self, limit: usize, into: &mut Places<'a>) {
-        let end = self.data.len().min(self.filled.saturating_add(limit));
-        into.extend(self.data.get_mut(self.filled..end).map(IoSliceMut::new));
+        let room = self.data.room(limit);
+        into.extend((!room.is_empty()).then(|| IoSliceMut::new(room)));
     }
 
     pub(super) fn filled(&mut self, bytes: usize) {
-        self.filled += bytes;
+        self.data.filled += bytes;
     }
 
     /// Of the packet that comes in.
@@ -64,7 +98,7 @@ impl Decode {
             dts: time(head.dts),
             duration: head.duration.max(0),
             keyframe: head.flags & PACKET_KEY != 0,
-            data: std::mem::take(&mut self.data),
+            data: std::mem::take(&mut self.data).bytes,
             side_data,
         });
     }
@@ -94,6 +128,45 @@ impl Decode {
     pub(super) fn drain(&mut self) {
         if let Err(error) = self.decoder.drain() {
             self.frames.failed(error);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packet_has_memory_only_as_its_bytes_come() {
+        let mut data = Data::new(256 << 20);
+        assert_eq!(data.bytes.len(), AT_ONCE);
+        let room = data.room(usize::MAX).len();
+        data.filled += room;
+        assert_eq!((room, data.room(7).len()), (AT_ONCE, 7));
+        assert_eq!(data.bytes.len(), 2 * AT_ONCE);
+        assert_eq!(Data::new(9).bytes.len(), 9);
+    }
+
+    #[test]
+    fn a_packet_is_whole_however_its_bytes_come() {
+        let whole: Vec<u8> = (0..3 * AT_ONCE + 5).map(|at| (at % 251) as u8).collect();
+        for piece in [65_536, 999_999, usize::MAX] {
+            let mut data = Data::new(whole.len());
+            for (number, bytes) in whole.chunks(piece.min(whole.len())).enumerate() {
+                if number % 2 == 0 {
+                    data.put(bytes);
+                    continue;
+                }
+                let mut bytes = bytes;
+                while !bytes.is_empty() {
+                    let room = data.room(bytes.len());
+                    let (now, later) = bytes.split_at(room.len());
+                    room.copy_from_slice(now);
+                    data.filled += now.len();
+                    bytes = later;
+                }
+            }
+            assert!(data.bytes == whole && data.room(1).is_empty());
         }
     }
 }

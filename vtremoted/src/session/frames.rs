@@ -352,7 +352,7 @@ fn cuts(geometry: &Geometry) -> Vec<(usize, Range<usize>)> {
 /// told, but for the size.
 fn told(geometry: &Geometry, format: PixelFormat) -> Result<vtremote_proto::Geometry, String> {
     let Geometry { width, height, color, fields, sample_aspect_ratio, .. } = *geometry;
-    let most = message::MAX_GEOMETRY_SIDE;
+    let most = message::MAX_SIDE;
     if ![width, height].iter().all(|side| (1..=most).contains(side)) {
         return Err(format!("the stream is {width}x{height}: 1 to {most} each way can be sent"));
     }

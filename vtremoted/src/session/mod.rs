@@ -231,6 +231,11 @@ impl Shared {
         self.closer.close();
     }
 
+    /// How long it has been connected.
+    pub(crate) fn age(&self) -> Duration {
+        self.began.elapsed()
+    }
+
     /// Has no slot yet, or is not to have one.
     pub(crate) fn is_stranger(&self) -> bool {
         let state = self.lock();

@@ -280,6 +280,7 @@ impl Reader<'_> {
             if ready || self.session.has_ended() {
                 return Ok(());
             }
+            self.session.with(|server, now| server.held_up(now));
             if began.elapsed() > self.patience {
                 return Err(Error::Codec(format!("it took nothing for {:?}", self.patience)));
             }

@@ -142,11 +142,11 @@ fn other_software_on_the_port_gets_no_byte() {
 }
 
 #[test]
-fn a_hundred_connections_that_never_speak_keep_nobody_from_working() {
+fn two_hundred_connections_that_never_speak_keep_nobody_from_working() {
     let service = Service::start("");
     let mut working = Peer::encoder(&service, SMALL, &[]);
     working.send(&SMALL.message(0, Form::default()));
-    let silent: Vec<_> = (0..100).map(|_| TcpStream::connect(service.address).unwrap()).collect();
+    let silent: Vec<_> = (0..200).map(|_| TcpStream::connect(service.address).unwrap()).collect();
     let mut new = Peer::encoder(&service, SMALL, &[]);
     assert_complete(&new.encode(SMALL, 0..20, 8, false, Form::default()), SMALL, 0..20);
     working.send(&SMALL.message(1, Form::default()));

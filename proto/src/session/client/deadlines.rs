@@ -33,6 +33,7 @@ enum Timer {
     HelloAck,
     ConfigureAck,
     Receive,
+    Picture,
     Send,
     Answer,
     Silence,
@@ -49,7 +50,10 @@ impl Client {
     pub fn tick(&mut self, now: Duration) {
         let due = self.timers().into_iter().flatten().find(|(at, _)| *at <= now);
         let Some((at, timer)) = due else { return };
-        let waited = matches!(timer, Timer::Receive | Timer::Send | Timer::Answer | Timer::Silence);
+        let waited = matches!(
+            timer,
+            Timer::Receive | Timer::Picture | Timer::Send | Timer::Answer | Timer::Silence
+        );
         if waited && now.saturating_sub(at) > STOPPED {
             // What came meanwhile has not been read, and what was to leave not been written.
             self.answered = now;
@@ -60,6 +64,7 @@ impl Client {
             Timer::HelloAck => timed_out("no answer to HELLO", self.settings.timeout),
             Timer::ConfigureAck => timed_out("no answer to CONFIGURE", self.start_timeout()),
             Timer::Receive => timed_out("a message did not arrive completely", MESSAGE_TIMEOUT),
+            Timer::Picture => timed_out("nothing more came of a picture", MESSAGE_TIMEOUT),
             Timer::Send => timed_out("the server took none of our output", MESSAGE_TIMEOUT),
             Timer::Answer => timed_out("the server gave no output", EARLY_ANSWER),
             Timer::Silence => timed_out("the server sent nothing", self.silence()),
@@ -89,11 +94,12 @@ impl Client {
         }
     }
 
-    fn timers(&self) -> [Option<(Duration, Timer)>; 8] {
+    fn timers(&self) -> [Option<(Duration, Timer)>; 9] {
         if self.ended() {
-            return [None; 8];
+            return [None; 9];
         }
-        let Activity { heard, spoke, message_since, stuck_since, .. } = self.activity;
+        let Activity { heard, spoke, message_since, picture_since, stuck_since, .. } =
+            self.activity;
         let silence = self.silence();
         let moved = heard.max(self.uploaded);
         let (hello, configure, streaming, flushed) = match self.state {
@@ -122,6 +128,7 @@ impl Client {
             after(hello, self.settings.timeout, Timer::HelloAck),
             after(configure, self.start_timeout(), Timer::ConfigureAck),
             after(message_since, MESSAGE_TIMEOUT, Timer::Receive),
+            after(picture_since, MESSAGE_TIMEOUT, Timer::Picture),
             after(stuck_since, MESSAGE_TIMEOUT, Timer::Send),
             after(owed.then_some(self.answered), EARLY_ANSWER, Timer::Answer),
             after(streaming.or(flushed), silence, Timer::Silence),

@@ -117,10 +117,10 @@ impl Client {
             None => return violation(format!("frames of pixel format {}", ack.pix_fmt)),
         };
         let early = self.server.generation == Generation::Early;
-        let ClientSettings { width, height, options, .. } = &self.settings;
+        let ClientSettings { width, height, options, pix_fmt: wish, .. } = &self.settings;
         let compressed = options.wire_compression != 0;
         self.pictures = Some(match self.server.geometry {
-            true => Pictures::told(),
+            true => Pictures::told(*wish),
             false => Pictures::new(Geometry::new(*width, *height, pix_fmt), compressed, early),
         });
         self.order = Order::by_pts(early);
@@ -224,6 +224,7 @@ impl Client {
                 }
                 fits(self.pictures()?.begin(&begin))?;
                 self.incoming = Incoming::Picture { pts: begin.head.pts };
+                self.activity.picture_since = Some(now);
                 Ok(ClientStep::FrameBegin(begin))
             }
             Item::Slice(slice) => {
@@ -233,6 +234,7 @@ impl Client {
             }
             Item::SliceEnd => {
                 let last = self.pictures()?.slice_end();
+                self.activity.picture_since = (!last).then_some(now);
                 if last {
                     self.complete();
                 }

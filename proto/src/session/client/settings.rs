@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::ClientError;
-use crate::session::picture::MAX_SIDE;
+use crate::message::{MAX_PIXELS, MAX_SIDE};
 use crate::{HelloAck, Mode, Options, PixelFormat, Rational};
 
 /// Frames that may be in flight.
@@ -60,6 +60,13 @@ impl ClientSettings {
         if ![self.width, self.height].iter().all(|side| (1..=MAX_SIDE).contains(side)) {
             let Self { width, height, .. } = self;
             return refuse(format!("size {width}x{height} is not within 1 to {MAX_SIDE} each way"));
+        }
+        let pixels = u64::from(self.width) * u64::from(self.height);
+        if self.options.mode == Mode::Decode && pixels > MAX_PIXELS {
+            let Self { width, height, .. } = self;
+            return refuse(format!(
+                "pictures of {width}x{height} have more than {MAX_PIXELS} pixels"
+            ));
         }
         if !matches!(self.codec.as_str(), "h264" | "hevc") {
             return refuse(format!("codec {} is not h264 or hevc", self.codec));

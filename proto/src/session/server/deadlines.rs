@@ -21,6 +21,7 @@ enum Timer {
     Configure,
     Start,
     Receive,
+    Picture,
     Send,
     Idle,
     Silence,
@@ -45,6 +46,7 @@ impl<B> Server<B> {
             Timer::Configure => "no CONFIGURE came in time".into(),
             Timer::Start => format!("the backend did not start within {START_TIMEOUT:?}"),
             Timer::Receive => format!("a message did not arrive completely within {idle:?}"),
+            Timer::Picture => format!("nothing more came of a picture within {idle:?}"),
             Timer::Idle => format!("nothing moved for {idle:?}"),
             Timer::Silence => format!("nothing came for {SILENCE:?} though we sent PINGs"),
             Timer::Send => return self.finish(End::Stuck),
@@ -82,7 +84,8 @@ impl<B> Server<B> {
     fn timers(&self) -> impl Iterator<Item = (Duration, Timer)> {
         let ServerSettings { handshake_timeout, idle_timeout, ping_interval, linger } =
             self.settings;
-        let Activity { heard, spoke, message_since, stuck_since, .. } = self.activity;
+        let Activity { heard, spoke, message_since, picture_since, stuck_since, .. } =
+            self.activity;
         let streaming = self.streaming();
         let receiving = !self.closing() && self.state != State::Hello;
         [
@@ -94,6 +97,7 @@ impl<B> Server<B> {
             (self.since_hello_ack(), handshake_timeout, Timer::Configure),
             (self.since_configure(), START_TIMEOUT, Timer::Start),
             (message_since.filter(|_| receiving), idle_timeout, Timer::Receive),
+            (picture_since.filter(|_| streaming), idle_timeout, Timer::Picture),
             (stuck_since.filter(|_| self.state != State::Over), idle_timeout, Timer::Send),
             (streaming.then_some(heard.max(spoke)), idle_timeout, Timer::Idle),
             (self.unheard_since.filter(|_| streaming && self.client.ack), SILENCE, Timer::Silence),

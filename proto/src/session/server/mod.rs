@@ -202,6 +202,12 @@ impl<B> Server<B> {
         }
     }
 
+    /// The backend had no room until now, so that what came was not parsed: the deadlines of a picture
+    /// that is coming in do not count that time.
+    pub fn held_up(&mut self, now: Duration) {
+        self.activity.held_up(now);
+    }
+
     /// The bytes that came in are no message. What is no VTR1 at all gets no answer.
     pub fn unreadable(&mut self, now: Duration, error: &ReadError) {
         match error {

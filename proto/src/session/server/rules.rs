@@ -6,10 +6,8 @@ use super::{Arrival, ClientTraits, End, Incoming, MAX_PONGS, Pts, Server, Server
 use crate::{
     Configure, ErrorMessage, FrameHead, Geometry, Item, Mode, Options, PacketHead, PixelFormat,
     Pong, error_code,
-    session::{
-        message,
-        picture::{MAX_SIDE, Pictures},
-    },
+    message::MAX_SIDE,
+    session::{message, picture::Pictures},
 };
 
 /// What a client did wrong.
@@ -185,6 +183,7 @@ impl<B> Server<B> {
                     return Err(Violation::bad(format!("pts {} came twice", Pts(pts))));
                 }
                 self.incoming = Incoming::Picture { pts };
+                self.activity.picture_since = Some(now);
                 Ok(ServerStep::FrameBegin(begin))
             }
             Item::Slice(slice) => {
@@ -194,6 +193,7 @@ impl<B> Server<B> {
             }
             Item::SliceEnd => {
                 let last = self.pictures()?.slice_end();
+                self.activity.picture_since = (!last).then_some(now);
                 if last {
                     self.complete();
                 }
