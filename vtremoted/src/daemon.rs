@@ -225,10 +225,7 @@ fn begin(stream: TcpStream, shared: &Arc<Shared>) -> std::io::Result<()> {
     for without_slot in [session::Shared::is_stranger, session::Shared::is_leaving] {
         let those = || state.connections.values().filter(|session| without_slot(session));
         let count = those().count();
-        let goes = |oldest: &&Arc<session::Shared>| {
-            count > MOST_WITHOUT_SLOT || (count > MAX_WITHOUT_SLOT && oldest.age() >= GRACE)
-        };
-        if let Some(oldest) = those().next().filter(goes) {
+        if let Some(oldest) = those().next().filter(|oldest| goes(count, oldest.age())) {
             debug!("too many connections without a session: closing the oldest");
             oldest.close();
         }
@@ -237,6 +234,11 @@ fn begin(stream: TcpStream, shared: &Arc<Shared>) -> std::io::Result<()> {
     let registration = Registration { id, shared: Arc::clone(shared) };
     let thread = thread::Builder::new().name(format!("session-{id}"));
     thread.spawn(move || session::serve(link, &session, &registration)).map(drop)
+}
+
+/// Whether the oldest of so many connections without a slot has to go for a newer one.
+fn goes(count: usize, age: Duration) -> bool {
+    count > MOST_WITHOUT_SLOT || (count > MAX_WITHOUT_SLOT && age >= GRACE)
 }
 
 /// A connection's place in the daemon's account; gone when dropped.
@@ -294,5 +296,20 @@ impl Shared {
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_has_time_for_its_hello_however_many_connect_in_the_same_instant() {
+        let young = GRACE - Duration::from_nanos(1);
+        assert!(!goes(MAX_WITHOUT_SLOT, Duration::MAX));
+        assert!(!goes(MAX_WITHOUT_SLOT + 1, young));
+        assert!(goes(MAX_WITHOUT_SLOT + 1, GRACE));
+        assert!(!goes(MOST_WITHOUT_SLOT, young));
+        assert!(goes(MOST_WITHOUT_SLOT + 1, Duration::ZERO));
     }
 }

@@ -26,22 +26,6 @@ fn busy_clients_that_do_not_read_their_answer_hold_nobody_up() {
     target.is_well();
 }
 
-#[test]
-fn clients_that_connect_in_the_same_instant_are_all_answered() {
-    let target = Target::new(&patient(), "");
-    let mut clients: Vec<TcpStream> = (0..80).map(|_| target.connect()).collect();
-    for client in &mut clients {
-        client.write_all(&hello()).unwrap();
-    }
-    for (number, client) in clients.iter_mut().enumerate() {
-        let mut answer = [0; 12];
-        client.read_exact(&mut answer).unwrap_or_else(|error| panic!("client {number}: {error}"));
-        assert_eq!(answer[..8], *b"VTR1\0\x01\0\x02", "client {number}");
-    }
-    drop(clients);
-    target.is_well();
-}
-
 /// What a session that has ended has still to say is its client's, however many others knock.
 #[test]
 fn a_crowd_at_the_door_does_not_cut_off_the_last_words_of_a_session() {
