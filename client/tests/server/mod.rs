@@ -41,6 +41,9 @@ pub const GEOMETRY: &[&str] =
 pub const SPS: &[u8] = &[0x67, 0x42, 0, 0x1e, 0x80];
 pub const PPS: &[u8] = &[0x68, 0xce, 0x80];
 
+/// VPS, SPS and PPS of H.265: nothing but their headers (H.265 7.3.1.2).
+const HEVC_SETS: [&[u8]; 3] = [&[0x40, 1, 1], &[0x42, 1, 1], &[0x44, 1, 1]];
+
 /// An avcC record of [`SPS`] and [`PPS`].
 pub fn avcc() -> Vec<u8> {
     let mut record = vec![1, 0x42, 0, 0x1e, 0xff, 0xe1, 0, SPS.len() as u8];
@@ -463,7 +466,12 @@ impl Session {
             data.extend_from_slice(&[0, 0, 1]);
             data.extend_from_slice(bytes);
         };
-        if keyframe && self.script.in_band && self.answered == 0 {
+        // Those of H.265 always stand in the stream.
+        if self.served.codec == "hevc" {
+            if keyframe {
+                HEVC_SETS.iter().for_each(|set| nal(set));
+            }
+        } else if keyframe && self.script.in_band && self.answered == 0 {
             nal(SPS);
             nal(PPS);
         }
