@@ -7,15 +7,15 @@ use std::time::Duration;
 use criterion::{
     BenchmarkGroup, Criterion, criterion_group, criterion_main, measurement::WallTime,
 };
-use vtremote_benches::picture::{self, FORMAT, HEIGHT, WIDTH};
+use vtremote_benches::picture::NV12_1080P;
 use vtremote_bitstream::{LengthSize, annexb, length_prefixed};
 use vtremote_client::{FrameSource, OwnedPicture, Video};
 use vtremote_planes::{
     Compression, Compressor, Decompressor, Layout, Target, default_slices, slices,
 };
 use vtremote_proto::{
-    FrameBegin, FrameHead, Incoming, Limits, NO_REFERENCE, PixelFormat, Rational, SideData,
-    SliceHead, frame_message, slice_message,
+    FrameBegin, FrameHead, Incoming, Limits, NO_REFERENCE, Rational, SideData, SliceHead,
+    frame_message, slice_message,
 };
 
 /// What a socket gives at a time, about.
@@ -40,13 +40,12 @@ fn parts(criterion: &mut Criterion) {
 
 fn layouts() -> Vec<Layout> {
     let unit = Rational { num: 1, den: 1 };
-    let video =
-        Video { width: WIDTH, height: HEIGHT, format: FORMAT, time_base: unit, frame_rate: unit };
-    video.layouts().collect()
+    let (width, height, format) = (NV12_1080P.width, NV12_1080P.height, NV12_1080P.format());
+    Video { width, height, format, time_base: unit, frame_rate: unit }.layouts().collect()
 }
 
 fn picture() -> OwnedPicture {
-    picture::some(1)[0].as_ref().clone()
+    NV12_1080P.some(1)[0].as_ref().clone()
 }
 
 /// Whole planes to and fro.
@@ -122,7 +121,8 @@ fn bitstream(group: &mut Group<'_>) {
 /// A picture's messages parsed as they come from a socket, its body's bytes borrowed.
 fn incoming(group: &mut Group<'_>) {
     for (name, message) in [("frame", frame()), ("slices", sliced())] {
-        let limits = Limits::for_format(PixelFormat::Nv12, WIDTH, HEIGHT, 256 << 20);
+        let limits =
+            Limits::for_format(NV12_1080P.pixels, NV12_1080P.width, NV12_1080P.height, 256 << 20);
         let mut incoming = Incoming::new(limits);
         group.bench_function(format!("proto.incoming.{name}"), |bench| {
             bench.iter(|| {
@@ -159,7 +159,7 @@ fn frame() -> Vec<u8> {
 }
 
 fn sliced() -> Vec<u8> {
-    let (luma, chroma) = default_slices(HEIGHT as usize);
+    let (luma, chroma) = default_slices(NV12_1080P.height as usize);
     let cuts: Vec<_> = (0..)
         .zip(layouts())
         .zip([luma, chroma])

@@ -5,31 +5,37 @@ use std::io::{IoSlice, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use vtremote_benches::picture;
 use vtremote_client::FrameSource;
 use vtremote_planes::Source;
 
 use crate::process::{Process, Usage};
-use crate::{FRAMES, IN_FLIGHT, Problem, Run, usage};
+use crate::{Load, Problem, Run, usage};
 
 /// Nothing moves for so long: the measurement has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// One run of both ends.
-pub(crate) fn run() -> Result<Run, Problem> {
-    let mut receiver = Process::start("bare-receive", &[])?;
+/// One run of both ends. `down`: what receives is the client.
+pub(crate) fn run(load: Load, down: bool) -> Result<Run, Problem> {
+    let mut receiver = Process::start("bare-receive", &[&load])?;
     let port: u16 = receiver.answer()?;
-    let sender: Usage = Process::start("bare-send", &[&port])?.answer()?;
-    Ok(Run { client: sender, server: receiver.answer()? })
+    let sender: Usage = Process::start("bare-send", &[&load, &port])?.answer()?;
+    let receiver = receiver.answer()?;
+    Ok(match down {
+        true => Run { load, client: receiver, server: sender },
+        false => Run { load, client: sender, server: receiver },
+    })
 }
 
 /// The process that writes.
-pub(crate) fn send(port: u16) -> Result<(), Problem> {
-    // As many as a session has in flight, so that they pass through the caches alike.
-    let pictures = picture::some(IN_FLIGHT);
+pub(crate) fn send(load: Load, port: u16) -> Result<(), Problem> {
+    // As many as a session has in turn, so that they pass through the caches alike.
+    let pictures = load.kind.some(load.in_turn);
     let mut stream = prepare(TcpStream::connect(("127.0.0.1", port))?)?;
-    let (began, cpu) = (Instant::now(), usage::cpu());
-    for picture in pictures.iter().cycle().take(FRAMES) {
+    let (mut began, cpu) = (Instant::now(), usage::cpu());
+    for (number, picture) in pictures.iter().cycle().take(load.all()).enumerate() {
+        if number == load.before {
+            began = Instant::now();
+        }
         let mut planes = [0, 1].map(|plane| match picture.plane(plane) {
             Source::Rows { data, .. } => IoSlice::new(data),
             _ => IoSlice::new(&[]),
@@ -46,17 +52,21 @@ pub(crate) fn send(port: u16) -> Result<(), Problem> {
 }
 
 /// The process that reads.
-pub(crate) fn receive() -> Result<(), Problem> {
+pub(crate) fn receive(load: Load) -> Result<(), Problem> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
-    let mut picture = vec![0; picture::bytes()];
+    let mut picture = vec![0; load.kind.bytes()];
     println!("{}", listener.local_addr()?.port());
     let mut stream = prepare(listener.accept()?.0)?;
-    let (began, cpu) = (Instant::now(), usage::cpu());
-    for _ in 0..FRAMES {
+    let (mut began, cpu) = (Instant::now(), usage::cpu());
+    for number in 0..load.all() {
+        if number == load.before {
+            began = Instant::now();
+        }
         stream.read_exact(&mut picture)?;
     }
+    let (wall, cpu) = (began.elapsed(), usage::cpu() - cpu);
     stream.write_all(&[1])?;
-    println!("{}", Usage { wall: began.elapsed(), cpu: usage::cpu() - cpu, memory: None });
+    println!("{}", Usage { wall, cpu, memory: None });
     Ok(())
 }
 

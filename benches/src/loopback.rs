@@ -1,30 +1,40 @@
-//! An encode session: a client's process and a daemon's, with the synthetic backend.
+//! Sessions: a client's process and a daemon's, with the synthetic backend.
 
 use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use vtremote_backend::Backend;
+use vtremote_backend::{Backend, EncodedPacket, EncoderConfig, Error, PacketSink, Ratio};
 use vtremote_backend_synthetic::{Script, Synthetic};
-use vtremote_benches::picture;
-use vtremote_client::{Encoder, Frame, OwnedPicture, Received, Sent, Settings, Video};
+use vtremote_client::{
+    AccessUnit, Decoder, Encoder, Frame, OwnedPicture, Received, ReceivedPicture, Sent, SentPacket,
+    Settings, Stream, Video,
+};
 use vtremote_link::Address;
 use vtremote_planes::Compression;
 use vtremote_proto::{Codec, Rational};
 use vtremoted::{Daemon, LogFormat, LogLevel};
 
 use crate::process::{Process, Usage};
-use crate::{FRAMES, IN_FLIGHT, Problem, Run, usage};
+use crate::{IN_FLIGHT, Load, Problem, Run, usage};
 
 /// Nothing moves for so long: the measurement has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// One run of both ends.
-pub(crate) fn run(compression: Compression) -> Result<Run, Problem> {
+/// One run of both ends of a session that encodes.
+pub(crate) fn run_encode(load: Load, compression: Compression) -> Result<Run, Problem> {
     let mut server = Process::start("serve", &[])?;
     let port: u16 = server.answer()?;
-    let client: Usage = Process::start("encode", &[&port, &compression])?.answer()?;
-    Ok(Run { client, server: server.answer()? })
+    let client: Usage = Process::start("encode", &[&load, &port, &compression])?.answer()?;
+    Ok(Run { load, client, server: server.answer()? })
+}
+
+/// One run of both ends of a session that decodes, without compression.
+pub(crate) fn run_decode(load: Load) -> Result<Run, Problem> {
+    let mut server = Process::start("serve", &[])?;
+    let port: u16 = server.answer()?;
+    let client: Usage = Process::start("decode", &[&load, &port])?.answer()?;
+    Ok(Run { load, client, server: server.answer()? })
 }
 
 /// The process that serves one session.
@@ -57,33 +67,23 @@ pub(crate) fn serve() -> Result<(), Problem> {
 }
 
 /// The process that encodes.
-pub(crate) fn encode(port: u16, compression: Compression) -> Result<(), Problem> {
-    let unit = Rational { num: 1, den: 60 };
-    let rate = Rational { num: 60, den: 1 };
+pub(crate) fn encode(load: Load, port: u16, compression: Compression) -> Result<(), Problem> {
+    let kind = load.kind;
     let video = Video {
-        width: picture::WIDTH,
-        height: picture::HEIGHT,
-        format: picture::FORMAT,
-        time_base: unit,
-        frame_rate: rate,
+        width: kind.width,
+        height: kind.height,
+        format: kind.format(),
+        time_base: UNIT,
+        frame_rate: RATE,
     };
-    let settings = Settings {
-        codec: Some(Codec::H264),
-        host: Some(format!("127.0.0.1:{port}")),
-        token: Some(String::new()),
-        inflight: IN_FLIGHT as u32,
-        compression: Some(compression),
-        slices: Some(true),
-        timeout: PATIENCE,
-        ..Settings::default()
-    };
+    let settings = settings(Codec::H264, port, compression);
     // A caller's pool: what a session may hold, and some for what it should not.
-    let pictures = picture::some(2 * IN_FLIGHT);
+    let pictures = kind.some(2 * IN_FLIGHT);
     let idle = usage::memory();
     let mut encoder = Encoder::open(&settings, &video, None)?;
     let (began, cpu) = (Instant::now(), usage::cpu());
     let mut most_held = 0;
-    for number in 0..FRAMES {
+    for number in 0..load.all() {
         let source = loop {
             match pictures.iter().find(|picture| Arc::strong_count(picture) == 1) {
                 Some(picture) => break picture.clone(),
@@ -103,11 +103,106 @@ pub(crate) fn encode(port: u16, compression: Compression) -> Result<(), Problem>
     encoder.flush()?;
     while !matches!(encoder.receive_packet(None)?, Received::End) {}
     let (wall, cpu) = (began.elapsed(), usage::cpu() - cpu);
-    let lent = (most_held * picture::bytes()) as u64;
+    let lent = (most_held * kind.bytes()) as u64;
     let memory = beyond(idle).map(|bytes| bytes + lent);
     println!("{}", Usage { wall, cpu, memory });
     std::io::stdout().flush()?;
     Ok(())
+}
+
+/// The process that decodes.
+pub(crate) fn decode(load: Load, port: u16) -> Result<(), Problem> {
+    let settings = settings(Codec::Hevc, port, Compression::None);
+    let Load { kind, .. } = load;
+    let stream = Stream {
+        width: kind.width,
+        height: kind.height,
+        time_base: UNIT,
+        frame_rate: RATE,
+        extradata: parameter_sets(load)?,
+    };
+    let idle = usage::memory();
+    let mut decoder = Decoder::open(&settings, &stream, None)?;
+    let (mut began, cpu) = (Instant::now(), usage::cpu());
+    let mut received = 0;
+    // As FFmpeg's next filter, which has done with a picture when it comes for another.
+    let mut receive = |decoder: &mut Decoder, patience| -> Result<bool, Problem> {
+        let ReceivedPicture::Picture(picture) = decoder.receive_picture(patience)? else {
+            return Ok(false);
+        };
+        if picture.geometry.format != kind.pixels || picture.pts != Some(received as i64) {
+            return Err(format!("{picture:?} in place of picture {received}").into());
+        }
+        received += 1;
+        if received == load.before {
+            began = Instant::now();
+        }
+        Ok(true)
+    };
+    for number in 0..load.all() {
+        let pts = Some(number as i64);
+        let mut packet = AccessUnit {
+            pts,
+            dts: pts,
+            duration: 1,
+            keyframe: number == 0,
+            data: SLICE.to_vec(),
+            side_data: Vec::new(),
+        };
+        while let SentPacket::Full(back) = decoder.send_packet(packet)? {
+            packet = back;
+            receive(&mut decoder, None)?;
+        }
+        while receive(&mut decoder, Some(Duration::ZERO))? {}
+    }
+    decoder.flush()?;
+    while receive(&mut decoder, None)? {}
+    let (wall, cpu) = (began.elapsed(), usage::cpu() - cpu);
+    if received != load.all() {
+        return Err(format!("{received} of {} pictures came", load.all()).into());
+    }
+    println!("{}", Usage { wall, cpu, memory: beyond(idle) });
+    Ok(())
+}
+
+/// A slice of HEVC, as far as the synthetic decoder looks at it.
+const SLICE: [u8; 8] = [0, 0, 0, 1, 0x02, 0x01, 0xd0, 0x80];
+
+/// Those of a stream of such pictures.
+fn parameter_sets(load: Load) -> Result<Vec<u8>, Problem> {
+    struct Nobody;
+    impl PacketSink for Nobody {
+        fn packet(&self, _: EncodedPacket) {}
+        fn drained(&self) {}
+        fn failed(&self, _: Error) {}
+    }
+    let Load { kind, .. } = load;
+    let pixels = vtremote_backend::PixelFormat::ALL;
+    let pixels = pixels.into_iter().find(|format| *format as u8 == kind.pixels.to_wire());
+    let pixels = pixels.ok_or("a format that backends do not have")?;
+    let time_base = Ratio { num: UNIT.num, den: UNIT.den };
+    let codec = vtremote_backend::Codec::H265;
+    let config = EncoderConfig::new(codec, kind.width, kind.height, pixels, time_base);
+    Ok(Synthetic::default().open_encoder(&config, Arc::new(Nobody))?.parameter_sets)
+}
+
+/// Of time stamps.
+const UNIT: Rational = Rational { num: 1, den: 60 };
+/// Frames per second.
+const RATE: Rational = Rational { num: 60, den: 1 };
+
+/// Of a client.
+fn settings(codec: Codec, port: u16, compression: Compression) -> Settings {
+    Settings {
+        codec: Some(codec),
+        host: Some(format!("127.0.0.1:{port}")),
+        token: Some(String::new()),
+        inflight: IN_FLIGHT as u32,
+        compression: Some(compression),
+        slices: Some(true),
+        timeout: PATIENCE,
+        ..Settings::default()
+    }
 }
 
 /// Pictures that the session has not given back.

@@ -14,17 +14,16 @@ mod usage;
 
 use std::env;
 use std::error::Error;
+use std::fmt;
 use std::process::ExitCode;
 use std::str::FromStr;
 
-use vtremote_benches::picture;
+use vtremote_benches::picture::{Kind, NV12_1080P, P010_4K};
 use vtremote_planes::Compression;
 
 use process::Usage;
 use report::{Report, Unit};
 
-/// Frames of a run.
-const FRAMES: usize = 200;
 /// Pairs of runs.
 const PAIRS: usize = 20;
 /// The session's window, which is the default.
@@ -33,32 +32,82 @@ const IN_FLIGHT: usize = vtremote_client::DEFAULT_INFLIGHT as usize;
 /// Why something could not be measured.
 type Problem = Box<dyn Error + Send + Sync>;
 
-/// What both ends of one run have used. Of the bare socket, the sender takes the client's place.
+/// Pictures of 1080p, encoded: from the first on, opening a session aside.
+const ENCODE: Load = Load { kind: NV12_1080P, in_turn: IN_FLIGHT, before: 0, frames: 200 };
+/// The same, decoded.
+const DECODE: Load = Load { before: IN_FLIGHT, in_turn: DECODER_PICTURES, ..ENCODE };
+/// Pictures of 4K, decoded. 200 of them would take as long as all the rest together.
+const DECODE_4K: Load = Load { kind: P010_4K, frames: 60, ..DECODE };
+/// The pictures of the synthetic decoder.
+const DECODER_PICTURES: usize = 8;
+
+/// What a run moves.
+#[derive(Clone, Copy)]
+struct Load {
+    kind: Kind,
+    /// So many different pictures.
+    in_turn: usize,
+    /// Pictures until both ends have all their memory, which are not timed.
+    before: usize,
+    /// Pictures that are timed.
+    frames: usize,
+}
+
+impl Load {
+    /// All pictures of a run.
+    fn all(self) -> usize {
+        self.before + self.frames
+    }
+}
+
+impl fmt::Display for Load {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, in_turn, before, frames } = self;
+        write!(f, "{kind}:{in_turn}:{before}:{frames}")
+    }
+}
+
+impl FromStr for Load {
+    type Err = Problem;
+
+    fn from_str(text: &str) -> Result<Self, Problem> {
+        let parts: Vec<&str> = text.split(':').collect();
+        let [kind, in_turn, before, frames] = parts[..] else {
+            return Err(format!("{text}: no load").into());
+        };
+        let (kind, in_turn) = (kind.parse()?, in_turn.parse()?);
+        Ok(Self { kind, in_turn, before: before.parse()?, frames: frames.parse()? })
+    }
+}
+
+/// What both ends of one run have used. The bare socket's ends take the places of those that send and
+/// receive pictures.
 struct Run {
+    load: Load,
     client: Usage,
     server: Usage,
 }
 
 impl Run {
-    /// Frames per second, from the first that was sent to the last answer.
+    /// Frames per second, from the first that is timed to the last answer.
     fn fps(&self) -> f64 {
-        FRAMES as f64 / self.client.wall.as_secs_f64()
+        self.load.frames as f64 / self.client.wall.as_secs_f64()
     }
 
     /// Milliseconds per frame, both ends.
     fn cpu(&self) -> f64 {
-        cpu(&self.client) + cpu(&self.server)
+        self.cpu_of(&self.client) + self.cpu_of(&self.server)
     }
-}
 
-/// Milliseconds per frame.
-fn cpu(usage: &Usage) -> f64 {
-    usage.cpu.as_secs_f64() * 1000.0 / FRAMES as f64
-}
+    /// Milliseconds per frame, one end.
+    fn cpu_of(&self, end: &Usage) -> f64 {
+        end.cpu.as_secs_f64() * 1000.0 / self.load.all() as f64
+    }
 
-/// The most pictures' worth of memory at once.
-fn peak_frames(usage: &Usage) -> Option<f64> {
-    usage.memory.map(|bytes| bytes as f64 / picture::bytes() as f64)
+    /// The most pictures' worth of memory at once, one end.
+    fn peak_frames(&self, end: &Usage) -> Option<f64> {
+        end.memory.map(|bytes| bytes as f64 / self.load.kind.bytes() as f64)
+    }
 }
 
 fn main() -> ExitCode {
@@ -66,11 +115,15 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments[..] {
         [] => measure(),
-        ["bare-send", port] => parse(port).and_then(bare::send),
-        ["bare-receive"] => bare::receive(),
+        ["bare-send", load, port] => {
+            both(load, port).and_then(|(load, port)| bare::send(load, port))
+        }
+        ["bare-receive", load] => parse(load).and_then(bare::receive),
         ["serve"] => loopback::serve(),
-        ["encode", port, compression] => {
-            parse(port).and_then(|port| loopback::encode(port, parse(compression)?))
+        ["encode", load, port, compression] => both(load, port)
+            .and_then(|(load, port)| loopback::encode(load, port, parse(compression)?)),
+        ["decode", load, port] => {
+            both(load, port).and_then(|(load, port)| loopback::decode(load, port))
         }
         _ => Err("usage: vtremote-bench, without arguments".into()),
     };
@@ -87,39 +140,51 @@ fn parse<T: FromStr<Err: Into<Problem>>>(text: &str) -> Result<T, Problem> {
     text.parse().map_err(Into::into)
 }
 
+fn both(load: &str, port: &str) -> Result<(Load, u16), Problem> {
+    Ok((parse(load)?, parse(port)?))
+}
+
 fn measure() -> Result<(), Problem> {
     let mut report = Report::default();
     for compression in Compression::ALL {
-        encode_session(&mut report, compression)?;
+        let name = format!("loopback.{compression}");
+        let bare = || bare::run(ENCODE, false);
+        session(&mut report, &name, bare, || loopback::run_encode(ENCODE, compression))?;
     }
-    decode_session(&mut report);
+    for load in [DECODE, DECODE_4K] {
+        let name = format!("decode.{}", load.kind);
+        session(&mut report, &name, || bare::run(load, true), || loopback::run_decode(load))?;
+    }
     parts::collect(&mut report)?;
     report.write("target/bench")
 }
 
-/// An encode session of 1080p NV12 against the bare socket.
-fn encode_session(report: &mut Report, compression: Compression) -> Result<(), Problem> {
-    let pairs = pairs(&format!("loopback.{compression}"), || loopback::run(compression))?;
-    let mut figure = |name: &str, unit, value: &dyn Fn(&Pair) -> Option<f64>| {
-        report.add(format!("loopback.{compression}.{name}"), unit, pairs.iter().map(value))
+/// Sessions of one kind against the bare socket.
+fn session(
+    report: &mut Report,
+    name: &str,
+    bare: impl Fn() -> Result<Run, Problem>,
+    product: impl Fn() -> Result<Run, Problem>,
+) -> Result<(), Problem> {
+    let pairs = pairs(name, bare, product)?;
+    let mut figure = |figure: &str, unit, value: &dyn Fn(&Pair) -> Option<f64>| {
+        report.add(format!("{name}.{figure}"), unit, pairs.iter().map(value))
     };
     let ratio = |of: fn(&Run) -> f64| move |pair: &Pair| Some(of(&pair.product) / of(&pair.bare));
     figure("vs_bare_socket", Unit::Ratio, &ratio(Run::fps));
     figure("cpu_vs_bare_socket", Unit::Ratio, &ratio(Run::cpu));
     figure("cpu_ms_per_frame", Unit::Ms, &|pair| Some(pair.product.cpu()));
-    figure("client_cpu_ms_per_frame", Unit::Ms, &|pair| Some(cpu(&pair.product.client)));
-    figure("server_cpu_ms_per_frame", Unit::Ms, &|pair| Some(cpu(&pair.product.server)));
+    let of_product = |of: fn(&Run) -> f64| move |pair: &Pair| Some(of(&pair.product));
+    figure("client_cpu_ms_per_frame", Unit::Ms, &of_product(|run| run.cpu_of(&run.client)));
+    figure("server_cpu_ms_per_frame", Unit::Ms, &of_product(|run| run.cpu_of(&run.server)));
     figure("bare_cpu_ms_per_frame", Unit::Ms, &|pair| Some(pair.bare.cpu()));
-    figure("fps", Unit::Fps, &|pair| Some(pair.product.fps()));
+    figure("fps", Unit::Fps, &of_product(Run::fps));
     figure("bare_fps", Unit::Fps, &|pair| Some(pair.bare.fps()));
-    figure("client_peak_frames", Unit::Frames, &|pair| peak_frames(&pair.product.client));
-    figure("server_peak_frames", Unit::Frames, &|pair| peak_frames(&pair.product.server));
+    let peak =
+        |of: fn(&Run) -> &Usage| move |pair: &Pair| pair.product.peak_frames(of(&pair.product));
+    figure("client_peak_frames", Unit::Frames, &peak(|run| &run.client));
+    figure("server_peak_frames", Unit::Frames, &peak(|run| &run.server));
     Ok(())
-}
-
-/// A decode session of 4K P010 against the bare socket, downwards.
-fn decode_session(report: &mut Report) {
-    report.absent("decode.p010.4k.vs_bare_socket", "there is no decoding client yet");
 }
 
 /// Two runs next to each other.
@@ -129,15 +194,19 @@ struct Pair {
 }
 
 /// Pairs of runs, in turn with the one first and with the other.
-fn pairs(name: &str, product: impl Fn() -> Result<Run, Problem>) -> Result<Vec<Pair>, Problem> {
+fn pairs(
+    name: &str,
+    bare: impl Fn() -> Result<Run, Problem>,
+    product: impl Fn() -> Result<Run, Problem>,
+) -> Result<Vec<Pair>, Problem> {
     let pair = |number| {
         eprint!("\r{name}: pair {} of {PAIRS} ", number + 1);
         if number % 2 == 0 {
-            let bare = bare::run()?;
+            let bare = bare()?;
             Ok(Pair { bare, product: product()? })
         } else {
             let product = product()?;
-            Ok(Pair { bare: bare::run()?, product })
+            Ok(Pair { bare: bare()?, product })
         }
     };
     let pairs = (0..PAIRS).map(pair).collect();

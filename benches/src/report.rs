@@ -6,10 +6,9 @@ use std::path::Path;
 use std::thread;
 
 use serde_json::json;
-use vtremote_benches::picture;
 
 use crate::statistics::Quartiles;
-use crate::{FRAMES, IN_FLIGHT, PAIRS, Problem};
+use crate::{DECODE, DECODE_4K, DECODER_PICTURES, ENCODE, IN_FLIGHT, Load, PAIRS, Problem};
 
 /// What a figure is to be.
 enum Target {
@@ -123,12 +122,17 @@ impl Report {
     fn markdown(&self) -> Result<String, Problem> {
         let mut out = String::new();
         writeln!(out, "# Benchmarks\n\n{}\n", machine())?;
+        let moved = |load: &Load| {
+            let Load { kind, frames, .. } = load;
+            format!("{frames} pictures of {kind} ({} bytes each)", kind.bytes())
+        };
         writeln!(
             out,
-            "Medians of {PAIRS} pairs of runs of {FRAMES} frames, {}x{} NV12; the middle half of the runs \
-             in brackets. Ratios are of the two runs of a pair.\n",
-            picture::WIDTH,
-            picture::HEIGHT
+            "Medians of {PAIRS} pairs of runs; the middle half of the runs in brackets. Ratios are of the \
+             two runs of a pair. A run encodes {}, or decodes {} or {}.\n",
+            moved(&ENCODE),
+            moved(&DECODE),
+            moved(&DECODE_4K),
         )?;
         writeln!(out, "| figure | value | unit | target | |\n|---|---|---|---|---|")?;
         for (name, unit, Quartiles { q1, median, q3 }) in &self.figures {
@@ -150,19 +154,25 @@ impl Report {
 - **loopback.X**: an encode session, its planes uncompressed (none) or as LZ4 or Zstandard, between a
   client's process and a daemon's with the synthetic backend (`hash=off`), which reads no pixel. It
   begins with the first frame when the connection is configured, and ends with the last packet.
+- **decode.X**: a decode session of such pictures, uncompressed, from a daemon with the synthetic backend
+  (`hash=off`), which paints each of its {DECODER_PICTURES} pictures once and then sends them as they are, so
+  that no decoder's time is in it. The caller drops a picture before it asks for the next. The time is that
+  from the client's picture {before} to its last: by then both ends have all their memory.
 - **bare**: a process that writes as many pictures to a TCP connection of the same machine and one that
-  reads them into a buffer of one picture; TCP_NODELAY, the system's socket buffers. It ends when the
-  writer knows that all was read. The writer has {IN_FLIGHT} pictures in turn, as a session in full
-  flow has, so that both find as little of them in the caches.
+  reads them into a buffer of one picture; TCP_NODELAY, the system's socket buffers. Beside an encode
+  session it ends when the writer knows that all was read; beside a decode session the reader takes the
+  time, from the same picture on. The writer has as many pictures in turn as the session has in full flow
+  ({IN_FLIGHT} to encode, {DECODER_PICTURES} decoded), so that both find as little of them in the caches.
 - **cpu**: what both processes used, all threads and the kernel's work for them included; of the client
-  from the first frame to the end, of the daemon from before the connection to after it.
+  from the first frame to the end, of the daemon from before the connection to after it, per picture that
+  was moved, timed or not.
 - **peak_frames**: the most memory that a process had beyond what it had before the session (VmHWM - VmRSS
-  of /proc, so buffers, stacks and the codecs' contexts count), in pictures of {} bytes. The client's
-  own pictures are there before, so those that the session held at once are added. Sockets' buffers are
-  the kernel's and do not count.
+  of /proc, so buffers, stacks and the codecs' contexts count), in pictures. What an encode session's client
+  sends is there before, so the pictures that the session held at once are added. Sockets' buffers are the
+  kernel's and do not count.
 - **parts**: one call each, a thread of its own, by criterion.
 ",
-            picture::bytes()
+            before = DECODE.before,
         )?;
         Ok(out)
     }

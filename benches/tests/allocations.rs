@@ -11,10 +11,14 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use vtremote_backend::Codec::H264;
 use vtremote_backend::PixelFormat::Nv12;
 use vtremote_backend::{
-    Backend, EncodedPacket, EncoderConfig, Error, FrameInfo, PacketSink, Ratio,
+    Backend, CodedPacket, DecodedFrame, DecoderConfig, EncodedPacket, EncoderConfig, Error,
+    FrameInfo, FrameSink, PacketSink, Ratio,
 };
 use vtremote_backend_synthetic::{Script, Synthetic};
-use vtremote_client::{Encoder, Frame, InputFormat, OwnedPicture, Received, Sent, Settings, Video};
+use vtremote_client::{
+    AccessUnit, Decoder, Encoder, Frame, InputFormat, OwnedPicture, Received, ReceivedPicture,
+    Sent, SentPacket, Settings, Stream, Video,
+};
 use vtremote_link::Address;
 use vtremote_planes::Compression;
 use vtremote_proto::{Codec, Options, PixelFormat, Rational};
@@ -61,26 +65,32 @@ fn a_session_in_full_flow_allocates_nothing() {
     let port = daemon.addresses()[0].port();
     let stop = daemon.stop();
     let serving = thread::spawn(move || daemon.serve());
-    let mut counts = Vec::new();
+    let (mut encode, mut decode) = (Vec::new(), Vec::new());
     for compression in Compression::ALL {
         for slices in [false, true] {
             for format in [InputFormat::Wire(PixelFormat::Nv12), InputFormat::Yuv420p] {
-                let count = session(port, compression, slices, format);
-                counts.push((format!("{compression}, slices {slices}, {format:?}"), count));
+                let count = encode_session(port, compression, slices, format);
+                encode.push((format!("{compression}, slices {slices}, {format:?}"), count));
             }
+            let count = decode_session(&*backends[0], port, compression, slices);
+            decode.push((format!("{compression}, slices {slices}"), count));
         }
     }
     stop.stop();
     serving.join().unwrap();
-    // What a codec takes for its packets is its own affair.
-    let codec = backend_alone(&*backends[0]);
-    assert!(codec >= COUNTED, "nothing is counted");
-    let most = codec + GROWTH;
-    assert!(counts.iter().all(|(_, count)| *count <= most), "over {most}: {counts:#?}");
+    // What a codec takes for its packets or pictures is its own affair.
+    let encoder = encoder_alone(&*backends[0]);
+    // And the packet that the caller makes, and what the slices of a picture share until they are sent.
+    let decoder = decoder_alone(&*backends[0]) + 2 * COUNTED;
+    assert!(encoder >= COUNTED && decoder >= COUNTED, "nothing is counted");
+    for (alone, counts) in [(encoder, encode), (decoder, decode)] {
+        let most = alone + GROWTH;
+        assert!(counts.iter().all(|(_, count)| *count <= most), "over {most}: {counts:#?}");
+    }
 }
 
 /// Allocations of both ends while [`COUNTED`] frames pass.
-fn session(port: u16, compression: Compression, slices: bool, format: InputFormat) -> usize {
+fn encode_session(port: u16, compression: Compression, slices: bool, format: InputFormat) -> usize {
     let (width, height) = SIZE;
     let unit = Rational { num: 1, den: 25 };
     let video = Video { width, height, format, time_base: unit, frame_rate: unit };
@@ -127,24 +137,9 @@ fn session(port: u16, compression: Compression, slices: bool, format: InputForma
 }
 
 /// Allocations of the backend while it encodes as many frames for nobody.
-fn backend_alone(backend: &dyn Backend) -> usize {
-    #[derive(Default)]
-    struct Nobody(AtomicUsize);
-    impl PacketSink for Nobody {
-        fn packet(&self, _: EncodedPacket) {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-        fn drained(&self) {}
-        fn failed(&self, error: Error) {
-            panic!("{error}");
-        }
-    }
-    let time_base = Ratio { num: 1, den: 25 };
-    let (width, height) = SIZE;
-    let mut config = EncoderConfig::new(H264, width, height, Nv12, time_base);
-    config.gop = Some(GOP);
+fn encoder_alone(backend: &dyn Backend) -> usize {
     let nobody = Arc::new(Nobody::default());
-    let mut encoder = backend.open_encoder(&config, nobody.clone()).unwrap().codec;
+    let mut encoder = backend.open_encoder(&encoder_config(), nobody.clone()).unwrap().codec;
     let mut number = 0;
     let mut flow = |frames: usize| {
         for pts in number..number + frames as i64 {
@@ -161,6 +156,137 @@ fn backend_alone(backend: &dyn Backend) -> usize {
     let region = Region::new(HEAP);
     flow(COUNTED);
     count(&region)
+}
+
+/// A packet of a slice, as far as the synthetic decoder looks at it.
+const SLICE: [u8; 8] = [0, 0, 0, 1, 0x41, 0x9a, 0xd0, 0x80];
+
+/// Allocations of both ends and their caller while [`COUNTED`] packets become pictures.
+fn decode_session(
+    backend: &dyn Backend,
+    port: u16,
+    compression: Compression,
+    slices: bool,
+) -> usize {
+    let unit = Rational { num: 1, den: 25 };
+    let (width, height) = SIZE;
+    let stream =
+        Stream { width, height, time_base: unit, frame_rate: unit, extradata: extradata(backend) };
+    let settings = Settings {
+        codec: Some(Codec::H264),
+        host: Some(format!("127.0.0.1:{port}")),
+        token: Some(String::new()),
+        compression: Some(compression),
+        slices: Some(slices),
+        ..Settings::default()
+    };
+    let mut decoder = Decoder::open(&settings, &stream, None).unwrap();
+    let (mut number, mut shown) = (0, 0);
+    let mut flow = |packets: usize| {
+        let mut receive = |decoder: &mut Decoder, patience| {
+            let ReceivedPicture::Picture(picture) = decoder.receive_picture(patience).unwrap()
+            else {
+                return false;
+            };
+            assert_eq!(picture.pts, Some(shown));
+            shown += 1;
+            true
+        };
+        for pts in number..number + packets as i64 {
+            let mut packet = AccessUnit {
+                pts: Some(pts),
+                dts: Some(pts),
+                duration: 1,
+                keyframe: pts == 0,
+                data: SLICE.to_vec(),
+                side_data: Vec::new(),
+            };
+            while let SentPacket::Full(back) = decoder.send_packet(packet).unwrap() {
+                packet = back;
+                receive(&mut decoder, None);
+            }
+            while receive(&mut decoder, Some(Duration::ZERO)) {}
+        }
+        number += packets as i64;
+        while receive(&mut decoder, None) {}
+        assert_eq!(shown, number);
+    };
+    flow(WARM_UP);
+    let region = Region::new(HEAP);
+    flow(COUNTED);
+    count(&region)
+}
+
+/// The parameter sets of an encoder's stream.
+fn extradata(backend: &dyn Backend) -> Vec<u8> {
+    backend.open_encoder(&encoder_config(), Arc::new(Nobody::default())).unwrap().parameter_sets
+}
+
+fn encoder_config() -> EncoderConfig {
+    let (width, height) = SIZE;
+    let time_base = Ratio { num: 1, den: 25 };
+    EncoderConfig { gop: Some(GOP), ..EncoderConfig::new(H264, width, height, Nv12, time_base) }
+}
+
+/// Allocations of the backend, and for its packets, while it makes as many pictures for nobody.
+fn decoder_alone(backend: &dyn Backend) -> usize {
+    let (width, height) = SIZE;
+    let config = DecoderConfig {
+        codec: H264,
+        width,
+        height,
+        format: Nv12,
+        time_base: Ratio { num: 1, den: 25 },
+        extradata: Vec::new(),
+        max_delay: None,
+    };
+    let nobody = Arc::new(Nobody::default());
+    let mut decoder = backend.open_decoder(&config, nobody.clone()).unwrap().codec;
+    let mut number = 0;
+    let mut flow = |packets: usize| {
+        for pts in number..number + packets as i64 {
+            let (data, side_data) = (SLICE.to_vec(), Vec::new());
+            let pts = Some(pts);
+            let packet =
+                CodedPacket { pts, dts: pts, duration: 1, keyframe: false, data, side_data };
+            assert_eq!(decoder.submit(packet, Duration::from_secs(60)), Ok(None));
+        }
+        number += packets as i64;
+        while nobody.0.load(Ordering::SeqCst) < number as usize {
+            thread::yield_now();
+        }
+    };
+    flow(WARM_UP);
+    let region = Region::new(HEAP);
+    flow(COUNTED);
+    count(&region)
+}
+
+/// Counts what it gets, and has no use for it.
+#[derive(Default)]
+struct Nobody(AtomicUsize);
+
+impl PacketSink for Nobody {
+    fn packet(&self, _: EncodedPacket) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+    fn drained(&self) {}
+    fn failed(&self, error: Error) {
+        panic!("{error}");
+    }
+}
+
+impl FrameSink for Nobody {
+    fn frame(&self, _: DecodedFrame) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+    fn warning(&self, message: String) {
+        panic!("{message}");
+    }
+    fn drained(&self) {}
+    fn failed(&self, error: Error) {
+        panic!("{error}");
+    }
 }
 
 fn count(region: &Region<'_, System>) -> usize {

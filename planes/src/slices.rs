@@ -15,7 +15,7 @@ const ROWS_PER_SLICE: usize = 8 * STRIP_ROWS;
 ///
 /// There is always at least one, and never more than [`MAX_SLICES`] or than the plane has strips.
 /// Their sizes differ by a strip at most. A plane without rows is one slice without rows.
-pub fn slices(layout: Layout, wanted: usize) -> impl Iterator<Item = Range<usize>> {
+pub fn slices(layout: Layout, wanted: usize) -> impl Iterator<Item = Range<usize>> + Clone {
     let Layout { rows, .. } = layout;
     let strips = rows.div_ceil(STRIP_ROWS);
     let count = wanted.min(MAX_SLICES).min(strips).max(1);

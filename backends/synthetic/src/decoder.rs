@@ -230,7 +230,8 @@ impl Picturer {
     fn paint(&mut self, frame: &Frame) -> Result<DecodedFrame, End> {
         self.shows(self.geometry(frame.number));
         let (planes, slot) = self.pool.take(None).ok_or(End::Closed)?;
-        for (index, plane) in planes.iter().enumerate() {
+        let painted = if self.script.hash || slot.is_new { &planes[..] } else { &[] };
+        for (index, plane) in painted.iter().enumerate() {
             let rows = PlaneMemory::lend(plane, 0..plane.shape().rows);
             let mut rows = rows.map_err(|lent| End::Failed(Error::Internal(lent.to_string())))?;
             let (stride, row_bytes) = (rows.stride(), rows.row_bytes());

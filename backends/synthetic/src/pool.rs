@@ -26,6 +26,8 @@ struct State {
 /// A picture's place among the pool's; free again when this is dropped.
 pub(crate) struct Slot {
     pool: Arc<Pool>,
+    /// Nobody has had the picture's memory before.
+    pub(crate) is_new: bool,
 }
 
 impl Pool {
@@ -59,11 +61,11 @@ impl Pool {
             return None;
         }
         state.used += 1;
-        let slot = Slot { pool: Arc::clone(self) };
         let unread = |planes: &&Planes| planes.iter().all(|plane| Arc::strong_count(plane) == 1);
         let found = state.memory.iter().find(unread).cloned();
         let shapes = state.shapes.clone();
         drop(state);
+        let slot = Slot { pool: Arc::clone(self), is_new: found.is_none() };
         let planes = found.unwrap_or_else(|| {
             let allocate = |shape: &PlaneShape| Arc::new(PlaneMemory::allocate(*shape, ALIGN));
             let planes: Planes = shapes.iter().map(allocate).collect();

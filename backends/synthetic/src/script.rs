@@ -47,18 +47,18 @@ pub struct Reformat {
 /// | `double=FRAME` | a defect: that frame comes out twice |
 /// | `panic=FRAME` | a defect: submitting that frame panics |
 /// | `size=BYTES` | packets are filled up to that size |
-/// | `hash=off` | packets say nothing of the pixels, which saves reading them |
+/// | `hash=off` | packets say nothing of the pixels, which saves reading them; pictures are painted once |
 /// | `resize=FRAME:WxH` | decoders: that frame and those after it are of another size |
 /// | `format=FRAME:NAME` | decoders: likewise of another format, by FFmpeg's name: `nv12`, `p010le`, … |
 /// | `colors=FRAME` | decoders: likewise say what they are, see below |
 /// | `pictures=N` | how many pictures there are before the caller has to wait, 8 unless told |
 ///
 /// A decoder shows a frame as soon as the stream's dts lets it; with `reorder=N`, once N others
-/// wait. To it `size` and `hash` mean nothing. Its pictures have the size and format of the
-/// configuration, and of the rest of their [`Geometry`](vtremote_backend::Geometry) nothing is known;
-/// from `colors` on they are of full range, BT.2020 with the transfer of SMPTE 2084 (primaries 9,
-/// transfer 16, matrix 9), chroma top left (3), of two fields with the bottom one first, and their
-/// pixels are 4:3.
+/// wait. To it `size` means nothing. With `hash=off` it paints a picture's memory when that is new, and
+/// lets it be from then on. Its pictures have the size and format of the configuration, and of the
+/// rest of their [`Geometry`](vtremote_backend::Geometry) nothing is known; from `colors` on they are
+/// of full range, BT.2020 with the transfer of SMPTE 2084 (primaries 9, transfer 16, matrix 9), chroma
+/// top left (3), of two fields with the bottom one first, and their pixels are 4:3.
 ///
 /// Times are whole numbers with a unit: `20us`, `300ms`, `2s`. Each key is said at most once.
 ///
@@ -93,7 +93,7 @@ pub struct Script {
     pub panic: Option<u64>,
     /// Packets are at least so long, in bytes.
     pub size: usize,
-    /// Whether packets carry a hash of the pixels.
+    /// Whether packets carry a hash of the pixels, and each picture is made of its packet.
     pub hash: bool,
     /// Another size midway.
     pub resize: Option<Resize>,

@@ -120,6 +120,19 @@ fn frames_are_what_the_packets_say_in_every_format() {
 }
 
 #[test]
+fn with_hash_off_a_picture_is_painted_once_and_stays_as_it_is() {
+    let config = config(Codec::H264, PixelFormat::Nv12);
+    let packets: Vec<_> = (0..3).map(packet).collect();
+    let first = expected_frame(Codec::H264, &packets[0], config.format, 35, 19).unwrap();
+    let events = decode("hash=off,pictures=1", &config, &packets);
+    for (event, packet) in events.iter().zip(&packets) {
+        let Event::Frame(pts, pixels, _) = event else { panic!("no frame") };
+        assert!(*pts == packet.pts && *pixels == first);
+    }
+    assert!(matches!(events[3], Event::Drained));
+}
+
+#[test]
 fn pictures_change_midway_as_the_script_says_and_say_so() {
     let packets: Vec<_> = (0..4).map(packet).collect();
     let script = "resize=1:50x21,format=2:p010le,colors=3,pictures=1";

@@ -7,7 +7,7 @@
 use super::Shared;
 use super::line::{Line, Place, Step};
 use super::message::Message;
-use super::pixels::Pixels;
+use super::pixels::{Pixels, layouts};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -16,10 +16,10 @@ use vtremote_backend::{
     DecodedFrame, DecoderConfig, Error, Fields, FrameSink, Geometry, PixelFormat, SideData,
 };
 use vtremote_link::TICK;
-use vtremote_planes::{Compression, Compressor, Workers, default_slices, slices};
+use vtremote_planes::{Compression, Compressor, Job, Scratch, Workers, default_slices, slices};
 use vtremote_proto::{
     FrameBegin, FrameHead, GeometryChanges, NO_PTS, NO_REFERENCE, Rational, SliceHead, error_code,
-    frame_message, message, slice_message,
+    message,
 };
 
 /// Decoded pictures that may wait to be taken up; decoders bound themselves well below.
@@ -36,7 +36,7 @@ const MODE_RAW: u8 = 1;
 /// Takes the decoder's pictures to the session.
 pub(super) struct Frames {
     /// Takes them up one after the other.
-    pictures: Workers,
+    pictures: Workers<TakeUp>,
     sending: Arc<Sending>,
 }
 
@@ -45,7 +45,7 @@ struct Sending {
     session: Arc<Shared>,
     line: Arc<Line>,
     /// None where nothing is compressed.
-    compressors: Option<Workers>,
+    compressors: Option<Workers<Compress>>,
     compression: Compression,
     /// As configured.
     width: u32,
@@ -61,6 +61,62 @@ struct Sending {
     /// `x.geometry.v1` is in use.
     geometry: bool,
     begun: Mutex<Begun>,
+}
+
+/// What the decoder gave, in its turn.
+struct TakeUp {
+    sending: Arc<Sending>,
+    what: Given,
+}
+
+enum Given {
+    Frame(DecodedFrame),
+    /// Behind the pictures that came before.
+    Step(Step),
+}
+
+impl Job for TakeUp {
+    fn run(self, _: &mut Scratch) {
+        match self.what {
+            Given::Frame(frame) => self.sending.take_up(frame),
+            Given::Step(step) => Line::place(&self.sending.line).fill(step),
+        }
+    }
+}
+
+/// A part of a picture, to be compressed.
+struct Compress {
+    part: Part,
+    compression: Compression,
+    message: Message,
+    place: Place,
+}
+
+enum Part {
+    /// The last one says the picture's pts and what it is without compression, in bytes.
+    Slice(Slice, Option<(Option<i64>, u64)>),
+    Whole(Picture),
+}
+
+impl Job for Compress {
+    fn run(self, scratch: &mut Scratch) {
+        let Self { part, compression, mut message, place } = self;
+        let compressor = &mut scratch.compressor;
+        let made = match part {
+            Part::Slice(slice, last) => {
+                slice.compressed(compression, compressor, &mut message).map(|()| last)
+            }
+            Part::Whole(picture) => {
+                let (pts, raw) = (picture.pts, picture.raw);
+                whole(picture, compression, compressor, &mut message).map(|()| Some((pts, raw)))
+            }
+        };
+        place.fill(match made {
+            Ok(Some((pts, raw))) => Step::Last { message, pts, raw },
+            Ok(None) => Step::Part(message),
+            Err(text) => Step::Refused(error_code::INTERNAL, text),
+        });
+    }
 }
 
 /// What pictures before have said.
@@ -123,17 +179,14 @@ impl Frames {
         self.sending.session.wait_until(wait, |_| false);
     }
 
-    /// Behind the pictures that came before.
-    fn step(&self, step: Step) {
-        let sending = Arc::clone(&self.sending);
-        self.pictures.run(Box::new(move |_| Line::place(&sending.line).fill(step)));
+    fn give(&self, what: Given) {
+        self.pictures.run(TakeUp { sending: Arc::clone(&self.sending), what });
     }
 }
 
 impl FrameSink for Frames {
     fn frame(&self, frame: DecodedFrame) {
-        let sending = Arc::clone(&self.sending);
-        self.pictures.run(Box::new(move |_| sending.take_up(frame)));
+        self.give(Given::Frame(frame));
     }
 
     fn warning(&self, message: String) {
@@ -142,29 +195,28 @@ impl FrameSink for Frames {
     }
 
     fn drained(&self) {
-        self.step(Step::Drained);
+        self.give(Given::Step(Step::Drained));
     }
 
     fn failed(&self, error: Error) {
-        self.step(Step::Failed(error));
+        self.give(Given::Step(Step::Failed(error)));
     }
 }
 
 impl Sending {
     /// Sends a picture, or ends the session with the reason why it cannot be sent.
     fn take_up(&self, frame: DecodedFrame) {
-        let cuts = match self.slices {
-            true => cuts(&frame.geometry),
-            false => Vec::new(),
+        let parts = match self.compressors {
+            Some(_) if self.slices => 1 + cuts(&frame.geometry).count(),
+            _ => 1,
         };
-        let parts = if self.compressors.is_some() { 1 + cuts.len() } else { 1 };
         if !self.waits_for_room(parts) {
             return;
         }
         let first = Line::place(&self.line);
         match self.checked(frame) {
-            Ok(picture) if self.slices => self.send_slices(picture, cuts, first),
-            Ok(picture) => self.send_whole(picture, first),
+            Ok((picture, geometry)) if self.slices => self.send_slices(picture, &geometry, first),
+            Ok((picture, _)) => self.send_whole(picture, first),
             Err((code, text)) => first.fill(Step::Refused(code, text)),
         }
     }
@@ -187,10 +239,11 @@ impl Sending {
     }
 
     /// Whether the client can have this picture, and as what.
-    fn checked(&self, frame: DecodedFrame) -> Result<Picture, Refusal> {
+    fn checked(&self, frame: DecodedFrame) -> Result<(Picture, Geometry), Refusal> {
         let DecodedFrame { pts, duration, geometry, picture, side_data } = frame;
         let Geometry { mut format, width, height, .. } = geometry;
-        let pixels = Pixels::lent(picture, format, width, height);
+        let pixels =
+            on_the_wire(format).and_then(|format| Pixels::lent(picture, format, width, height));
         let mut pixels = pixels.ok_or_else(|| {
             let text = format!("the decoder's picture is not {width}x{height} {}", format.name());
             (error_code::INTERNAL, text)
@@ -222,12 +275,14 @@ impl Sending {
                 }
             }
         }
-        let geometry = told(&geometry, format).map_err(|text| (error_code::BUSY_OR_CODEC, text))?;
+        let shown = Geometry { format, ..geometry };
+        let geometry = told(&shown).map_err(|text| (error_code::BUSY_OR_CODEC, text))?;
         let raw = pixels.layouts().map(|plane| plane.row_bytes * plane.rows).sum::<usize>() as u64;
         let planes = geometry.format.planes();
         let head = FrameHead { pts: pts.unwrap_or(NO_PTS), duration, flags: 0, planes };
         let side_data = if self.side_data { self.fitting(side_data) } else { Vec::new() };
-        Ok(Picture { pixels: Arc::new(pixels), pts, head, geometry, side_data, raw })
+        let pixels = Arc::new(pixels);
+        Ok((Picture { pixels, pts, head, geometry, side_data, raw }, shown))
     }
 
     /// As many records as a message takes besides the geometry.
@@ -251,16 +306,16 @@ impl Sending {
     }
 
     /// As FRAME_BEGIN and SLICEs.
-    fn send_slices(&self, picture: Picture, cuts: Vec<(usize, Range<usize>)>, first: Place) {
-        let (frame_id, begin) = self.begin(&picture, cuts.len());
-        let mut message = Message::default();
-        match begin {
-            Ok(begin) => message.push(begin),
+    fn send_slices(&self, picture: Picture, shown: &Geometry, first: Place) {
+        let cuts = cuts(shown);
+        let count = cuts.clone().count();
+        let mut message = self.session.message();
+        let frame_id = match self.begin(&picture, count, message.heads()) {
+            Ok(frame_id) => frame_id,
             Err(text) => return first.fill(Step::Refused(error_code::INTERNAL, text)),
-        }
+        };
         let Picture { pixels, pts, raw, .. } = picture;
-        let last = cuts.len() - 1;
-        let slices = cuts.into_iter().enumerate().map(|(index, (plane, rows))| {
+        let slices = cuts.enumerate().map(|(index, (plane, rows))| {
             let pixels = Arc::clone(&pixels);
             Slice { pixels, frame_id, index, plane, rows }
         });
@@ -275,29 +330,23 @@ impl Sending {
         };
         first.fill(Step::Part(message));
         for slice in slices {
-            let place = Line::place(&self.line);
-            let compression = self.compression;
-            compressors.run(Box::new(move |scratch| {
-                let is_last = slice.index == last;
-                let mut message = Message::default();
-                let made = slice.compressed(compression, &mut scratch.compressor, &mut message);
-                place.fill(match made {
-                    Ok(()) if is_last => Step::Last { message, pts, raw },
-                    Ok(()) => Step::Part(message),
-                    Err(text) => Step::Refused(error_code::INTERNAL, text),
-                });
-            }));
+            let last = (slice.index + 1 == count).then_some((pts, raw));
+            compressors.run(self.compress(Part::Slice(slice, last), Line::place(&self.line)));
         }
     }
 
-    /// The id and the FRAME_BEGIN of the next picture.
-    fn begin(&self, picture: &Picture, slices: usize) -> (u32, Result<Vec<u8>, String>) {
+    fn compress(&self, part: Part, place: Place) -> Compress {
+        Compress { part, compression: self.compression, message: self.session.message(), place }
+    }
+
+    /// Appends the FRAME_BEGIN of the next picture, and gives its id.
+    fn begin(&self, picture: &Picture, slices: usize, out: &mut Vec<u8>) -> Result<u32, String> {
         let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
         let frame_id = begun.frame_id;
         begun.frame_id = frame_id.wrapping_add(1);
         let changed = begun.changes.next(picture.geometry);
         drop(begun);
-        let (mut records, mut bytes) = (Vec::new(), Vec::new());
+        let mut records = Vec::new();
         let encoded = vtremote_proto::SideData::new(&borrowed(&picture.side_data), &mut records)
             .and_then(|side_data| {
                 let begin = FrameBegin {
@@ -310,54 +359,47 @@ impl Sending {
                     geometry: changed.filter(|_| self.geometry),
                     side_data,
                 };
-                begin.encode(&mut bytes)
+                begin.encode(out)
             });
-        (frame_id, encoded.map(|()| bytes).map_err(|error| error.to_string()))
+        encoded.map(|()| frame_id).map_err(|error| error.to_string())
     }
 
     /// As a FRAME.
     fn send_whole(&self, picture: Picture, place: Place) {
-        let compression = self.compression;
-        let send = move |compressor: &mut Compressor| {
-            let (pts, raw) = (picture.pts, picture.raw);
-            match whole(picture, compression, compressor) {
-                Ok(message) => place.fill(Step::Last { message, pts, raw }),
-                Err(text) => place.fill(Step::Refused(error_code::INTERNAL, text)),
-            }
-        };
+        let work = self.compress(Part::Whole(picture), place);
         match &self.compressors {
-            None => send(&mut Compressor::new()),
-            Some(compressors) => {
-                compressors.run(Box::new(move |scratch| send(&mut scratch.compressor)));
-            }
+            // It compresses nothing.
+            None => work.run(&mut Scratch::default()),
+            Some(compressors) => compressors.run(work),
         }
     }
 }
 
-/// The slices of a picture: plane and rows. About one for 128 luma rows, and a quarter as many of
-/// chroma.
-fn cuts(geometry: &Geometry) -> Vec<(usize, Range<usize>)> {
-    let Geometry { format, width, height, .. } = *geometry;
-    let (luma, chroma) = default_slices(height as usize);
-    let mut cuts = Vec::new();
-    for (plane, shape) in format.planes(width, height).into_iter().enumerate() {
-        let layout = vtremote_planes::Layout { row_bytes: shape.row_bytes, rows: shape.rows };
-        let wanted = if plane == 0 { luma } else { chroma };
-        cuts.extend(slices(layout, wanted).map(|rows| (plane, rows)));
-    }
-    cuts
+/// The format's number on the wire.
+fn on_the_wire(format: PixelFormat) -> Option<vtremote_proto::PixelFormat> {
+    vtremote_proto::PixelFormat::from_wire(format as u8)
 }
 
-/// What the client is told of a picture that is sent in this format. What cannot be said is not
-/// told, but for the size.
-fn told(geometry: &Geometry, format: PixelFormat) -> Result<vtremote_proto::Geometry, String> {
-    let Geometry { width, height, color, fields, sample_aspect_ratio, .. } = *geometry;
+/// The slices of a picture: plane and rows. About one for 128 luma rows, and a quarter as many of
+/// chroma.
+fn cuts(geometry: &Geometry) -> impl Iterator<Item = (usize, Range<usize>)> + Clone + use<> {
+    let Geometry { format, width, height, .. } = *geometry;
+    let (luma, chroma) = default_slices(height as usize);
+    let planes = on_the_wire(format).map(|format| layouts(format, width, height));
+    planes.into_iter().flatten().enumerate().flat_map(move |(plane, layout)| {
+        let wanted = if plane == 0 { luma } else { chroma };
+        slices(layout, wanted).map(move |rows| (plane, rows))
+    })
+}
+
+/// What the client is told of a picture. What cannot be said is not told, but for the size.
+fn told(geometry: &Geometry) -> Result<vtremote_proto::Geometry, String> {
+    let Geometry { format, width, height, color, fields, sample_aspect_ratio, .. } = *geometry;
     let most = message::MAX_SIDE;
     if ![width, height].iter().all(|side| (1..=most).contains(side)) {
         return Err(format!("the stream is {width}x{height}: 1 to {most} each way can be sent"));
     }
-    let on_the_wire = vtremote_proto::PixelFormat::from_wire(format as u8);
-    let format = on_the_wire.ok_or_else(|| format!("{} has no number", format.name()))?;
+    let format = on_the_wire(format).ok_or_else(|| format!("{} has no number", format.name()))?;
     let ratio = sample_aspect_ratio.filter(|ratio| ratio.num.max(ratio.den) <= i32::MAX as u32);
     let (num, den) = ratio.map_or((0, 0), |ratio| (ratio.num, ratio.den));
     Ok(vtremote_proto::Geometry {
@@ -386,8 +428,9 @@ struct Slice {
 }
 
 impl Slice {
-    fn head(&self, mode: u8, len: usize) -> Result<Vec<u8>, String> {
-        let head = slice_message(&SliceHead {
+    /// Appends what comes before the data.
+    fn head(&self, mode: u8, len: usize, message: &mut Message) -> Result<(), String> {
+        let head = SliceHead {
             frame_id: self.frame_id,
             index: number(self.index),
             plane: number(self.plane),
@@ -395,15 +438,16 @@ impl Slice {
             first_row: number(self.rows.start),
             rows: number(self.rows.len()),
             len: number(len),
-        });
-        head.map_err(|error| error.to_string())
+        };
+        head.encode(message.heads()).map_err(|error| error.to_string())
     }
 
     /// Appended with the rows as they lie in the picture.
     fn raw(self, mode: u8, message: &mut Message) -> Result<(), String> {
         let (_, layout) = self.pixels.source(self.plane);
-        message.push(self.head(mode, layout.row_bytes * self.rows.len())?);
-        message.push_rows(self.pixels, self.plane, self.rows);
+        self.head(mode, layout.row_bytes * self.rows.len(), message)?;
+        let at = message.heads().len();
+        message.insert_rows(at, self.pixels, self.plane, self.rows);
         Ok(())
     }
 
@@ -415,59 +459,53 @@ impl Slice {
         message: &mut Message,
     ) -> Result<(), String> {
         let (source, layout) = self.pixels.source(self.plane);
-        let mut body = Vec::new();
+        let mut body = message.buffer();
         let packed =
             compressor.compress(compression, &source, layout, self.rows.clone(), &mut body);
         packed.map_err(|error| error.to_string())?;
         if body.len() >= layout.row_bytes * self.rows.len() {
             return self.raw(MODE_RAW, message);
         }
-        // It waits to be written: not with the memory that the worst case would have taken.
-        body.shrink_to_fit();
-        message.push(self.head(MODE_COMPRESSED, body.len())?);
-        message.push(body);
+        self.head(MODE_COMPRESSED, body.len(), message)?;
+        let at = message.heads().len();
+        message.insert_made(at, body);
         Ok(())
     }
 }
 
-/// The FRAME message of a picture.
+/// Appends the FRAME of a picture.
 fn whole(
     picture: Picture,
     compression: Compression,
     compressor: &mut Compressor,
-) -> Result<Message, String> {
+    message: &mut Message,
+) -> Result<(), String> {
     let Picture { pixels, head, side_data, .. } = picture;
-    let mut planes = Vec::new();
-    let mut bodies = Vec::new();
-    for (plane, layout) in pixels.layouts().enumerate() {
-        let body = match compression {
-            Compression::None => None,
+    let mut heads = [(0, 0, 0); message::MAX_PLANES as usize];
+    let mut planes = 0;
+    for ((plane, layout), entry) in pixels.layouts().enumerate().zip(&mut heads) {
+        let at = FrameHead::before_plane(plane);
+        let len = match compression {
+            Compression::None => {
+                message.insert_rows(at, Arc::clone(&pixels), plane, 0..layout.rows);
+                layout.row_bytes * layout.rows
+            }
             compression => {
-                let mut body = Vec::new();
+                let mut body = message.buffer();
                 let (source, _) = pixels.source(plane);
                 let rows = 0..layout.rows;
                 let packed = compressor.compress(compression, &source, layout, rows, &mut body);
                 packed.map_err(|error| error.to_string())?;
-                body.shrink_to_fit();
-                Some(body)
+                let len = body.len();
+                message.insert_made(at, body);
+                len
             }
         };
-        let len = body.as_ref().map_or(layout.row_bytes * layout.rows, Vec::len);
-        planes.push((number(layout.row_bytes), number(layout.rows), number(len)));
-        bodies.push(body);
+        *entry = (number(layout.row_bytes), number(layout.rows), number(len));
+        planes += 1;
     }
-    let parts = frame_message(&head, &planes, &borrowed(&side_data));
-    let parts = parts.map_err(|error| error.to_string())?;
-    let mut message = Message::default();
-    for (plane, (head, body)) in parts.heads.into_iter().zip(bodies).enumerate() {
-        message.push(head);
-        match body {
-            Some(body) => message.push(body),
-            None => message.push_rows(Arc::clone(&pixels), plane, 0..planes[plane].1 as usize),
-        }
-    }
-    message.push(parts.tail);
-    Ok(message)
+    let encoded = head.encode(&heads[..planes], &borrowed(&side_data), message.heads());
+    encoded.map_err(|error| error.to_string())
 }
 
 fn borrowed(records: &[SideData]) -> Vec<(u32, &[u8])> {

@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// Buckets a doubling of time.
@@ -10,14 +9,15 @@ const MAX_WAITING: usize = 1024;
 
 /// How long the backend had each frame, in a histogram of fixed size.
 pub(super) struct Latency {
-    waiting: BTreeMap<i64, Instant>,
+    /// In no order: they are few.
+    waiting: Vec<(i64, Instant)>,
     buckets: Box<[u32; BUCKETS]>,
     count: u64,
 }
 
 impl Default for Latency {
     fn default() -> Self {
-        Latency { waiting: BTreeMap::new(), buckets: Box::new([0; BUCKETS]), count: 0 }
+        Latency { waiting: Vec::new(), buckets: Box::new([0; BUCKETS]), count: 0 }
     }
 }
 
@@ -25,13 +25,14 @@ impl Latency {
     /// The backend has the frame of this pts.
     pub(super) fn begin(&mut self, pts: i64) {
         if self.waiting.len() < MAX_WAITING {
-            self.waiting.insert(pts, Instant::now());
+            self.waiting.push((pts, Instant::now()));
         }
     }
 
     /// And has given its output.
     pub(super) fn end(&mut self, pts: i64) {
-        if let Some(began) = self.waiting.remove(&pts) {
+        if let Some(at) = self.waiting.iter().position(|(waiting, _)| *waiting == pts) {
+            let (_, began) = self.waiting.swap_remove(at);
             self.add(began.elapsed());
         }
     }

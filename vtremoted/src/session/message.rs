@@ -13,22 +13,23 @@ pub(super) struct Message {
     heads: Vec<u8>,
     /// Bulk data, and how many bytes of the heads come before it.
     bodies: Vec<(usize, Body)>,
+    /// The memory of made bodies that were written, for those to come.
+    spare: Vec<Vec<u8>>,
 }
 
 enum Body {
-    Bytes(Vec<u8>),
+    /// What a codec gave.
+    Given(Vec<u8>),
+    /// What was compressed.
+    Made(Vec<u8>),
     /// Rows of a plane, without padding, from where the decoder has put them.
-    Rows {
-        picture: Arc<Pixels>,
-        plane: usize,
-        rows: Range<usize>,
-    },
+    Rows { picture: Arc<Pixels>, plane: usize, rows: Range<usize> },
 }
 
 impl Body {
     fn len(&self) -> usize {
         match self {
-            Body::Bytes(bytes) => bytes.len(),
+            Body::Given(bytes) | Body::Made(bytes) => bytes.len(),
             Body::Rows { picture, plane, rows } => picture.source(*plane).1.row_bytes * rows.len(),
         }
     }
@@ -37,7 +38,7 @@ impl Body {
 impl Message {
     /// Without bulk data.
     pub(super) fn control(bytes: Vec<u8>) -> Self {
-        Message { heads: bytes, bodies: Vec::new() }
+        Message { heads: bytes, ..Message::default() }
     }
 
     pub(super) fn into_heads(self) -> Vec<u8> {
@@ -51,23 +52,40 @@ impl Message {
 
     /// Bulk data, behind the first `at` bytes of the heads.
     pub(super) fn insert(&mut self, at: usize, body: Vec<u8>) {
-        self.bodies.push((at, Body::Bytes(body)));
+        self.bodies.push((at, Body::Given(body)));
     }
 
-    /// Bulk data, behind all that is there.
-    pub(super) fn push(&mut self, part: Vec<u8>) {
-        self.insert(self.heads.len(), part);
+    /// An empty buffer, with the memory of an earlier one if there is any.
+    pub(super) fn buffer(&mut self) -> Vec<u8> {
+        self.spare.pop().unwrap_or_default()
     }
 
-    /// Rows of a picture, behind all that is there. It is held until the message was written.
-    pub(super) fn push_rows(&mut self, picture: Arc<Pixels>, plane: usize, rows: Range<usize>) {
-        self.bodies.push((self.heads.len(), Body::Rows { picture, plane, rows }));
+    /// Bulk data in a [`Message::buffer`], behind the first `at` bytes of the heads.
+    pub(super) fn insert_made(&mut self, at: usize, body: Vec<u8>) {
+        self.bodies.push((at, Body::Made(body)));
+    }
+
+    /// Rows of a picture, behind the first `at` bytes of the heads. It is held until the message was
+    /// written.
+    pub(super) fn insert_rows(
+        &mut self,
+        at: usize,
+        picture: Arc<Pixels>,
+        plane: usize,
+        rows: Range<usize>,
+    ) {
+        self.bodies.push((at, Body::Rows { picture, plane, rows }));
     }
 
     /// Forgets everything but the memory.
     pub(super) fn clear(&mut self) {
         self.heads.clear();
-        self.bodies.clear();
+        for (_, body) in self.bodies.drain(..) {
+            if let Body::Made(mut bytes) = body {
+                bytes.clear();
+                self.spare.push(bytes);
+            }
+        }
     }
 
     /// Fills `slices` with what follows the first `skip` bytes; says how many of them.
@@ -82,7 +100,7 @@ impl Message {
                 continue;
             }
             match body {
-                Body::Bytes(bytes) => gathered.add(bytes),
+                Body::Given(bytes) | Body::Made(bytes) => gathered.add(bytes),
                 Body::Rows { picture, plane, rows } => {
                     picture.pieces(*plane, rows.clone()).for_each(|piece| gathered.add(piece));
                 }
@@ -126,8 +144,8 @@ mod tests {
         message.heads().extend([1, 2, 3, 6]);
         message.insert(2, vec![7, 8]);
         message.insert(3, Vec::new());
-        message.insert(3, vec![9]);
-        message.push(vec![5]);
+        message.insert_made(3, vec![9]);
+        message.insert(4, vec![5]);
         message.heads().push(4);
         let whole = [1, 2, 7, 8, 3, 9, 6, 5, 4];
         for skip in 0..=whole.len() {
@@ -139,5 +157,7 @@ mod tests {
         }
         message.clear();
         assert_eq!(message.gather(0, &mut [IoSlice::new(&[]); PIECES]), 0);
+        let again = message.buffer();
+        assert!(again.is_empty() && again.capacity() > 0);
     }
 }

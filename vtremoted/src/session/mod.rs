@@ -32,8 +32,9 @@ use vtremote_backend::Error as BackendError;
 use vtremote_link::{Closer, Link};
 use vtremote_proto::{End, OutputError, Server, ServerSettings, error_code};
 
-/// Messages whose memory is kept: as many as wait while a window's worth of packets comes at once.
-const SPARE: usize = 32;
+/// Messages whose memory is kept: as many as wait while a window's worth of packets comes at once, or the
+/// slices of the pictures that wait while the client does not read.
+const SPARE: usize = 128;
 
 /// What the threads of one session share.
 pub(crate) struct Shared {

@@ -1,19 +1,16 @@
 //! The planes of a decoded picture, to be read by whoever sends them.
 
 use std::ops::Range;
-use vtremote_backend::{PixelFormat, PlaneShape, Reference};
+use vtremote_backend::{PlaneShape, Reference};
 use vtremote_planes::{Layout, Source};
+use vtremote_proto::PixelFormat;
 
 /// A picture's planes: the decoder's own memory, or a copy in another format.
-pub(super) struct Pixels {
-    memory: Memory,
-    shapes: Vec<PlaneShape>,
-}
-
-enum Memory {
+pub(super) enum Pixels {
+    /// The decoder's memory.
     Lent(Reference),
     /// Rows without padding.
-    Made(Vec<Vec<u8>>),
+    Made(Vec<(PlaneShape, Vec<u8>)>),
 }
 
 impl Pixels {
@@ -24,39 +21,45 @@ impl Pixels {
         width: u32,
         height: u32,
     ) -> Option<Self> {
-        let shapes = format.planes(width, height);
-        let as_told = picture.planes().iter().map(|plane| plane.shape()).eq(shapes.iter().copied());
-        as_told.then_some(Pixels { memory: Memory::Lent(picture), shapes })
+        let told = layouts(format, width, height);
+        let as_told = picture.planes().iter().map(|plane| layout(plane.shape())).eq(told);
+        as_told.then_some(Pixels::Lent(picture))
     }
 
     /// The same picture, of NV12, in P010: 16 bits a sample with the value in the high 8.
     pub(super) fn widened(&self) -> Self {
-        let planes = (0..self.shapes.len()).map(|plane| {
-            let rows = self.pieces(plane, 0..self.shapes[plane].rows);
-            rows.flatten().flat_map(|&sample| u16::from(sample).rotate_left(8).to_le_bytes())
+        let planes = self.layouts().enumerate().map(|(plane, Layout { row_bytes, rows })| {
+            let samples = self.pieces(plane, 0..rows).flatten();
+            let wide = samples.flat_map(|&sample| u16::from(sample).rotate_left(8).to_le_bytes());
+            (PlaneShape { row_bytes: 2 * row_bytes, rows }, wide.collect())
         });
-        let memory = Memory::Made(planes.map(Iterator::collect).collect());
-        let wide = |shape: &PlaneShape| PlaneShape { row_bytes: 2 * shape.row_bytes, ..*shape };
-        Pixels { memory, shapes: self.shapes.iter().map(wide).collect() }
+        Pixels::Made(planes.collect())
     }
 
     /// What its planes are without padding.
     pub(super) fn layouts(&self) -> impl Iterator<Item = Layout> + Clone {
-        self.shapes.iter().map(|shape| Layout { row_bytes: shape.row_bytes, rows: shape.rows })
+        (0..).map_while(|plane| self.plane(plane).map(|(shape, ..)| layout(shape)))
+    }
+
+    /// A plane's shape, its bytes, and how many there are from one row to the next.
+    fn plane(&self, plane: usize) -> Option<(PlaneShape, &[u8], usize)> {
+        match self {
+            Pixels::Lent(picture) => {
+                let plane = picture.planes().get(plane)?;
+                Some((plane.shape(), plane.bytes(), plane.stride()))
+            }
+            Pixels::Made(planes) => {
+                let (shape, bytes) = planes.get(plane)?;
+                Some((*shape, bytes, shape.row_bytes))
+            }
+        }
     }
 
     /// Where a plane's rows lie. A plane that it does not have has none.
     pub(super) fn source(&self, plane: usize) -> (Source<'_>, Layout) {
-        let PlaneShape { row_bytes, rows } =
-            self.shapes.get(plane).copied().unwrap_or(PlaneShape { row_bytes: 0, rows: 0 });
-        let (data, stride) = match &self.memory {
-            Memory::Lent(picture) => {
-                picture.planes().get(plane).map(|plane| (plane.bytes(), plane.stride()))
-            }
-            Memory::Made(planes) => planes.get(plane).map(|plane| (&plane[..], row_bytes)),
-        }
-        .unwrap_or_default();
-        (Source::Rows { data, stride }, Layout { row_bytes, rows })
+        let none = (PlaneShape { row_bytes: 0, rows: 0 }, &[][..], 0);
+        let (shape, data, stride) = self.plane(plane).unwrap_or(none);
+        (Source::Rows { data, stride }, layout(shape))
     }
 
     /// The bytes of rows in pieces that lie together: one, or one a row where padding is between.
@@ -77,6 +80,22 @@ impl Pixels {
     }
 }
 
+fn layout(shape: PlaneShape) -> Layout {
+    Layout { row_bytes: shape.row_bytes, rows: shape.rows }
+}
+
+/// The planes of such a picture without padding.
+pub(super) fn layouts(
+    format: PixelFormat,
+    width: u32,
+    height: u32,
+) -> impl Iterator<Item = Layout> + Clone {
+    (0..format.planes()).map(move |plane| {
+        let (row_bytes, rows) = format.plane_layout(width, height, plane);
+        Layout { row_bytes, rows }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,7 +104,7 @@ mod tests {
 
     /// A picture of 5x3 whose bytes are plane, row and column, with padding of 0xee.
     fn picture(align: usize) -> Pixels {
-        let planes: Vec<_> = PixelFormat::Nv12
+        let planes: Vec<_> = vtremote_backend::PixelFormat::Nv12
             .planes(5, 3)
             .into_iter()
             .enumerate()
@@ -139,7 +158,7 @@ mod tests {
         for (format, height) in
             [(PixelFormat::Nv12, 4), (PixelFormat::P010, 3), (PixelFormat::Bgra, 3)]
         {
-            let Memory::Lent(reference) = picture(1).memory else { unreachable!() };
+            let Pixels::Lent(reference) = picture(1) else { unreachable!() };
             assert!(Pixels::lent(reference, format, 5, height).is_none());
         }
     }
