@@ -18,7 +18,7 @@ fn video(format: PixelFormat) -> Video {
 
 fn settings(host: &str) -> Settings {
     let (codec, host) = (Some(Codec::H264), Some(host.to_owned()));
-    Settings { codec, host, timeout: Duration::from_millis(300), ..Settings::default() }
+    Settings { codec, host, ..Settings::default() }
 }
 
 /// The line, without the server's address, and its kind.
@@ -135,7 +135,8 @@ fn other_software() {
 #[test]
 fn a_server_that_never_answers() {
     let (address, held) = accept_tcp(|stream| stream);
-    let (kind, line) = refused(&settings(&address), &video(PixelFormat::Nv12));
+    let impatient = Settings { timeout: Duration::from_millis(300), ..settings(&address) };
+    let (kind, line) = refused(&impatient, &video(PixelFormat::Nv12));
     assert_eq!(kind, ErrorKind::Timeout);
     let expected = "connected, but no answer within 300 ms: is it vtremoted that listens there?";
     assert_eq!(line, expected);

@@ -30,8 +30,8 @@ pub(crate) fn guard<T>(otherwise: T, call: impl FnOnce() -> T) -> T {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(value) => value,
         Err(payload) => {
-            // Dropping it could panic again.
-            std::mem::forget(payload);
+            // Dropping it could panic again. What that gives is not dropped.
+            std::mem::forget(catch_unwind(AssertUnwindSafe(|| drop(payload))));
             otherwise
         }
     }

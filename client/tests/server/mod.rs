@@ -84,7 +84,7 @@ pub enum Fate {
     Vanish,
     /// Reads on, and says nothing any more.
     Mute,
-    /// Neither reads nor writes for a second, then closes.
+    /// Neither reads nor writes for so long that a slow client has gone by then, then closes.
     Freeze,
     /// ERROR.
     Fail,
@@ -226,7 +226,7 @@ impl Session {
                     return self.served;
                 }
                 Some(Fate::Freeze) => {
-                    thread::sleep(Duration::from_secs(1));
+                    thread::sleep(Duration::from_secs(3));
                     self.fate = Some(Fate::Vanish);
                     continue;
                 }
