@@ -369,9 +369,9 @@ fn servers_that_go_wrong_while_encoding_are_named() {
     each_fails(cases, |host| encode(&video, host, "h264").args("-f null -"));
 }
 
-/// They may still come with the keyframes, so that it is a warning and no failure.
+/// They might still come with the keyframes; where they do not, nobody could decode the stream.
 #[test]
-fn parameter_sets_that_cannot_be_read_are_said() {
+fn parameter_sets_that_come_nowhere_are_a_failure() {
     let video = SHAPE.video(FRAMES, &scratch("hostile-sets").join("in.raw"));
     for (codec, extradata) in [("hevc", &[1; 22][..]), ("h264", &[0xa5; 300]), ("h264", &[1])] {
         let ack = configure_ack(extradata, 1, &[]);
@@ -383,7 +383,8 @@ fn parameter_sets_that_cannot_be_read_are_said() {
             encode(&video, server.address(), codec).args("-flags +global_header -f null -").run();
         assert!(finished.stderr.contains("extradata cannot be read"), "{}", finished.stderr);
         assert!(finished.stderr.contains("without them"), "{}", finished.stderr);
-        finished.ok();
+        assert!(finished.stderr.contains("there is no SPS"), "{}", finished.stderr);
+        assert!(!finished.status.success(), "{}", finished.stderr);
     }
 }
 
