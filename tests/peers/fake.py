@@ -105,8 +105,8 @@ class Decoder:
 
 
 def seed(data: bytes) -> bytes:
-    """The seed of the picture for a packet."""
-    return hashlib.sha256(data).digest()
+    """The seed of the picture for a packet: that of its NAL units, since splitters differ about the zeros between."""
+    return hashlib.sha256(h26x.join([unit for _, _, unit in h26x.split(data)])).digest()
 
 
 def frame_seed(index: int) -> bytes:

@@ -19,7 +19,7 @@ pub fn program(path: &str) -> PathBuf {
 
 /// The series of the FFmpeg that these tests are to use, where it is not the one of `make build`.
 fn asked_for() -> Option<String> {
-    std::env::var("VTREMOTE_TEST_FFMPEG").ok()
+    std::env::var("VTREMOTE_TEST_FFMPEG").ok().filter(|series| !series.is_empty())
 }
 
 /// The series of the FFmpeg that is tested: `7.1`.
