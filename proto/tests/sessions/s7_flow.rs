@@ -59,6 +59,78 @@ fn with_acks_the_window_counts_what_the_backend_has_not_taken() {
 }
 
 #[test]
+fn what_has_come_and_waits_for_the_caller_takes_room_in_the_window() {
+    for settings in [settings(), decoding()] {
+        for capabilities in [speech::EARLY, speech::CURRENT, speech::OURS] {
+            let settings = ClientSettings { window: 4, ..settings.clone() };
+            let mut rig = ClientRig::streaming(settings, capabilities);
+            rig.client.unclaimed(3);
+            rig.send_all(0..1);
+            assert!(!rig.client.room(rig.now));
+            // A caller that is slow does not show that the codec holds anything back.
+            assert_eq!(rig.client.room_at(), None);
+            rig.wait(0.5);
+            assert_eq!(rig.send(1), Err(AdmitError::NoRoom));
+            rig.client.unclaimed(2);
+            assert_eq!(rig.send(1), Ok(()));
+        }
+    }
+}
+
+#[test]
+fn a_decoder_that_has_taken_the_window_gets_more_packets_once_it_has_kept_them_for_a_while() {
+    for capabilities in [speech::CURRENT, speech::OURS] {
+        let mut rig =
+            ClientRig::streaming(ClientSettings { window: 2, ..decoding() }, capabilities);
+        let mut sent = 0;
+        let mut stalls = Vec::new();
+        while sent < 200 && stalls.len() < 5 {
+            if rig.send(sent) == Err(AdmitError::NoRoom) {
+                let at = rig.client.room_at().expect("time makes room");
+                assert_eq!(at - rig.now, Duration::from_millis(100));
+                stalls.push(sent);
+                rig.wait(0.1);
+            } else {
+                sent += 1;
+                if capabilities == speech::OURS {
+                    rig.hear(&speech::ack(sent as u32));
+                }
+            }
+        }
+        assert_eq!(stalls, [2, 10, 18, 34, 66]);
+    }
+}
+
+#[test]
+fn a_packet_that_the_decoder_has_not_taken_is_not_one_that_it_holds_back() {
+    let settings = ClientSettings { window: 2, ..decoding() };
+    let mut rig = ClientRig::streaming(settings, speech::OURS);
+    rig.send_all(0..2);
+    rig.hear(&speech::ack(1));
+    assert_eq!(rig.client.room_at(), None);
+    rig.wait(0.5);
+    assert!(!rig.client.room(rig.now));
+    rig.hear(&speech::ack(2));
+    rig.wait(0.1);
+    assert!(rig.client.room(rig.now));
+}
+
+#[test]
+fn a_decoder_that_takes_any_number_of_packets_and_gives_nothing_gets_them() {
+    let settings = ClientSettings { window: 2, ..decoding() };
+    let mut rig = ClientRig::streaming(settings, speech::OURS);
+    let mut waits = 0;
+    for pts in 0..1000 {
+        while rig.send(pts).is_err() {
+            rig.wait(0.1);
+            waits += 1;
+        }
+        rig.hear(&speech::ack(pts as u32 + 1));
+    }
+    assert_eq!(waits, 5);
+}
+
+#[test]
 fn with_acks_time_alone_makes_no_room() {
     let mut rig = with_window(1, speech::OURS);
     rig.send_all(0..1);
