@@ -128,7 +128,7 @@ struct Begun {
 
 /// A picture that can be sent.
 struct Picture {
-    pixels: Arc<Pixels>,
+    pixels: Pixels,
     pts: Option<i64>,
     head: FrameHead,
     geometry: vtremote_proto::Geometry,
@@ -281,7 +281,6 @@ impl Sending {
         let planes = geometry.format.planes();
         let head = FrameHead { pts: pts.unwrap_or(NO_PTS), duration, flags: 0, planes };
         let side_data = if self.side_data { self.fitting(side_data) } else { Vec::new() };
-        let pixels = Arc::new(pixels);
         Ok((Picture { pixels, pts, head, geometry, side_data, raw }, shown))
     }
 
@@ -316,7 +315,7 @@ impl Sending {
         };
         let Picture { pixels, pts, raw, .. } = picture;
         let slices = cuts.enumerate().map(|(index, (plane, rows))| {
-            let pixels = Arc::clone(&pixels);
+            let pixels = pixels.clone();
             Slice { pixels, frame_id, index, plane, rows }
         });
         let Some(compressors) = &self.compressors else {
@@ -420,7 +419,7 @@ fn told(geometry: &Geometry) -> Result<vtremote_proto::Geometry, String> {
 
 /// Some rows of a plane, to become a SLICE.
 struct Slice {
-    pixels: Arc<Pixels>,
+    pixels: Pixels,
     frame_id: u32,
     index: usize,
     plane: usize,
@@ -487,7 +486,7 @@ fn whole(
         let at = FrameHead::before_plane(plane);
         let len = match compression {
             Compression::None => {
-                message.insert_rows(at, Arc::clone(&pixels), plane, 0..layout.rows);
+                message.insert_rows(at, pixels.clone(), plane, 0..layout.rows);
                 layout.row_bytes * layout.rows
             }
             compression => {
