@@ -739,8 +739,9 @@ fn a_caller_that_pauses_is_waited_for_and_costs_no_more_memory_than_the_window()
                 }
             }
         }
-        assert_eq!(next, 4);
-        assert!(decoder.pictures() <= 5, "{}", decoder.pictures());
+        // Some more had gone before their pictures came.
+        assert!((4..=7).contains(&next), "{next}");
+        assert!(decoder.pictures() <= 7, "{}", decoder.pictures());
         // Longer than the silence that this client, and this server's, would end over.
         std::thread::sleep(Duration::from_millis(3500));
         let mut pictures = Vec::new();
@@ -769,9 +770,9 @@ fn a_caller_that_falls_behind_has_no_more_pictures_than_the_window_whatever_the_
                     std::thread::sleep(Duration::from_millis(20));
                 }
                 pictures.drain(..).for_each(|picture| assert_good(&picture));
-                // One is coming in, and one was with us. Early servers' are put in order, too.
-                let most = if capabilities == EARLY { 8 + 16 + 2 } else { 8 + 2 };
-                assert!(decoder.pictures() <= most, "{} {delay}", decoder.pictures());
+                // Early servers' pictures are put in order, too. One is with us.
+                let most = if capabilities == EARLY { 8 + 16 } else { 8 + 4 };
+                assert!(decoder.pictures() <= most + 1, "{} {delay}", decoder.pictures());
             }
             drop(decoder);
             sessions.join();

@@ -249,8 +249,8 @@ fn a_caller_that_never_receives_is_stopped() {
         }
         assert!(sent < 1000, "every frame is taken and no packet fetched");
     }
-    // Its packets fill the window. One more may have gone while the last was on its way.
-    assert!((20..=21).contains(&sent), "{sent}");
+    // Its packets fill the window. Some more may have gone while the last were on their way.
+    assert!((20..=23).contains(&sent), "{sent}");
     // Receiving makes room, and nothing is lost.
     let (packets, outcome) = encode(&mut encoder, sent..sent + 5, &released);
     assert!(outcome.is_ok(), "{}", outcome.unwrap_err());

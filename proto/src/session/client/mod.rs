@@ -29,6 +29,10 @@ const STALL: Duration = Duration::from_millis(100);
 /// … up to so many in flight. (A packet may give no frame: in decode there is no such limit.)
 const STALL_WINDOW: usize = 64;
 
+/// With `x.ack.v1` the window counts what was not taken. What was taken and not answered, and what the
+/// caller has yet to take, fills no more than the window and these, unless the codec holds that many.
+const SLACK: usize = 3;
+
 /// With `x.ack.v1` encoder delay costs no credit, and is at most this many frames.
 const MAX_DELAY: usize = 512;
 
@@ -141,8 +145,7 @@ pub struct Client {
     received: u64,
     /// Of what was received, what waits for nothing but the caller.
     unclaimed: usize,
-    /// Decode: how many packets more than the window a decoder wants before it gives a picture, as far as
-    /// it has shown.
+    /// How many more than the window the codec holds back, as far as it has shown.
     held_back: usize,
     /// Messages that were admitted and not sent.
     unsent: u32,
@@ -331,7 +334,12 @@ impl Client {
             return false;
         }
         let bounded = match (self.server.ack, self.encodes()) {
-            (true, true) => self.ledger.outstanding() < self.most_outstanding(),
+            // An encoder that has all of them looks ahead that far. Others are to answer first.
+            (true, true) => {
+                let has_all = self.untaken() == 0 && self.unclaimed == 0;
+                let most = self.most_outstanding();
+                (has_all || !self.is_full()) && self.ledger.outstanding() < most
+            }
             // It is not known to hold any of them: some streams give no picture for a thousand packets.
             (true, false) if self.held_back == MOST_HELD_BACK => true,
             _ => !self.is_full(),
@@ -379,9 +387,13 @@ impl Client {
         if !self.room(now) {
             return Err(AdmitError::NoRoom);
         }
-        if self.is_full() && !self.encodes() {
+        match (self.is_full(), self.encodes()) {
+            (true, true) if self.server.ack => self.held_back = MAX_DELAY,
             // The decoder has shown that it wants more of them. Each time costs time: they are few.
-            self.held_back = (2 * self.held_back).clamp(LEAST_HELD_BACK, MOST_HELD_BACK);
+            (true, false) => {
+                self.held_back = (2 * self.held_back).clamp(LEAST_HELD_BACK, MOST_HELD_BACK);
+            }
+            _ => {}
         }
         let number = self.ledger.admit(pts, duration);
         if !self.encodes() {
@@ -526,7 +538,8 @@ impl Client {
 
     /// What is unanswered, and what the caller has yet to take, fills the window.
     fn is_full(&self) -> bool {
-        let window = self.settings.window as usize + self.held_back;
+        let slack = if self.server.ack { SLACK } else { 0 };
+        let window = self.settings.window as usize + slack + self.held_back;
         self.ledger.outstanding() + self.unclaimed >= window
     }
 
