@@ -70,13 +70,16 @@ fn picture(format: InputFormat, padding: usize) -> OwnedPicture {
 
 /// The packets of three frames as a caller gets them, the second a keyframe.
 fn packets(codec: Codec) -> Vec<Vec<u8>> {
-    let (sets, slice): (&[&[u8]], fn(i64, bool) -> Vec<u8>) = match codec {
-        Codec::H264 => (&[SPS, PPS], slice),
-        Codec::Hevc => (&HEVC_SETS, hevc_slice),
+    let sets: &[&[u8]] = match codec {
+        Codec::H264 => &[SPS, PPS],
+        Codec::Hevc => &HEVC_SETS,
     };
     let packet = |pts: i64| {
         let keyframe = pts < 2;
-        let slice = slice(pts, keyframe);
+        let slice = match codec {
+            Codec::H264 => slice(pts, keyframe),
+            Codec::Hevc => hevc_slice(pts, keyframe),
+        };
         let sets = if keyframe { sets } else { &[] };
         let nals = sets.iter().copied().chain([&slice[..]]);
         nals.flat_map(|nal| [&[0, 0, 0, 1], nal].concat()).collect()
