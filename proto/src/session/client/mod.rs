@@ -22,8 +22,8 @@ use crate::{
     PixelFormat, PlaneHead, ReadError, SideData, SliceHead,
 };
 
-/// Without `x.ack.v1`, and always in decode: after this long with a full window, an empty queue and no
-/// input, the codec is holding frames back, and one more is admitted …
+/// After this long with a full window, an empty queue and no input, the codec is holding frames back,
+/// and one more is admitted. Without `x.ack.v1` an encoder gets them one by one …
 const STALL: Duration = Duration::from_millis(100);
 
 /// … up to so many in flight. (A packet may give no frame: in decode there is no such limit.)
@@ -334,12 +334,7 @@ impl Client {
             return false;
         }
         let bounded = match (self.server.ack, self.encodes()) {
-            // An encoder that has all of them looks ahead that far. Others are to answer first.
-            (true, true) => {
-                let has_all = self.untaken() == 0 && self.unclaimed == 0;
-                let most = self.most_outstanding();
-                (has_all || !self.is_full()) && self.ledger.outstanding() < most
-            }
+            (true, true) if self.ledger.outstanding() >= self.most_outstanding() => return false,
             // It is not known to hold any of them: some streams give no picture for a thousand packets.
             (true, false) if self.held_back == MOST_HELD_BACK => true,
             _ => !self.is_full(),
@@ -350,9 +345,9 @@ impl Client {
     /// When there will be room though nothing arrives, if there is none now.
     pub fn room_at(&self) -> Option<Duration> {
         let may_be_held_back = match self.encodes() {
-            true => !self.server.ack && self.ledger.outstanding() < STALL_WINDOW,
+            true if !self.server.ack => self.ledger.outstanding() < STALL_WINDOW,
             // What it has not taken yet it does not wait for.
-            false => !self.server.ack || self.untaken() == 0,
+            _ => !self.server.ack || self.untaken() == 0,
         };
         let stalled = self.state == State::Streaming
             && !self.flush
