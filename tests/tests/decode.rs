@@ -1,12 +1,17 @@
 //! Remote pictures are those of a local decoder, whatever the stream, and decoding goes on where a local
 //! one would.
 
+mod mp4;
+
+use mp4::Part;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 use vtremote_bitstream::{Codec, access_units, sei};
-use vtremote_tests::{Daemon, Ffmpeg, Running, Signal, run, scratch, series, skip, stock};
+use vtremote_tests::{
+    Daemon, Ffmpeg, Running, Signal, WithoutExtensions, pcm, run, scratch, series, skip, stock,
+};
 
 /// Streams that only other encoders make. None where the distribution's ffmpeg is not installed.
 struct Source {
@@ -64,7 +69,7 @@ fn pixels_of(options: &str) -> &'static str {
 
 /// A decoder's pictures: times, size and hash of each as framemd5 tells them, and what showinfo says of
 /// them (time, format, position of chroma, aspect, size, fields).
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Decoded {
     frames: Vec<String>,
     shown: Vec<String>,
@@ -111,6 +116,15 @@ impl Decoded {
             }
         }
         self
+    }
+
+    /// Whether pictures were taken as fields, and which came first, is told by `x.geometry.v1` only.
+    fn but_for_fields(&self) -> Self {
+        let all_else = |shown: &String| {
+            let words = shown.split(' ').filter(|word| !word.starts_with("i:"));
+            words.collect::<Vec<_>>().join(" ")
+        };
+        Decoded { shown: self.shown.iter().map(all_else).collect(), ..self.clone() }
     }
 }
 
@@ -210,6 +224,68 @@ fn every_way_over_the_wire() {
                 let decoder = decoder.decoder(codec, daemon.address()).args(&options);
                 let what = format!("{base} {options} slices {slices}");
                 same(&decode(decoder, &file, pixels), &local, &what);
+            }
+        }
+    }
+}
+
+/// Frames that are coded as two fields, and some that are not. Each field or frame in a packet.
+fn fields(bottom_first: bool) -> Vec<Vec<u8>> {
+    let picture = |pts: i64, bottom_field: Option<bool>| pcm::Picture {
+        pts,
+        level: 30 + 5 * pts as u8 + u8::from(bottom_field == Some(true)),
+        reference: pts % 3 != 1,
+        bottom_field,
+    };
+    let frames = (0..24).flat_map(|pts| match pts % 5 {
+        4 => vec![picture(pts, None)],
+        _ => [bottom_first, !bottom_first].map(|bottom| picture(pts, Some(bottom))).into(),
+    });
+    pcm::packets(&frames.collect::<Vec<_>>())
+}
+
+#[test]
+fn fields_in_packets_of_their_own_or_two_in_one() {
+    let dir = scratch("decode-fields");
+    let daemon = Daemon::libavcodec(&[]);
+    let plain = WithoutExtensions::before(daemon.address());
+    let size = (pcm::SIZE.0 as u16, pcm::SIZE.1 as u16);
+    for bottom_first in [false, true] {
+        let packets = fields(bottom_first);
+        let raw = dir.join("fields.h264");
+        fs::write(&raw, packets.concat()).expect("a stream");
+        let mut files = vec![raw.clone()];
+        for name in ["copy.mkv", "copy.mp4", "copy.ts"] {
+            let file = dir.join(name);
+            Ffmpeg::new().args("-r 50 -i").arg(&raw).args("-c copy").arg(&file).run().ok();
+            files.push(file);
+        }
+        let units = || packets.iter().map(Vec::as_slice);
+        files.push(dir.join("apart.mp4"));
+        mp4::write(&dir.join("apart.mp4"), 50, &[Part::new(Codec::H264, size, 4, units())]);
+        // Of five frames the first four are two packets each.
+        let (mut paired, mut left) = (Vec::new(), units());
+        for at in 0..24 {
+            let packets = if at % 5 == 4 { 1 } else { 2 };
+            paired.push(left.by_ref().take(packets).collect::<Vec<_>>().concat());
+        }
+        files.push(dir.join("paired.mp4"));
+        let paired = Part::new(Codec::H264, size, 4, paired.iter().map(Vec::as_slice));
+        mp4::write(&dir.join("paired.mp4"), 25, &[paired]);
+        for file in files {
+            let local = locally("h264", &file, "nv12").but_for_guessed_times();
+            assert_eq!(local.frames.len(), 24, "{}", file.display());
+            let fields = local.shown.iter().filter(|shown| !shown.contains("i:P")).count();
+            assert!(fields >= 19, "{:?}", local.shown);
+            for server in [daemon.address(), plain.address()] {
+                let remote = decode(Ffmpeg::new().decoder("h264", server), &file, "nv12");
+                let what = format!("{} at {server}", file.display());
+                let remote = remote.but_for_guessed_times();
+                if server == daemon.address() {
+                    same(&remote, &local, &what);
+                } else {
+                    same(&remote.but_for_fields(), &local.but_for_fields(), &what);
+                }
             }
         }
     }
