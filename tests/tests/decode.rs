@@ -352,6 +352,43 @@ fn a_stream_that_changes_midway() {
 }
 
 #[test]
+fn parameter_sets_that_the_container_changes_midway() {
+    let Some(source) = Source::new("parameter_sets_that_change") else { return };
+    let daemon = Daemon::libavcodec(&[]);
+    let plain = WithoutExtensions::before(daemon.address());
+    let x265 = format!("{HEVC} -x265-params log-level=none:bframes=0");
+    let deep = format!("{HEVC_10} -x265-params log-level=none:bframes=0");
+    let (cavlc, cabac) = (format!("{H264} -bf 0 -coder cavlc"), format!("{H264} -bf 0"));
+    for (codec, parts) in [
+        (Codec::H264, [((352, 288), &cabac, 4), ((640, 360), &cabac, 4), ((352, 288), &cavlc, 2)]),
+        (Codec::H265, [((352, 288), &x265, 4), ((640, 360), &x265, 4), ((352, 288), &deep, 2)]),
+    ] {
+        let name = codec_of(parts[0].1);
+        let parts = parts.map(|((width, height), options, lengths)| {
+            let size = format!("{width}x{height}");
+            let file = source.coded(&format!("part.{name}"), &size, 20, &format!("{options} -g 8"));
+            let stream = fs::read(file).expect("a stream");
+            Part::new(codec, (width, height), lengths, access_units(codec, &stream))
+        });
+        let file = source.dir.join(format!("{name}.mp4"));
+        mp4::write(&file, 25, &parts);
+        for seek in ["", "-ss 0.5", "-ss 1.4", "-stream_loop 1"] {
+            let local = Ffmpeg::new().args(seek).args(&format!("-c:v {name}"));
+            let local = decode(local, &file, "nv12|p010le");
+            for server in [daemon.address(), plain.address()] {
+                let remote = Ffmpeg::new().args(seek).decoder(name, server);
+                let remote = decode(remote, &file, "nv12|p010le");
+                same(&remote, &local, &format!("{name} {seek} at {server}"));
+            }
+            let whole = [("", 60), ("-stream_loop 1", 120)];
+            if let Some((_, frames)) = whole.iter().find(|(known, _)| *known == seek) {
+                assert_eq!(local.frames.len(), *frames, "{name} {seek}");
+            }
+        }
+    }
+}
+
+#[test]
 fn damaged_and_missing_packets_cost_what_they_cost_the_servers_decoder_at_home() {
     let Some(source) = Source::new("damaged_and_missing_packets") else { return };
     let daemon = Daemon::libavcodec(&[]);
