@@ -70,11 +70,31 @@ typedef struct VTRemoteDecContext {
     int64_t nb_packets;    ///< taken from libavcodec
     int64_t nb_pictures;   ///< given to the caller
 
+    AVRational sample_aspect_ratio; ///< the container's, as all of these
+    enum AVColorRange color_range;
+    enum AVColorPrimaries color_primaries;
+    enum AVColorTransferCharacteristic color_trc;
+    enum AVColorSpace colorspace;
+    enum AVChromaLocation chroma_sample_location;
+
     int failed;            ///< what the session ended with, below 0
     int told;              ///< the caller's last call was answered by that
     int nb_refusals;
     int64_t nb_end_errors; ///< how often the error was told instead of the end
 } VTRemoteDecContext;
+
+/** Keep what the container says of pictures. */
+static void keep_description(AVCodecContext *avctx)
+{
+    VTRemoteDecContext *ctx = avctx->priv_data;
+
+    ctx->sample_aspect_ratio    = avctx->sample_aspect_ratio;
+    ctx->color_range            = avctx->color_range;
+    ctx->color_primaries        = avctx->color_primaries;
+    ctx->color_trc              = avctx->color_trc;
+    ctx->colorspace             = avctx->colorspace;
+    ctx->chroma_sample_location = avctx->chroma_sample_location;
+}
 
 static av_cold int vtremote_decode_init(AVCodecContext *avctx)
 {
@@ -95,6 +115,7 @@ static av_cold int vtremote_decode_init(AVCodecContext *avctx)
     char error[1024] = "";
     int ret;
 
+    keep_description(avctx);
     ctx->packet = av_packet_alloc();
     if (!ctx->packet)
         return AVERROR(ENOMEM);
@@ -278,9 +299,10 @@ static int wrap_planes(AVFrame *frame, AVBufferRef *owner)
     return 0;
 }
 
-/** Say what the pictures are from here on. What the stream does not tell stays as the container has it. */
+/** Say what the pictures are from here on. What the stream does not tell is as the container has it. */
 static int update_context(AVCodecContext *avctx, const vtremote_picture *picture)
 {
+    const VTRemoteDecContext *ctx = avctx->priv_data;
     int ret;
 
     switch (picture->pix_fmt) {
@@ -291,19 +313,21 @@ static int update_context(AVCodecContext *avctx, const vtremote_picture *picture
     if ((picture->width != avctx->width || picture->height != avctx->height) &&
         (ret = ff_set_dimensions(avctx, picture->width, picture->height)) < 0)
         return ret;
-    if (picture->sample_aspect_num && picture->sample_aspect_den)
-        ff_set_sar(avctx, av_make_q(picture->sample_aspect_num, picture->sample_aspect_den));
+    ff_set_sar(avctx, picture->sample_aspect_num && picture->sample_aspect_den
+                          ? av_make_q(picture->sample_aspect_num, picture->sample_aspect_den)
+                          : ctx->sample_aspect_ratio);
 
-    if (picture->color_range != AVCOL_RANGE_UNSPECIFIED)
-        avctx->color_range = picture->color_range;
-    if (picture->color_primaries != AVCOL_PRI_UNSPECIFIED)
-        avctx->color_primaries = picture->color_primaries;
-    if (picture->color_trc != AVCOL_TRC_UNSPECIFIED)
-        avctx->color_trc = picture->color_trc;
-    if (picture->colorspace != AVCOL_SPC_UNSPECIFIED)
-        avctx->colorspace = picture->colorspace;
-    if (picture->chroma_location != AVCHROMA_LOC_UNSPECIFIED)
-        avctx->chroma_sample_location = picture->chroma_location;
+    avctx->color_range = picture->color_range != AVCOL_RANGE_UNSPECIFIED
+                             ? picture->color_range
+                             : ctx->color_range;
+    avctx->color_primaries = picture->color_primaries != AVCOL_PRI_UNSPECIFIED
+                                 ? picture->color_primaries
+                                 : ctx->color_primaries;
+    avctx->color_trc  = picture->color_trc != AVCOL_TRC_UNSPECIFIED ? picture->color_trc : ctx->color_trc;
+    avctx->colorspace = picture->colorspace != AVCOL_SPC_UNSPECIFIED ? picture->colorspace : ctx->colorspace;
+    avctx->chroma_sample_location = picture->chroma_location != AVCHROMA_LOC_UNSPECIFIED
+                                        ? picture->chroma_location
+                                        : ctx->chroma_sample_location;
     return 0;
 }
 

@@ -68,11 +68,12 @@ fn pixels_of(options: &str) -> &'static str {
 }
 
 /// A decoder's pictures: times, size and hash of each as framemd5 tells them, and what showinfo says of
-/// them (time, format, position of chroma, aspect, size, fields).
+/// them (time, format, position of chroma, aspect, size, fields; range and colours).
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Decoded {
     frames: Vec<String>,
     shown: Vec<String>,
+    colors: Vec<String>,
     stderr: String,
 }
 
@@ -86,7 +87,9 @@ fn decode(decoder: Ffmpeg, file: &Path, pixels: &str) -> Decoded {
     let text = String::from_utf8(finished.ok()).expect("framemd5 writes text");
     let frames = text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect();
     let shown = stderr.lines().filter_map(shown).collect();
-    Decoded { frames, shown, stderr }
+    let colors = stderr.lines().filter_map(|line| Some(line.split_once(" color_range:")?.1.into()));
+    let colors = colors.collect();
+    Decoded { frames, shown, colors, stderr }
 }
 
 /// What showinfo says of a frame that does not depend on who decoded it: between "pts:" and "iskey:",
@@ -118,6 +121,12 @@ impl Decoded {
         self
     }
 
+    /// FFmpeg's decoders tell colours as soon as they have read of them, a few pictures early.
+    fn but_for_colors_around_changes(mut self) -> Self {
+        self.colors = [10, 30, 50].map(|amid| self.colors[amid].clone()).into();
+        self
+    }
+
     /// Whether pictures were taken as fields, and which came first, is told by `x.geometry.v1` only.
     fn but_for_fields(&self) -> Self {
         let all_else = |shown: &String| {
@@ -131,7 +140,11 @@ impl Decoded {
 #[track_caller]
 fn same(remote: &Decoded, local: &Decoded, what: &str) {
     assert!(!local.frames.is_empty(), "{what}: nothing to compare");
-    for (remote, local) in [(&remote.frames, &local.frames), (&remote.shown, &local.shown)] {
+    for (remote, local) in [
+        (&remote.frames, &local.frames),
+        (&remote.shown, &local.shown),
+        (&remote.colors, &local.colors),
+    ] {
         for (number, (one, other)) in remote.iter().zip(local).enumerate() {
             assert_eq!(one, other, "{what}: picture {number}");
         }
@@ -327,6 +340,42 @@ fn what_the_container_leaves_out_is_not_shown() {
 }
 
 #[test]
+fn what_only_the_container_cuts_is_cut() {
+    let Some(source) = Source::new("what_only_the_container_cuts") else { return };
+    let daemon = Daemon::libavcodec(&[]);
+    let plain = WithoutExtensions::before(daemon.address());
+    for (codec, options) in [(Codec::H264, H264), (Codec::H265, HEVC)] {
+        let name = codec_of(options);
+        let stream =
+            source.coded(&format!("in.{name}"), "352x288", 10, &format!("{options} -bf 0"));
+        let stream = fs::read(stream).expect("a stream");
+        // Less than a macroblock of each side; more than that; more than there is.
+        for (size, shown) in
+            [((341, 274), (341, 274)), ((352, 272), (352, 288)), ((360, 288), (352, 288))]
+        {
+            let file = source.dir.join("cut.mp4");
+            mp4::write(&file, 25, &[Part::new(codec, size, 4, access_units(codec, &stream))]);
+            let local = locally(name, &file, "nv12");
+            if codec == Codec::H264 {
+                let shown = format!("s:{}x{}", shown.0, shown.1);
+                assert!(local.shown.iter().all(|line| line.contains(&shown)), "{:?}", local.shown);
+            }
+            for server in [daemon.address(), plain.address()] {
+                let remote = decode(Ffmpeg::new().decoder(name, server), &file, "nv12");
+                same(&remote, &local, &format!("{name} {size:?} at {server}"));
+            }
+        }
+    }
+}
+
+/// A stream that says of what shape its samples are and what colours they mean.
+fn told(codec: &str) -> String {
+    let base = if codec == "hevc" { HEVC } else { H264 };
+    let colors = "colour_primaries=9:transfer_characteristics=14:matrix_coefficients=9";
+    format!("{base} -bsf:v {codec}_metadata=sample_aspect_ratio=4/3:{colors}")
+}
+
+#[test]
 fn a_stream_that_changes_midway() {
     let Some(source) = Source::new("a_stream_that_changes_midway") else { return };
     let daemon = Daemon::libavcodec(&[]);
@@ -334,6 +383,8 @@ fn a_stream_that_changes_midway() {
         ("size.ts", [("352x288", H264), ("640x360", H264), ("128x96", H264)]),
         ("size.h264", [("352x288", H264), ("350x198", H264), ("352x288", H264)]),
         ("depth.hevc", [("352x288", HEVC), ("352x288", HEVC_10), ("320x180", HEVC)]),
+        ("told.h264", [("352x288", H264), ("352x288", &told("h264")), ("352x288", H264)]),
+        ("told.hevc", [("352x288", HEVC), ("352x288", &told("hevc")), ("352x288", HEVC)]),
     ] {
         let extension = name.rsplit('.').next().expect("an extension");
         let parts: Vec<_> = (0..)
@@ -347,7 +398,11 @@ fn a_stream_that_changes_midway() {
         let remote = decode(Ffmpeg::new().decoder(codec, daemon.address()), &file, "nv12|p010le");
         let local = locally(codec, &file, "nv12|p010le");
         assert_eq!(local.frames.len(), 60, "{name}");
-        same(&remote.but_for_guessed_times(), &local.but_for_guessed_times(), name);
+        let [remote, local] = [remote, local].map(Decoded::but_for_guessed_times);
+        let [remote, local] = [remote, local].map(Decoded::but_for_colors_around_changes);
+        let told = local.colors.iter().any(|colors| colors.contains("bt2020"));
+        assert_eq!(told, name.starts_with("told"), "{:?}", local.colors);
+        same(&remote, &local, name);
     }
 }
 

@@ -117,6 +117,7 @@ pub(super) fn facts(nal: &[u8]) -> Option<StreamFacts> {
         coded_height: frame.height,
         width,
         height,
+        cut_at_start: frame.cut_at_start(),
         format: sps.format,
         profile: sps.profile,
         level: sps.level(),

@@ -42,6 +42,8 @@ pub struct StreamFacts {
     pub width: u32,
     /// Height that is shown.
     pub height: u32,
+    /// Whether samples are cut off on the left or at the top.
+    pub cut_at_start: bool,
     /// Chroma format and bit depths.
     pub format: SampleFormat,
     /// profile_idc or general_profile_idc.
@@ -108,6 +110,11 @@ struct Frame {
 impl Frame {
     /// Sides of more than 65536 samples are in no level of either codec.
     const MAX_SIDE: u32 = 1 << 16;
+
+    fn cut_at_start(&self) -> bool {
+        let [left, _, top, _] = self.crop;
+        left > 0 || top > 0
+    }
 
     /// Width and height that are shown; none if nothing is, or if the coded size is out of range.
     fn shown(&self) -> Option<(u32, u32)> {

@@ -22,6 +22,7 @@ const X264: StreamFacts = StreamFacts {
     coded_height: 64,
     width: 64,
     height: 64,
+    cut_at_start: false,
     format: YUV420,
     profile: 100,
     level: 10,

@@ -54,6 +54,8 @@ pub(super) struct Coded {
     lengths: Option<LengthSize>,
     /// What the container says.
     size: (u32, u32),
+    /// Whether that has cut all pictures so far, [`cut_by_container`].
+    cut: bool,
 }
 
 impl Coded {
@@ -62,9 +64,10 @@ impl Coded {
         let size = (stream.width, stream.height);
         let sets = ParameterSets::new(codec);
         let active = ActiveSps::new(sets.clone());
-        let mut coded = Self { sets, active, lengths: None, size };
+        let mut coded = Self { sets, active, lengths: None, size, cut: true };
         let error = coded.extradata(&stream.extradata).err();
         coded.active = ActiveSps::new(coded.sets.clone());
+        coded.note_cut();
         (coded, error)
     }
 
@@ -106,10 +109,19 @@ impl Coded {
             data = Cow::Owned(whole);
         }
         self.active.take(&data);
+        self.note_cut();
         Ok(match data {
             Cow::Owned(data) => Some(data),
             Cow::Borrowed(_) => None,
         })
+    }
+
+    /// libavcodec believes the container until a stream is not what it says, and not again after that.
+    fn note_cut(&mut self) {
+        if let Some(facts) = self.active.facts() {
+            let codec = self.sets.codec();
+            self.cut = self.cut && codec == Codec::H264 && cut_by_container(&facts, self.size);
+        }
     }
 
     /// The parameter sets as a server wants them.
@@ -121,7 +133,8 @@ impl Coded {
     /// container say it.
     pub(super) fn facts(&self) -> Option<Geometry> {
         if let Some(facts) = self.active.facts() {
-            return Some(geometry(&facts));
+            let size = if self.cut { self.size } else { (facts.width, facts.height) };
+            return Some(geometry(&facts, size));
         }
         // A parameter set that we cannot read is for the decoder to refuse.
         self.sets.of(SetKind::Sps).next()?;
@@ -130,8 +143,18 @@ impl Coded {
     }
 }
 
-/// What pictures of such a stream are, as a server without `x.geometry.v1` sends them.
-fn geometry(facts: &StreamFacts) -> Geometry {
+/// Whether pictures are shown in the container's size rather than their own: where an encoder fills
+/// whole macroblocks (H.264 7.4.2.1.1) and only the container says how much of the last ones is meant,
+/// as cameras do: 1080 of 1088 rows.
+fn cut_by_container(facts: &StreamFacts, (width, height): (u32, u32)) -> bool {
+    let side = |container: u32, shown: u32| {
+        (1..=shown).contains(&container) && container.div_ceil(16) == shown.div_ceil(16)
+    };
+    !facts.cut_at_start && side(width, facts.width) && side(height, facts.height)
+}
+
+/// What pictures of such a stream and size are, as a server without `x.geometry.v1` sends them.
+fn geometry(facts: &StreamFacts, (width, height): (u32, u32)) -> Geometry {
     let deep = facts.format.luma_bits.max(facts.format.chroma_bits) > 8;
     let format = if deep { PixelFormat::P010 } else { PixelFormat::Nv12 };
     let (num, den) = facts.sample_aspect_ratio.unwrap_or_default();
@@ -144,7 +167,7 @@ fn geometry(facts: &StreamFacts) -> Geometry {
         // AVCHROMA_LOC_* are one more than the stream's numbers.
         chroma_location: facts.chroma_location.map_or(0, |location| location + 1),
         sample_aspect_ratio: Rational { num: num.into(), den: den.into() },
-        ..Geometry::new(facts.width, facts.height, format)
+        ..Geometry::new(width, height, format)
     }
 }
 
