@@ -221,6 +221,16 @@ pub struct DecoderConfig {
 pub struct SideData {
     /// FFmpeg's AVFrameSideDataType or AVPacketSideDataType number.
     pub kind: u32,
-    /// The record.
+    /// The record, as docs/protocol.md section 5 has it: never a structure of FFmpeg's.
     pub data: Vec<u8>,
+}
+
+/// Kinds of frames that backends carry into a stream and out of it.
+impl SideData {
+    /// A/53 captions: cc_data_pkts of 3 bytes each.
+    pub const CAPTIONS: u32 = 1;
+    /// The payload of the SEI message: H.265 D.2.28, 24 bytes.
+    pub const MASTERING_DISPLAY: u32 = 11;
+    /// The payload of the SEI message: H.265 D.2.35, 4 bytes.
+    pub const CONTENT_LIGHT: u32 = 14;
 }
