@@ -5,7 +5,7 @@ mod server;
 use std::sync::Arc;
 use std::thread;
 
-use server::{CURRENT, OURS, Script, Seen, serve};
+use server::{CURRENT, EARLY, OURS, Script, Seen, serve};
 use vtremote_client::{Encoder, Frame, InputFormat, OwnedPicture, Received, Settings, Video};
 use vtremote_link::memory_pair;
 use vtremote_planes::Compression;
