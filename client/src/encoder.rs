@@ -21,10 +21,6 @@ use crate::shared::{Direction, Shared};
 use crate::writer::{AHEAD, Writer};
 use crate::{Error, Frame, FrameSource, InputFormat, Level, LogSink, Settings, Video};
 
-/// With so many packets that the caller has not fetched no frame is taken: the window counts what the
-/// server has answered, so that one who only sends would fill the memory.
-const MAX_UNFETCHED: usize = 128;
-
 /// Kinds of side data of frames whose form docs/protocol.md section 5 gives: mastering display, content
 /// light level. Servers that are not ours may take the bytes for a structure.
 const HDR: [u32; 2] = [11, 14];
@@ -228,7 +224,7 @@ impl Encoder {
         let failed = shared.error(&state);
         // What arrived before a failure is handed over before the caller hears of it.
         let fetch_first = failed.is_some() && !state.own.packets.is_empty();
-        if fetch_first || state.own.packets.len() >= MAX_UNFETCHED {
+        if fetch_first {
             self.refused = true;
             return Ok(Sent::Full(frame));
         }
@@ -287,6 +283,8 @@ impl Encoder {
         let mut state = shared.lock();
         loop {
             if let Some(packet) = state.own.packets.pop_front() {
+                let left = state.own.packets.len();
+                state.session.unclaimed(left);
                 let picture = state.own.held.remove(&packet.pts);
                 drop(state);
                 // Releasing it may run the caller's code, which must not find the lock taken.

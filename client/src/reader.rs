@@ -123,7 +123,10 @@ impl Reader {
                 self.shared.log.line(Level::Trace, trace);
                 let side_data = side_data.map(|(kind, data)| (kind, data.to_vec())).collect();
                 let packet = Packet { pts, dts, duration, keyframe, side_data, data };
-                self.shared.lock().own.packets.push_back(packet);
+                let mut state = self.shared.lock();
+                state.own.packets.push_back(packet);
+                let waiting = state.own.packets.len();
+                state.session.unclaimed(waiting);
             }
             Err(error) => self.shared.fail(Trouble::Packet { pts, error }),
         }

@@ -415,7 +415,7 @@ fn what_was_not_written_is_not_counted_as_sent() {
     let handshake: usize = valid.answers[..2].iter().map(|answer| answer.bytes.len()).sum();
     // Less than a frame fits in, and nobody reads it.
     let room = 300;
-    let (client, link, ..) = memory_pair(room);
+    let (client, link, there, _) = memory_pair(room);
     let server = play(link, valid, handshake, usize::MAX, Then::Freezes);
     let mut encoder = Encoder::open_over(client, &settings(LONG), &video(), None).unwrap();
     let before = encoder.info().bytes_sent;
@@ -429,6 +429,11 @@ fn what_was_not_written_is_not_counted_as_sent() {
     let info = encoder.info();
     assert_eq!((info.sent, info.received, info.raw_bytes), (0, 0, 0));
     assert!(info.bytes_sent < before + 2 * room as u64, "more than has room: {}", info.bytes_sent);
+    // Nor is what was cut off amid a frame.
+    there.fail(std::io::ErrorKind::ConnectionReset);
+    assert!(encoder.receive_packet(None).is_err());
+    let info = encoder.info();
+    assert_eq!((info.sent, info.received, info.raw_bytes), (0, 0, 0));
     encoder.close();
     server.join().unwrap();
 }

@@ -235,7 +235,8 @@ fn a_packet_that_has_arrived_is_waited_for_until_it_is_put_together() {
 
 #[test]
 fn a_caller_that_never_receives_is_stopped() {
-    let (mut encoder, served) = open(Script::default(), &settings(), &video(64, 64), 4096);
+    let settings = Settings { inflight: 20, ..settings() };
+    let (mut encoder, served) = open(Script::default(), &settings, &video(64, 64), 4096);
     let released = Released::default();
     let mut sent = 0;
     loop {
@@ -248,7 +249,8 @@ fn a_caller_that_never_receives_is_stopped() {
         }
         assert!(sent < 1000, "every frame is taken and no packet fetched");
     }
-    assert!(sent >= 128, "{sent}");
+    // Its packets fill the window. Some more may have gone while the last were on their way.
+    assert!((20..=23).contains(&sent), "{sent}");
     // Receiving makes room, and nothing is lost.
     let (packets, outcome) = encode(&mut encoder, sent..sent + 5, &released);
     assert!(outcome.is_ok(), "{}", outcome.unwrap_err());

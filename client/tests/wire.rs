@@ -5,7 +5,9 @@ mod server;
 use std::sync::Arc;
 use std::thread;
 
-use server::{CURRENT, EARLY, OURS, Script, Seen, serve};
+use server::{
+    CURRENT, EARLY, HEVC_SETS, OURS, PPS, SPS, Script, Seen, avcc, hevc_slice, serve, slice,
+};
 use vtremote_client::{Encoder, Frame, InputFormat, OwnedPicture, Received, Settings, Video};
 use vtremote_link::memory_pair;
 use vtremote_planes::Compression;
@@ -68,12 +70,38 @@ fn picture(format: InputFormat, padding: usize) -> OwnedPicture {
     OwnedPicture::new(format, planes.collect()).unwrap()
 }
 
+/// The packets of three frames as a caller gets them, the second a keyframe.
+fn packets(codec: Codec) -> Vec<Vec<u8>> {
+    let sets: &[&[u8]] = match codec {
+        Codec::H264 => &[SPS, PPS],
+        Codec::Hevc => &HEVC_SETS,
+    };
+    let packet = |pts: i64| {
+        let keyframe = pts < 2;
+        let slice = match codec {
+            Codec::H264 => slice(pts, keyframe),
+            Codec::Hevc => hevc_slice(pts, keyframe),
+        };
+        let sets = if keyframe { sets } else { &[] };
+        let nals = sets.iter().copied().chain([&slice[..]]);
+        nals.flat_map(|nal| [&[0, 0, 0, 1], nal].concat()).collect()
+    };
+    (0..3).map(packet).collect()
+}
+
 /// What a server sees of three frames like that.
-fn seen(format: InputFormat, padding: usize, compression: Compression, slices: bool) -> Vec<Seen> {
+fn seen(
+    codec: Codec,
+    format: InputFormat,
+    padding: usize,
+    compression: Compression,
+    slices: bool,
+) -> Vec<Seen> {
     let (client, link, ..) = memory_pair(100_000);
-    let served = serve(link, Script { capabilities: OURS, ..Script::default() });
+    let extradata = if codec == Codec::H264 { avcc() } else { Vec::new() };
+    let served = serve(link, Script { capabilities: OURS, extradata, ..Script::default() });
     let settings = Settings {
-        codec: Some(Codec::H264),
+        codec: Some(codec),
         compression: Some(compression),
         slices: Some(slices),
         ..Settings::default()
@@ -90,19 +118,25 @@ fn seen(format: InputFormat, padding: usize, compression: Compression, slices: b
         encoder.send_frame(frame).unwrap();
     }
     encoder.flush().unwrap();
-    while let Received::Packet(_) = encoder.receive_packet(None).unwrap() {}
+    let mut received = Vec::new();
+    while let Received::Packet(packet) = encoder.receive_packet(None).unwrap() {
+        received.push(packet.data().to_vec());
+    }
+    assert_eq!(received, packets(codec));
     drop(encoder);
-    served.join().unwrap().frames
+    let served = served.join().unwrap();
+    assert_eq!(served.codec, codec.name());
+    served.frames
 }
 
 /// The same frames whatever the way; what is sent is in the format of the first.
-fn assert_all_alike(formats: &[InputFormat]) {
+fn assert_all_alike(codec: Codec, formats: &[InputFormat]) {
     let mut expected: Option<Vec<Seen>> = None;
     for &format in formats {
         for padding in [0, 13] {
             for compression in [Compression::None, Compression::Lz4, Compression::Zstd] {
                 for slices in [false, true] {
-                    let mut frames = seen(format, padding, compression, slices);
+                    let mut frames = seen(codec, format, padding, compression, slices);
                     assert!(frames.iter().all(|frame| frame.sliced == slices));
                     frames.iter_mut().for_each(|frame| frame.sliced = false);
                     let expected = expected.get_or_insert_with(|| frames.clone());
@@ -135,17 +169,20 @@ fn assert_all_alike(formats: &[InputFormat]) {
 
 #[test]
 fn eight_bits_are_the_same_planar_or_not_padded_or_not_compressed_or_not() {
-    assert_all_alike(&[InputFormat::Wire(PixelFormat::Nv12), InputFormat::Yuv420p]);
+    for codec in [Codec::H264, Codec::Hevc] {
+        assert_all_alike(codec, &[InputFormat::Wire(PixelFormat::Nv12), InputFormat::Yuv420p]);
+    }
 }
 
 #[test]
 fn ten_bits_are_the_same_planar_or_not_padded_or_not_compressed_or_not() {
-    assert_all_alike(&[InputFormat::Wire(PixelFormat::P010), InputFormat::Yuv420p10]);
+    let formats = [InputFormat::Wire(PixelFormat::P010), InputFormat::Yuv420p10];
+    assert_all_alike(Codec::Hevc, &formats);
 }
 
 #[test]
 fn a_format_of_one_plane_travels_as_well() {
-    assert_all_alike(&[InputFormat::Wire(PixelFormat::Bgra)]);
+    assert_all_alike(Codec::H264, &[InputFormat::Wire(PixelFormat::Bgra)]);
 }
 
 #[test]

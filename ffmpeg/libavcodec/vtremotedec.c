@@ -35,7 +35,6 @@
 #include "libavutil/mem.h"
 #include "libavutil/pixfmt.h"
 #include "avcodec.h"
-#include "bsf.h"
 #include "codec_internal.h"
 #include "decode.h"
 #include "internal.h"
@@ -90,8 +89,6 @@ typedef struct VTRemoteDecContext {
 static av_cold int vtremote_decode_init(AVCodecContext *avctx)
 {
     VTRemoteDecContext *ctx = avctx->priv_data;
-    /* As the packets come: Annex B. */
-    const AVCodecParameters *par = avctx->internal->bsf->par_out;
     const vtremote_stream stream = {
         .size           = sizeof(stream),
         .width          = avctx->width,
@@ -100,8 +97,8 @@ static av_cold int vtremote_decode_init(AVCodecContext *avctx)
         .time_base_den  = FFMAX(avctx->pkt_timebase.den, 1),
         .frame_rate_num = FFMAX(avctx->framerate.num, 0),
         .frame_rate_den = FFMAX(avctx->framerate.den, 1),
-        .extradata      = par->extradata,
-        .extradata_size = par->extradata_size,
+        .extradata      = avctx->extradata,
+        .extradata_size = avctx->extradata_size,
     };
     vtremote_options *options;
     vtremote_status status;
@@ -233,8 +230,9 @@ static int send_packet(AVCodecContext *avctx)
 {
     VTRemoteDecContext *ctx = avctx->priv_data;
     const AVPacket *pkt = ctx->packet;
+    vtremote_side_data extradata = { .type = AV_PKT_DATA_NEW_EXTRADATA };
     /* VTREMOTE_NO_PTS and AV_NOPTS_VALUE are the same number. */
-    const vtremote_access_unit unit = {
+    vtremote_access_unit unit = {
         .size      = sizeof(unit),
         .pts       = pkt->pts,
         .dts       = pkt->dts,
@@ -242,10 +240,16 @@ static int send_packet(AVCodecContext *avctx)
         .flags     = pkt->flags & AV_PKT_FLAG_KEY ? VTREMOTE_PACKET_KEY : 0,
         .data      = pkt->data,
         .data_size = pkt->size,
+        .side_data = &extradata,
     };
-    vtremote_status status = vtremote_decoder_send_packet(ctx->decoder, &unit);
+    vtremote_status status;
     int ret;
 
+    /* Of what comes beside packets servers get parameter sets only: the rest is about pictures. */
+    extradata.data = av_packet_get_side_data(pkt, extradata.type, &extradata.data_size);
+    unit.side_data_count = extradata.data && extradata.data_size;
+
+    status = vtremote_decoder_send_packet(ctx->decoder, &unit);
     if (status == VTREMOTE_AGAIN)
         return 0;
     ret = status == VTREMOTE_OK ? keep_props(avctx) : check(avctx, status);
@@ -714,7 +718,6 @@ const FFCodec ff_##lower##_videotoolbox_remote_decoder = { \
     FF_CODEC_RECEIVE_FRAME_CB(vtremote_decode_receive_frame), \
     .flush          = vtremote_decode_flush, \
     .close          = vtremote_decode_close, \
-    .bsfs           = #lower "_mp4toannexb", \
 };
 
 VTREMOTE_DECODER(h264, H264, "H.264 decoder on another machine's VideoToolbox (vtremote)")

@@ -245,11 +245,13 @@ pub struct vtremote_access_unit {
     pub duration: i64,
     /// VTREMOTE_PACKET_KEY or 0.
     pub flags: u32,
-    /// Annex B. Copied during the call.
+    /// Annex B, or NAL units behind their lengths as the latest avcC or hvcC record says. Copied during
+    /// the call.
     pub data: *const u8,
     /// Bytes of data, at least 1.
     pub data_size: usize,
-    /// Copied during the call. At most 16 records with 1 MiB together.
+    /// AV_PKT_DATA_NEW_EXTRADATA is heeded: it holds from this access unit on. Copied during the
+    /// call. At most 16 records with 1 MiB together.
     pub side_data: *const vtremote_side_data,
     /// How many records of side data.
     pub side_data_count: usize,

@@ -6,7 +6,9 @@
 #![forbid(unsafe_code)]
 
 mod daemon;
+mod extensions;
 mod ffmpeg;
+pub mod pcm;
 mod peers;
 mod picture;
 mod process;
@@ -14,6 +16,7 @@ mod scripted;
 mod stream;
 
 pub use daemon::{Daemon, SessionReport};
+pub use extensions::WithoutExtensions;
 pub use ffmpeg::{Ffmpeg, Packet, packets, stock};
 pub use peers::{PeerServer, Peers};
 pub use picture::{RawVideo, Shape};

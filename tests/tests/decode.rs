@@ -1,12 +1,17 @@
 //! Remote pictures are those of a local decoder, whatever the stream, and decoding goes on where a local
 //! one would.
 
+mod mp4;
+
+use mp4::Part;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 use vtremote_bitstream::{Codec, access_units, sei};
-use vtremote_tests::{Daemon, Ffmpeg, Running, Signal, run, scratch, series, skip, stock};
+use vtremote_tests::{
+    Daemon, Ffmpeg, Running, Signal, WithoutExtensions, pcm, run, scratch, series, skip, stock,
+};
 
 /// Streams that only other encoders make. None where the distribution's ffmpeg is not installed.
 struct Source {
@@ -64,7 +69,7 @@ fn pixels_of(options: &str) -> &'static str {
 
 /// A decoder's pictures: times, size and hash of each as framemd5 tells them, and what showinfo says of
 /// them (time, format, position of chroma, aspect, size, fields).
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Decoded {
     frames: Vec<String>,
     shown: Vec<String>,
@@ -111,6 +116,15 @@ impl Decoded {
             }
         }
         self
+    }
+
+    /// Whether pictures were taken as fields, and which came first, is told by `x.geometry.v1` only.
+    fn but_for_fields(&self) -> Self {
+        let all_else = |shown: &String| {
+            let words = shown.split(' ').filter(|word| !word.starts_with("i:"));
+            words.collect::<Vec<_>>().join(" ")
+        };
+        Decoded { shown: self.shown.iter().map(all_else).collect(), ..self.clone() }
     }
 }
 
@@ -164,7 +178,7 @@ fn every_way_to_code_pictures() {
                 "-flags +ildct+ilme -x264-params tff=1",
                 "-flags +ildct+ilme -x264-params bff=1 -bf 2",
                 "-x264-params fake-interlaced=1",
-                "-color_range pc -colorspace bt709 -color_primaries bt709 -color_trc bt709 -vf setsar=4/3",
+                "-colorspace bt709 -color_primaries bt709 -color_trc bt709 -vf setsar=4/3",
             ][..],
         ),
         (H264_10, &["-bf 2 -g 12"]),
@@ -178,14 +192,24 @@ fn every_way_to_code_pictures() {
         ),
     ] {
         for structure in structures {
-            // 5.1's own decoder has a pixel format for full range, which format=nv12 converts.
-            if structure.contains("color_range pc") && series() == "5.1" {
-                continue;
-            }
             let options = format!("{base} {structure}");
             as_locally(&daemon, &options, &source.coded("in.mkv", "352x288", 40, &options));
         }
     }
+}
+
+#[test]
+fn full_range_stays_full() {
+    let Some(source) = Source::new("full_range_stays_full") else { return };
+    let daemon = Daemon::libavcodec(&[]);
+    let options = format!("{H264} -color_range pc -colorspace bt709");
+    let file = source.coded("in.mkv", "352x288", 20, &options);
+    // Local decoders have a pixel format of its own for it, which format=nv12 alone would convert.
+    let as_it_is = "yuvj420p|nv12,scale=in_range=pc:out_range=pc,format=nv12";
+    let remote = decode(Ffmpeg::new().decoder("h264", daemon.address()), &file, as_it_is);
+    same(&remote, &locally("h264", &file, as_it_is), "full range");
+    let full = |line: &&str| line.contains("color_range:pc");
+    assert_eq!(remote.stderr.lines().filter(full).count(), 20);
 }
 
 #[test]
@@ -210,6 +234,68 @@ fn every_way_over_the_wire() {
                 let decoder = decoder.decoder(codec, daemon.address()).args(&options);
                 let what = format!("{base} {options} slices {slices}");
                 same(&decode(decoder, &file, pixels), &local, &what);
+            }
+        }
+    }
+}
+
+/// Frames that are coded as two fields, and some that are not. Each field or frame in a packet.
+fn fields(bottom_first: bool) -> Vec<Vec<u8>> {
+    let picture = |pts: i64, bottom_field: Option<bool>| pcm::Picture {
+        pts,
+        level: 30 + 5 * pts as u8 + u8::from(bottom_field == Some(true)),
+        reference: pts % 3 != 1,
+        bottom_field,
+    };
+    let frames = (0..24).flat_map(|pts| match pts % 5 {
+        4 => vec![picture(pts, None)],
+        _ => [bottom_first, !bottom_first].map(|bottom| picture(pts, Some(bottom))).into(),
+    });
+    pcm::packets(&frames.collect::<Vec<_>>())
+}
+
+#[test]
+fn fields_in_packets_of_their_own_or_two_in_one() {
+    let dir = scratch("decode-fields");
+    let daemon = Daemon::libavcodec(&[]);
+    let plain = WithoutExtensions::before(daemon.address());
+    let size = (pcm::SIZE.0 as u16, pcm::SIZE.1 as u16);
+    for bottom_first in [false, true] {
+        let packets = fields(bottom_first);
+        let raw = dir.join("fields.h264");
+        fs::write(&raw, packets.concat()).expect("a stream");
+        let mut files = vec![raw.clone()];
+        for name in ["copy.mkv", "copy.mp4", "copy.ts"] {
+            let file = dir.join(name);
+            Ffmpeg::new().args("-r 50 -i").arg(&raw).args("-c copy").arg(&file).run().ok();
+            files.push(file);
+        }
+        let units = || packets.iter().map(Vec::as_slice);
+        files.push(dir.join("apart.mp4"));
+        mp4::write(&dir.join("apart.mp4"), 50, &[Part::new(Codec::H264, size, 4, units())]);
+        // Of five frames the first four are two packets each.
+        let (mut paired, mut left) = (Vec::new(), units());
+        for at in 0..24 {
+            let packets = if at % 5 == 4 { 1 } else { 2 };
+            paired.push(left.by_ref().take(packets).collect::<Vec<_>>().concat());
+        }
+        files.push(dir.join("paired.mp4"));
+        let paired = Part::new(Codec::H264, size, 4, paired.iter().map(Vec::as_slice));
+        mp4::write(&dir.join("paired.mp4"), 25, &[paired]);
+        for file in files {
+            let local = locally("h264", &file, "nv12").but_for_guessed_times();
+            assert_eq!(local.frames.len(), 24, "{}", file.display());
+            let fields = local.shown.iter().filter(|shown| !shown.contains("i:P")).count();
+            assert!(fields >= 19, "{:?}", local.shown);
+            for server in [daemon.address(), plain.address()] {
+                let remote = decode(Ffmpeg::new().decoder("h264", server), &file, "nv12");
+                let what = format!("{} at {server}", file.display());
+                let remote = remote.but_for_guessed_times();
+                if server == daemon.address() {
+                    same(&remote, &local, &what);
+                } else {
+                    same(&remote.but_for_fields(), &local.but_for_fields(), &what);
+                }
             }
         }
     }
@@ -262,6 +348,43 @@ fn a_stream_that_changes_midway() {
         let local = locally(codec, &file, "nv12|p010le");
         assert_eq!(local.frames.len(), 60, "{name}");
         same(&remote.but_for_guessed_times(), &local.but_for_guessed_times(), name);
+    }
+}
+
+#[test]
+fn parameter_sets_that_the_container_changes_midway() {
+    let Some(source) = Source::new("parameter_sets_that_change") else { return };
+    let daemon = Daemon::libavcodec(&[]);
+    let plain = WithoutExtensions::before(daemon.address());
+    let x265 = format!("{HEVC} -x265-params log-level=none:bframes=0");
+    let deep = format!("{HEVC_10} -x265-params log-level=none:bframes=0");
+    let (cavlc, cabac) = (format!("{H264} -bf 0 -coder cavlc"), format!("{H264} -bf 0"));
+    for (codec, parts) in [
+        (Codec::H264, [((352, 288), &cabac, 4), ((640, 360), &cabac, 4), ((352, 288), &cavlc, 2)]),
+        (Codec::H265, [((352, 288), &x265, 4), ((640, 360), &x265, 4), ((352, 288), &deep, 2)]),
+    ] {
+        let name = codec_of(parts[0].1);
+        let parts = parts.map(|((width, height), options, lengths)| {
+            let size = format!("{width}x{height}");
+            let file = source.coded(&format!("part.{name}"), &size, 20, &format!("{options} -g 8"));
+            let stream = fs::read(file).expect("a stream");
+            Part::new(codec, (width, height), lengths, access_units(codec, &stream))
+        });
+        let file = source.dir.join(format!("{name}.mp4"));
+        mp4::write(&file, 25, &parts);
+        for seek in ["", "-ss 0.5", "-ss 1.4", "-stream_loop 1"] {
+            let local = Ffmpeg::new().args(seek).args(&format!("-c:v {name}"));
+            let local = decode(local, &file, "nv12|p010le");
+            for server in [daemon.address(), plain.address()] {
+                let remote = Ffmpeg::new().args(seek).decoder(name, server);
+                let remote = decode(remote, &file, "nv12|p010le");
+                same(&remote, &local, &format!("{name} {seek} at {server}"));
+            }
+            let whole = [("", 60), ("-stream_loop 1", 120)];
+            if let Some((_, frames)) = whole.iter().find(|(known, _)| *known == seek) {
+                assert_eq!(local.frames.len(), *frames, "{name} {seek}");
+            }
+        }
     }
 }
 
@@ -344,7 +467,7 @@ fn a_seek_begins_anew() {
 /// A remote decoder that takes about two seconds for its 50 pictures, as a player does.
 fn player(daemon: &Daemon, file: &Path) -> Ffmpeg {
     let decoder = Ffmpeg::new().args("-re").decoder("h264", daemon.address());
-    decoder.args("-vt_remote_timeout_ms 100 -i").arg(file)
+    decoder.args("-vt_remote_timeout_ms 3000 -i").arg(file)
 }
 
 fn until_the_fifth_picture(player: &Running) {

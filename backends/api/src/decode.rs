@@ -13,6 +13,12 @@ pub trait Decoder: Send {
     fn submit(&mut self, packet: CodedPacket, wait: Duration)
     -> Result<Option<CodedPacket>, Error>;
 
+    /// Memory of a packet that it has done with, for the data of another; what is in it means nothing.
+    /// Empty where there is none, or the decoder keeps none ([`crate::Spare`] is where others do).
+    fn spare(&mut self) -> Vec<u8> {
+        Vec::new()
+    }
+
     /// No more packets come. Returns at once; [`FrameSink::drained`] follows the last frame.
     ///
     /// # Errors

@@ -22,6 +22,7 @@ mod format;
 mod memory;
 mod picture;
 mod raw_rows;
+mod spare;
 
 pub use config::{
     Color, DecoderConfig, EncoderConfig, Entropy, MAX_SIDE, Quality, RateControl, Ratio, SideData,
@@ -34,6 +35,7 @@ pub use format::{PixelFormat, PlaneShape};
 pub use memory::{Lent, OutOfMemory, PlaneMemory, Rows, RowsMut};
 pub use picture::{Own, Picture, Planes, Reference};
 pub use raw_rows::RawRows;
+pub use spare::Spare;
 pub use vtremote_bitstream::Codec;
 
 use std::sync::Arc;

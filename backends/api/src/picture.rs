@@ -71,13 +71,23 @@ impl fmt::Debug for Picture {
     }
 }
 
-/// The rows of a picture, read-only, for as long as this is held.
+/// The rows of a picture, read-only, for as long as this or a clone of it is held.
 ///
-/// It can be shared: several threads may read at once.
-pub struct Reference {
-    planes: Vec<Rows>,
-    // After the planes: when the backend hears of its drop, the rows are free already.
+/// It can be shared: several threads may read at once. A clone is the same picture and costs no memory.
+#[derive(Clone)]
+pub struct Reference(Arc<Held>);
+
+struct Held {
+    rows: HeldRows,
+    // After the rows: when the backend hears of its drop, they are free already.
     _own: Option<Box<dyn Any + Send + Sync>>,
+}
+
+/// The common numbers of planes need no memory besides the reference's.
+enum HeldRows {
+    One([Rows; 1]),
+    Two([Rows; 2]),
+    Any(Vec<Rows>),
 }
 
 impl Reference {
@@ -86,10 +96,7 @@ impl Reference {
     /// # Errors
     /// [`Error::Internal`] if rows are lent for writing.
     pub fn new(planes: &[Arc<PlaneMemory>]) -> Result<Self, Error> {
-        let read = |plane: &Arc<PlaneMemory>| PlaneMemory::read(plane);
-        let planes = planes.iter().map(read).collect::<Result<_, Lent>>();
-        let planes = planes.map_err(|_| Error::Internal("rows are still lent".into()))?;
-        Ok(Reference { planes, _own: None })
+        Self::new_with(planes, None)
     }
 
     /// For backends: the same, and something that is dropped after the rows were given back, so
@@ -101,12 +108,32 @@ impl Reference {
         planes: &[Arc<PlaneMemory>],
         own: Box<dyn Any + Send + Sync>,
     ) -> Result<Self, Error> {
-        Ok(Reference { _own: Some(own), ..Reference::new(planes)? })
+        Self::new_with(planes, Some(own))
+    }
+
+    fn new_with(
+        planes: &[Arc<PlaneMemory>],
+        own: Option<Box<dyn Any + Send + Sync>>,
+    ) -> Result<Self, Error> {
+        let read = |plane: &Arc<PlaneMemory>| {
+            let lent = |_: Lent| Error::Internal("rows are still lent".into());
+            PlaneMemory::read(plane).map_err(lent)
+        };
+        let rows = match planes {
+            [plane] => HeldRows::One([read(plane)?]),
+            [luma, chroma] => HeldRows::Two([read(luma)?, read(chroma)?]),
+            planes => HeldRows::Any(planes.iter().map(read).collect::<Result<_, _>>()?),
+        };
+        Ok(Reference(Arc::new(Held { rows, _own: own })))
     }
 
     /// The planes, in order.
     pub fn planes(&self) -> &[Rows] {
-        &self.planes
+        match &self.0.rows {
+            HeldRows::One(rows) => rows,
+            HeldRows::Two(rows) => rows,
+            HeldRows::Any(rows) => rows,
+        }
     }
 }
 
@@ -127,7 +154,11 @@ mod tests {
         let plane = Arc::new(PlaneMemory::allocate(PlaneShape { row_bytes: 4, rows: 2 }, 1));
         let free = Arc::new(AtomicBool::new(false));
         let watch = Watch(Arc::clone(&plane), Arc::clone(&free));
-        drop(Reference::holding(std::slice::from_ref(&plane), Box::new(watch)).unwrap());
+        let first = Reference::holding(std::slice::from_ref(&plane), Box::new(watch)).unwrap();
+        let second = first.clone();
+        drop(first);
+        assert!(PlaneMemory::lend(&plane, 0..2).is_err() && second.planes().len() == 1);
+        drop(second);
         assert!(free.load(Ordering::Relaxed));
     }
 

@@ -13,7 +13,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use vtremote_backend::{
     Codec, CodedPacket, DecodedFrame, Error, FrameSink, Geometry, PixelFormat, PlaneMemory,
-    Reference, check_size,
+    Reference, Spare, check_size,
 };
 
 /// Pictures that the sink may hold: some on their way out while others are compressed. What the
@@ -54,6 +54,7 @@ pub(crate) struct Decoder {
 
 struct Shared {
     queue: Queue<(u64, CodedPacket)>,
+    spare: Spare,
     pool: Pool,
     /// What the sink was told, once.
     failure: OnceLock<Error>,
@@ -64,6 +65,7 @@ impl Decoder {
     pub(crate) fn start(session: Session) -> Result<Self, Error> {
         let shared = Arc::new(Shared {
             queue: Queue::new(PACKETS),
+            spare: Spare::default(),
             pool: Pool::new(Vec::new(), PICTURES),
             failure: OnceLock::new(),
             abandoned: AtomicBool::new(false),
@@ -103,6 +105,10 @@ impl vtremote_backend::Decoder for Decoder {
             Pushed::Refused((_, packet)) => Ok(Some(packet)),
             Pushed::Over => Err(self.over()),
         }
+    }
+
+    fn spare(&mut self) -> Vec<u8> {
+        self.shared.spare.take()
     }
 
     fn drain(&mut self) -> Result<(), Error> {
@@ -215,7 +221,9 @@ impl Worker {
             0 => format!("packet {number} (pts {pts})"),
             late => format!("packet {number} (pts {pts}) or one of the {late} before it"),
         };
-        self.hand_over(Some(&packet), &place)
+        self.hand_over(Some(&packet), &place)?;
+        self.shared.spare.keep(packet.data);
+        Ok(())
     }
 
     /// Keeps parameter sets and SEI for the next picture. Of more than fit the earlier ones go: nobody

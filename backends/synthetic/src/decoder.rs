@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use vtremote_backend::{
     CodedPacket, Color, DecodedFrame, Decoder, DecoderConfig, Error, Fields, FrameSink, Geometry,
-    Opened, PlaneMemory, Ratio, Reference,
+    Opened, PlaneMemory, Ratio, Reference, Spare,
 };
 use vtremote_bitstream::ParameterSets;
 
@@ -36,6 +36,7 @@ pub(crate) fn open(
     let (capacity, slow, panic) = (script.pictures, script.slow, script.panic);
     let inbox = Arc::new(Inbox::new());
     let pool = Pool::new(format, width, height, script.pictures);
+    let spare = Arc::<Spare>::default();
     let picturer = Picturer {
         config: config.clone(),
         shown: Geometry::new(width, height, format),
@@ -45,6 +46,7 @@ pub(crate) fn open(
         script,
         pool: Arc::clone(&pool),
         inbox: Arc::clone(&inbox),
+        spare: Arc::clone(&spare),
         sink,
     };
     let thread = std::thread::Builder::new().name("synthetic decoder".into());
@@ -53,6 +55,7 @@ pub(crate) fn open(
     let decoder = SyntheticDecoder {
         pool,
         inbox,
+        spare,
         thread: Some(thread),
         capacity,
         slow: Slow::new(slow),
@@ -65,6 +68,7 @@ pub(crate) fn open(
 struct SyntheticDecoder {
     pool: Arc<Pool>,
     inbox: Arc<Inbox<(u64, CodedPacket)>>,
+    spare: Arc<Spare>,
     thread: Option<JoinHandle<()>>,
     capacity: usize,
     slow: Slow,
@@ -95,6 +99,10 @@ impl Decoder for SyntheticDecoder {
         Ok(refused.map(|(_, packet)| packet))
     }
 
+    fn spare(&mut self) -> Vec<u8> {
+        self.spare.take()
+    }
+
     fn drain(&mut self) -> Result<(), Error> {
         self.inbox.drain()
     }
@@ -122,6 +130,7 @@ struct Picturer {
     script: Script,
     pool: Arc<Pool>,
     inbox: Arc<Inbox<(u64, CodedPacket)>>,
+    spare: Arc<Spare>,
     sink: Arc<dyn FrameSink>,
 }
 
@@ -149,7 +158,9 @@ impl Picturer {
         while let Some((number, packet)) = self.inbox.next()? {
             self.inbox.rest(self.script.cost)?;
             let CodedPacket { pts, dts, duration, keyframe, .. } = packet;
-            let Some(seed) = seed(self.config.codec, &packet) else {
+            let seed = seed(self.config.codec, &packet);
+            self.spare.keep(packet.data);
+            let Some(seed) = seed else {
                 self.sink.warning(format!("packet {number}: no slice in it"));
                 continue;
             };

@@ -121,15 +121,14 @@ impl State<Decoding> {
         while let Some(number) = self.session.next_in_order() {
             self.own.arrivals.show(number);
         }
+        self.session.unclaimed(self.own.arrivals.waiting());
     }
 
-    /// Whether another packet may go out: one that the server has not taken yet may become a picture
-    /// that waits for the caller, and of both together there are no more than the window has.
-    fn room(&self, now: Duration, inflight: u32, acks: bool) -> bool {
-        let counts = self.session.counts();
-        let ahead = if acks { counts.admitted - counts.taken } else { 0 };
-        let waiting = self.own.arrivals.waiting() as u64;
-        self.session.room(now) && waiting + ahead < u64::from(inflight)
+    /// What there is for the caller.
+    fn next(&mut self) -> Next {
+        let next = self.own.arrivals.next();
+        self.session.unclaimed(self.own.arrivals.waiting());
+        next
     }
 }
 
@@ -306,12 +305,7 @@ impl Decoder {
         if let Some(error) = failure(shared, &mut state) {
             return Err(error);
         }
-        Ok(self.changing || state.over() || !self.room(session, &state))
-    }
-
-    fn room(&self, session: &Session<Decoding>, state: &State<Decoding>) -> bool {
-        let acks = session.configured.server.ack;
-        state.room(session.shared.now(), self.settings.inflight, acks)
+        Ok(self.changing || state.over() || !state.session.room(shared.now()))
     }
 
     /// Queues a packet, in its converted form if it has one.
@@ -398,7 +392,7 @@ impl Decoder {
             if let Some(error) = failure(shared, &mut state) {
                 return Err(error);
             }
-            let next = state.own.arrivals.next();
+            let next = state.next();
             if let Next::Picture(picture) = next {
                 return Ok(ReceivedPicture::Picture(picture));
             }
@@ -408,7 +402,7 @@ impl Decoder {
                 if state.session.done() {
                     break;
                 }
-                let has_room = self.refused && !self.changing && self.room(session, &state);
+                let has_room = self.refused && !self.changing && state.session.room(now);
                 let outstanding = state.session.outstanding() + state.own.arrivals.len();
                 let idle = !self.flushed && !self.changing && outstanding == 0;
                 if has_room || idle {

@@ -42,7 +42,7 @@ pub const SPS: &[u8] = &[0x67, 0x42, 0, 0x1e, 0x80];
 pub const PPS: &[u8] = &[0x68, 0xce, 0x80];
 
 /// VPS, SPS and PPS of H.265: nothing but their headers (H.265 7.3.1.2).
-const HEVC_SETS: [&[u8]; 3] = [&[0x40, 1, 1], &[0x42, 1, 1], &[0x44, 1, 1]];
+pub const HEVC_SETS: [&[u8]; 3] = [&[0x40, 1, 1], &[0x42, 1, 1], &[0x44, 1, 1]];
 
 /// An avcC record of [`SPS`] and [`PPS`].
 pub fn avcc() -> Vec<u8> {
@@ -475,7 +475,11 @@ impl Session {
             nal(SPS);
             nal(PPS);
         }
-        nal(&[slice(pts, keyframe), vec![0xaa; self.script.padding]].concat());
+        let slice = match &*self.served.codec {
+            "hevc" => hevc_slice(pts, keyframe),
+            _ => slice(pts, keyframe),
+        };
+        nal(&[slice, vec![0xaa; self.script.padding]].concat());
         if self.fate == Some(Fate::Broken) {
             data = b"no start code".to_vec();
         }
@@ -501,6 +505,11 @@ pub fn slice(pts: i64, keyframe: bool) -> Vec<u8> {
     let mut nal = vec![kind];
     nal.extend_from_slice(format!("pts {pts}").as_bytes());
     nal
+}
+
+/// The same of H.265: IDR_W_RADL or TRAIL_R (H.265 7.3.1.2).
+pub fn hevc_slice(pts: i64, keyframe: bool) -> Vec<u8> {
+    [&[if keyframe { 0x26 } else { 0x02 }, 1], &slice(pts, keyframe)[1..]].concat()
 }
 
 /// A whole packet as a caller gets it: `sets` before the slice, 4-byte start codes.

@@ -212,11 +212,13 @@ typedef struct vtremote_access_unit {
   int64_t duration;
   // VTREMOTE_PACKET_KEY or 0.
   uint32_t flags;
-  // Annex B. Copied during the call.
+  // Annex B, or NAL units behind their lengths as the latest avcC or hvcC record says. Copied during
+  // the call.
   const uint8_t *data;
   // Bytes of data, at least 1.
   size_t data_size;
-  // Copied during the call. At most 16 records with 1 MiB together.
+  // AV_PKT_DATA_NEW_EXTRADATA is heeded: it holds from this access unit on. Copied during the
+  // call. At most 16 records with 1 MiB together.
   const struct vtremote_side_data *side_data;
   // How many records of side data.
   size_t side_data_count;

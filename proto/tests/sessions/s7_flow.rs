@@ -59,6 +59,81 @@ fn with_acks_the_window_counts_what_the_backend_has_not_taken() {
 }
 
 #[test]
+fn what_has_come_and_waits_for_the_caller_takes_room_in_the_window() {
+    for settings in [settings(), decoding()] {
+        for capabilities in [speech::EARLY, speech::CURRENT, speech::OURS] {
+            let settings = ClientSettings { window: 4, ..settings.clone() };
+            let mut rig = ClientRig::streaming(settings, capabilities);
+            rig.client.unclaimed(3);
+            rig.send_all(0..1);
+            assert!(!rig.client.room(rig.now));
+            // A caller that is slow does not show that the codec holds anything back.
+            assert_eq!(rig.client.room_at(), None);
+            rig.wait(0.5);
+            assert_eq!(rig.send(1), Err(AdmitError::NoRoom));
+            rig.client.unclaimed(2);
+            assert_eq!(rig.send(1), Ok(()));
+        }
+    }
+}
+
+#[test]
+fn a_decoder_that_has_taken_the_window_gets_more_packets_once_it_has_kept_them_for_a_while() {
+    for capabilities in [speech::CURRENT, speech::OURS] {
+        let mut rig =
+            ClientRig::streaming(ClientSettings { window: 2, ..decoding() }, capabilities);
+        let mut sent = 0;
+        let mut stalls = Vec::new();
+        while sent < 200 && stalls.len() < 5 {
+            if rig.send(sent) == Err(AdmitError::NoRoom) {
+                let at = rig.client.room_at().expect("time makes room");
+                assert_eq!(at - rig.now, Duration::from_millis(100));
+                stalls.push(sent);
+                rig.wait(0.1);
+            } else {
+                sent += 1;
+                if capabilities == speech::OURS {
+                    rig.hear(&speech::ack(sent as u32));
+                }
+            }
+        }
+        let most = if capabilities == speech::OURS { 2 + 3 } else { 2 };
+        assert_eq!(stalls, [0, 8, 16, 32, 64].map(|more| most + more));
+    }
+}
+
+#[test]
+fn a_packet_that_the_decoder_has_not_taken_is_not_one_that_it_holds_back() {
+    let settings = ClientSettings { window: 2, ..decoding() };
+    let mut rig = ClientRig::streaming(settings, speech::OURS);
+    for pts in 0..5 {
+        rig.send(pts).unwrap();
+        rig.hear(&speech::ack(pts as u32));
+    }
+    assert_eq!(rig.client.room_at(), None);
+    rig.wait(0.5);
+    assert!(!rig.client.room(rig.now));
+    rig.hear(&speech::ack(5));
+    rig.wait(0.1);
+    assert!(rig.client.room(rig.now));
+}
+
+#[test]
+fn a_decoder_that_takes_any_number_of_packets_and_gives_nothing_gets_them() {
+    let settings = ClientSettings { window: 2, ..decoding() };
+    let mut rig = ClientRig::streaming(settings, speech::OURS);
+    let mut waits = 0;
+    for pts in 0..1000 {
+        while rig.send(pts).is_err() {
+            rig.wait(0.1);
+            waits += 1;
+        }
+        rig.hear(&speech::ack(pts as u32 + 1));
+    }
+    assert_eq!(waits, 5);
+}
+
+#[test]
 fn with_acks_time_alone_makes_no_room() {
     let mut rig = with_window(1, speech::OURS);
     rig.send_all(0..1);
@@ -68,12 +143,39 @@ fn with_acks_time_alone_makes_no_room() {
 }
 
 #[test]
+fn an_encoder_that_has_not_taken_all_answers_before_it_gets_more_than_three_beyond_the_window() {
+    let mut rig = with_window(4, speech::OURS);
+    for pts in 0..7 {
+        rig.send(pts).unwrap();
+        rig.hear(&speech::ack(pts as u32));
+    }
+    assert_eq!(rig.send(7), Err(AdmitError::NoRoom));
+    rig.hear_packet(0, 0);
+    rig.send_all(7..8);
+    assert!(!rig.client.room(rig.now));
+    // It has all of them, and answers may still be on their way.
+    rig.hear(&speech::ack(8));
+    assert_eq!(rig.client.room_at(), Some(rig.now + Duration::from_millis(100)));
+    assert!(!rig.client.room(rig.now));
+    // It looks ahead: nothing that it holds takes room from here on.
+    rig.wait(0.1);
+    rig.send_all(8..12);
+    rig.hear(&speech::ack(11));
+    rig.send_all(12..15);
+    assert!(!rig.client.room(rig.now));
+}
+
+#[test]
 fn what_a_server_takes_without_ever_answering_is_bounded() {
     let mut rig = with_window(16, speech::OURS);
     for pts in 0..528 {
+        if pts == 19 {
+            rig.wait(0.1);
+        }
         rig.send(pts).unwrap();
         rig.hear(&speech::ack(pts as u32 + 1));
     }
+    rig.wait(1.0);
     assert_eq!(rig.send(528), Err(AdmitError::NoRoom));
 }
 

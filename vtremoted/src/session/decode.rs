@@ -21,8 +21,10 @@ struct Data {
 }
 
 impl Data {
-    fn new(len: usize) -> Self {
-        Data { bytes: vec![0; len.min(AT_ONCE)], filled: 0, len }
+    /// In the memory of an earlier packet's; what is in that is not cleared.
+    fn new(len: usize, mut bytes: Vec<u8>) -> Self {
+        bytes.resize(len.min(AT_ONCE), 0);
+        Data { bytes, filled: 0, len }
     }
 
     /// Where the next bytes go: at most `limit`, and none only if that is 0 or all have come.
@@ -67,7 +69,7 @@ impl Decode {
     }
 
     pub(super) fn begin(&mut self, head: PacketHead) {
-        self.data = Data::new(head.len as usize);
+        self.data = Data::new(head.len as usize, self.decoder.spare());
         self.head = Some(head);
     }
 
@@ -138,20 +140,32 @@ mod tests {
 
     #[test]
     fn a_packet_has_memory_only_as_its_bytes_come() {
-        let mut data = Data::new(256 << 20);
+        let mut data = Data::new(256 << 20, Vec::new());
         assert_eq!(data.bytes.len(), AT_ONCE);
         let room = data.room(usize::MAX).len();
         data.filled += room;
         assert_eq!((room, data.room(7).len()), (AT_ONCE, 7));
         assert_eq!(data.bytes.len(), 2 * AT_ONCE);
-        assert_eq!(Data::new(9).bytes.len(), 9);
+        assert_eq!(Data::new(9, Vec::new()).bytes.len(), 9);
+    }
+
+    #[test]
+    fn a_packet_has_the_memory_of_an_earlier_one_whichever_is_longer() {
+        for earlier in [3, 9, 4000] {
+            let memory = vec![7; earlier];
+            let (room, first) = (memory.capacity(), memory.as_ptr());
+            let mut data = Data::new(9, memory);
+            data.put(&[1; 9]);
+            assert_eq!(data.bytes, [1; 9]);
+            assert!(room < 9 || data.bytes.as_ptr() == first);
+        }
     }
 
     #[test]
     fn a_packet_is_whole_however_its_bytes_come() {
         let whole: Vec<u8> = (0..3 * AT_ONCE + 5).map(|at| (at % 251) as u8).collect();
         for piece in [65_536, 999_999, usize::MAX] {
-            let mut data = Data::new(whole.len());
+            let mut data = Data::new(whole.len(), vec![0xee; 77]);
             for (number, bytes) in whole.chunks(piece.min(whole.len())).enumerate() {
                 if number % 2 == 0 {
                     data.put(bytes);

@@ -128,7 +128,7 @@ struct Begun {
 
 /// A picture that can be sent.
 struct Picture {
-    pixels: Arc<Pixels>,
+    pixels: Pixels,
     pts: Option<i64>,
     head: FrameHead,
     geometry: vtremote_proto::Geometry,
@@ -281,7 +281,6 @@ impl Sending {
         let planes = geometry.format.planes();
         let head = FrameHead { pts: pts.unwrap_or(NO_PTS), duration, flags: 0, planes };
         let side_data = if self.side_data { self.fitting(side_data) } else { Vec::new() };
-        let pixels = Arc::new(pixels);
         Ok((Picture { pixels, pts, head, geometry, side_data, raw }, shown))
     }
 
@@ -321,7 +320,7 @@ impl Sending {
         };
         let Picture { pixels, pts, raw, .. } = picture;
         let slices = cuts.enumerate().map(|(index, (plane, rows))| {
-            let pixels = Arc::clone(&pixels);
+            let pixels = pixels.clone();
             Slice { pixels, frame_id, index, plane, rows }
         });
         let Some(compressors) = &self.compressors else {
@@ -404,6 +403,10 @@ fn told(geometry: &Geometry) -> Result<vtremote_proto::Geometry, String> {
     if ![width, height].iter().all(|side| (1..=most).contains(side)) {
         return Err(format!("the stream is {width}x{height}: 1 to {most} each way can be sent"));
     }
+    let most = message::MAX_PIXELS;
+    if u64::from(width) * u64::from(height) > most {
+        return Err(format!("the stream is {width}x{height}: at most {most} pixels can be sent"));
+    }
     let format = on_the_wire(format).ok_or_else(|| format!("{} has no number", format.name()))?;
     let ratio = sample_aspect_ratio.filter(|ratio| ratio.num.max(ratio.den) <= i32::MAX as u32);
     let (num, den) = ratio.map_or((0, 0), |ratio| (ratio.num, ratio.den));
@@ -425,7 +428,7 @@ fn told(geometry: &Geometry) -> Result<vtremote_proto::Geometry, String> {
 
 /// Some rows of a plane, to become a SLICE.
 struct Slice {
-    pixels: Arc<Pixels>,
+    pixels: Pixels,
     frame_id: u32,
     index: usize,
     plane: usize,
@@ -492,7 +495,7 @@ fn whole(
         let at = FrameHead::before_plane(plane);
         let len = match compression {
             Compression::None => {
-                message.insert_rows(at, Arc::clone(&pixels), plane, 0..layout.rows);
+                message.insert_rows(at, pixels.clone(), plane, 0..layout.rows);
                 layout.row_bytes * layout.rows
             }
             compression => {
@@ -520,4 +523,24 @@ fn borrowed(records: &[SideData]) -> Vec<(u32, &[u8])> {
 /// For numbers that pictures of at most 16,384 each way cannot make too large.
 fn number<T: TryFrom<usize>>(number: usize) -> T {
     T::try_from(number).unwrap_or_else(|_| unreachable!("{number} is beyond any picture"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_that_no_client_takes_are_not_told_of() {
+        let told = |width, height| told(&Geometry::new(width, height, PixelFormat::Nv12));
+        for (width, height) in [(1, 1), (8192, 8192), (16_384, 4096), (4096, 16_384)] {
+            let told = told(width, height).expect("it can be sent");
+            assert_eq!((told.width, told.height), (width, height));
+        }
+        let refused = "the stream is 16384x4097: at most 67108864 pixels can be sent";
+        assert_eq!(told(16_384, 4097).unwrap_err(), refused);
+        let refused = "the stream is 16385x8: 1 to 16384 each way can be sent";
+        assert_eq!(told(16_385, 8).unwrap_err(), refused);
+        told(8, 0).unwrap_err();
+        told(u32::MAX, u32::MAX).unwrap_err();
+    }
 }

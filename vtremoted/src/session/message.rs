@@ -1,7 +1,6 @@
 use super::pixels::Pixels;
 use std::io::IoSlice;
 use std::ops::Range;
-use std::sync::Arc;
 
 /// What one call of the writer takes of a message at most.
 pub(super) const PIECES: usize = 64;
@@ -23,7 +22,7 @@ enum Body {
     /// What was compressed.
     Made(Vec<u8>),
     /// Rows of a plane, without padding, from where the decoder has put them.
-    Rows { picture: Arc<Pixels>, plane: usize, rows: Range<usize> },
+    Rows { picture: Pixels, plane: usize, rows: Range<usize> },
 }
 
 impl Body {
@@ -70,7 +69,7 @@ impl Message {
     pub(super) fn insert_rows(
         &mut self,
         at: usize,
-        picture: Arc<Pixels>,
+        picture: Pixels,
         plane: usize,
         rows: Range<usize>,
     ) {

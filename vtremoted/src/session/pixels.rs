@@ -1,16 +1,18 @@
 //! The planes of a decoded picture, to be read by whoever sends them.
 
 use std::ops::Range;
+use std::sync::Arc;
 use vtremote_backend::{PlaneShape, Reference};
 use vtremote_planes::{Layout, Source};
 use vtremote_proto::PixelFormat;
 
-/// A picture's planes: the decoder's own memory, or a copy in another format.
+/// A picture's planes: the decoder's own memory, or a copy in another format. A clone is the same picture.
+#[derive(Clone)]
 pub(super) enum Pixels {
     /// The decoder's memory.
     Lent(Reference),
     /// Rows without padding.
-    Made(Vec<(PlaneShape, Vec<u8>)>),
+    Made(Arc<[(PlaneShape, Vec<u8>)]>),
 }
 
 impl Pixels {
@@ -99,7 +101,6 @@ pub(super) fn layouts(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
     use vtremote_backend::PlaneMemory;
 
     /// A picture of 5x3 whose bytes are plane, row and column, with padding of 0xee.

@@ -166,8 +166,12 @@ fn a_probing_session_that_leaves_without_flush_frees_its_slot() {
 #[test]
 fn a_decoder_that_fails_or_panics_is_an_error() {
     let packets = stream("h264", "", 10);
-    for (script, code) in [("fail=3", error_code::BUSY_OR_CODEC), ("panic=3", error_code::INTERNAL)]
-    {
+    // The last of them fails when nothing more is asked of it.
+    for (script, code) in [
+        ("fail=3", error_code::BUSY_OR_CODEC),
+        ("panic=3", error_code::INTERNAL),
+        ("cost=100ms,fail=9", error_code::BUSY_OR_CODEC),
+    ] {
         let service = Service::start(script);
         let mut peer = decoder(&service, "h264", SMALL, &[ASYNC]);
         packets.iter().for_each(|(head, data)| peer.packet(head, data));

@@ -40,6 +40,14 @@ fn an_encoder_that_fails_is_an_error_that_says_where() {
 }
 
 #[test]
+fn an_encoder_that_fails_after_flush_is_an_error_that_says_where() {
+    // When it fails nothing more is asked of it.
+    let (code, message) = error_of("cost=100ms,fail=9");
+    assert_eq!(code, error_code::BUSY_OR_CODEC);
+    assert!(message.contains("frame 9"), "{message}");
+}
+
+#[test]
 fn a_panic_ends_its_own_session_with_an_error_and_no_other() {
     let service = Service::start("panic=3");
     let mut bystander = Peer::encoder(&service, SMALL, &[]);

@@ -1,6 +1,5 @@
 //! What comes out of a decoder is what libavcodec gives, picture by picture.
 
-mod pcm;
 mod plain;
 mod sink;
 
@@ -16,6 +15,7 @@ use vtremote_backend::{
 use vtremote_backend_libavcodec::{Libavcodec, Settings};
 use vtremote_bitstream::ParameterSets;
 use vtremote_bitstream::sei::{self, Sei};
+use vtremote_tests::pcm;
 
 fn backend(threads: usize) -> Libavcodec {
     let settings = Settings { threads: NonZero::new(threads), ..Settings::default() };
@@ -268,6 +268,20 @@ fn packets_with_dts_only_are_shown_by_it() {
     assert!(found.iter().all(|frame| frame.pts.is_none()));
 }
 
+/// Each picture in a packet of its own.
+fn by_hand(pictures: &[pcm::Picture]) -> Stream {
+    let packets = pcm::packets(pictures).into_iter().zip(pictures).enumerate();
+    let packets = packets.map(|(at, (data, picture))| CodedPacket {
+        pts: Some(picture.pts),
+        dts: None,
+        duration: 1,
+        keyframe: at == 0,
+        data,
+        side_data: Vec::new(),
+    });
+    Stream { codec: Codec::H264, extradata: Vec::new(), packets: packets.collect() }
+}
+
 /// Two fields of a frame.
 fn fields(pts: i64, level: u8, bottom_first: bool) -> [pcm::Picture; 2] {
     [bottom_first, !bottom_first].map(|bottom| pcm::Picture {
@@ -281,7 +295,7 @@ fn fields(pts: i64, level: u8, bottom_first: bool) -> [pcm::Picture; 2] {
 #[test]
 fn two_packets_of_a_field_each_become_one_picture() {
     let pictures: Vec<_> = (0..6).flat_map(|at| fields(at, 30 + 10 * at as u8, false)).collect();
-    let mut stream = pcm::stream(&pictures);
+    let mut stream = by_hand(&pictures);
     // As a demuxer does that knows no more of the second field.
     stream.packets.iter_mut().skip(1).step_by(2).for_each(|packet| packet.pts = None);
     let told = decode(&stream);
@@ -311,7 +325,7 @@ fn silent_pyramid() -> Stream {
     };
     let pictures: Vec<_> =
         [picture(0, true)].into_iter().chain((0..4).flat_map(|at| group(8 * at))).collect();
-    pcm::stream(&pictures)
+    by_hand(&pictures)
 }
 
 #[test]
@@ -523,7 +537,7 @@ fn a_warning_names_the_packet_and_says_what_libavcodec_said() {
 #[test]
 fn a_size_that_only_an_attacker_wants_takes_no_memory() {
     let picture = |pts| pcm::Picture { pts, level: 9, reference: true, bottom_field: None };
-    let mut stream = pcm::stream(&[picture(0), picture(1)]);
+    let mut stream = by_hand(&[picture(0), picture(1)]);
     let end = pcm::sps(pcm::SIZE, false).len();
     stream.packets[0].data.splice(..end, pcm::sps((12_288, 12_288), false));
     let told = decode(&stream);

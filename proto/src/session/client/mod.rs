@@ -22,15 +22,26 @@ use crate::{
     PixelFormat, PlaneHead, ReadError, SideData, SliceHead,
 };
 
-/// Without `x.ack.v1`: after this long with a full window, an empty queue and no input, the
-/// encoder is holding frames back, and one more is admitted …
+/// After this long with a full window, an empty queue and no input, the codec is holding frames back,
+/// and one more is admitted. Without `x.ack.v1` an encoder gets them one by one …
 const STALL: Duration = Duration::from_millis(100);
 
 /// … up to so many in flight. (A packet may give no frame: in decode there is no such limit.)
 const STALL_WINDOW: usize = 64;
 
+/// With `x.ack.v1` the window counts what was not taken. What was taken and not answered, and what the
+/// caller has yet to take, fills no more than the window and these, unless the codec holds that many.
+const SLACK: usize = 3;
+
 /// With `x.ack.v1` encoder delay costs no credit, and is at most this many frames.
 const MAX_DELAY: usize = 512;
+
+/// Decode: with the window unanswered and nothing arriving for as long, the decoder is taken to hold so
+/// many packets more than that: its frame threads, say. Then twice as many, …
+const LEAST_HELD_BACK: usize = 8;
+
+/// … up to these: threads, reordering, field pairs, and what is lost of a damaged stream.
+const MOST_HELD_BACK: usize = 96;
 
 /// Unsent PONGs that are kept.
 const MAX_PONGS: usize = 16;
@@ -132,6 +143,10 @@ pub struct Client {
     order: Order,
     taken: u64,
     received: u64,
+    /// Of what was received, what waits for nothing but the caller.
+    unclaimed: usize,
+    /// How many more than the window the codec holds back, as far as it has shown.
+    held_back: usize,
     /// Messages that were admitted and not sent.
     unsent: u32,
     /// When the last of them was sent.
@@ -207,6 +222,8 @@ impl Client {
             order: Order::default(),
             taken: 0,
             received: 0,
+            unclaimed: 0,
+            held_back: 0,
             unsent: 0,
             sent_at: Duration::ZERO,
             uploaded: Duration::ZERO,
@@ -301,30 +318,43 @@ impl Client {
 
     // ── output ──
 
+    /// How many packets (encode) or pictures (decode) have come and wait for nothing but the caller:
+    /// they hold memory as what is in flight does, and take as much of the window.
+    pub fn unclaimed(&mut self, count: usize) {
+        self.unclaimed = count;
+    }
+
     /// May another frame (encode) or packet (decode) be admitted?
     pub fn room(&self, now: Duration) -> bool {
         if self.state != State::Streaming || self.flush {
             return false;
         }
-        let outstanding = self.ledger.outstanding();
-        let window = u64::from(self.settings.window);
-        if self.server.ack {
-            let ahead = self.ledger.admitted() - self.taken;
-            // Packets need not give frames, and so hold nothing up once they were taken.
-            return ahead < window && (outstanding < self.most_outstanding() || !self.encodes());
+        let window = self.settings.window as usize;
+        if self.server.ack && self.untaken() + self.unclaimed >= window {
+            return false;
         }
-        (outstanding as u64) < window || self.room_at().is_some_and(|at| at <= now)
+        let bounded = match (self.server.ack, self.encodes()) {
+            (true, true) if self.ledger.outstanding() >= self.most_outstanding() => return false,
+            // It is not known to hold any of them: some streams give no picture for a thousand packets.
+            (true, false) if self.held_back == MOST_HELD_BACK => true,
+            _ => !self.is_full(),
+        };
+        bounded || self.room_at().is_some_and(|at| at <= now)
     }
 
     /// When there will be room though nothing arrives, if there is none now.
     pub fn room_at(&self) -> Option<Duration> {
-        let outstanding = self.ledger.outstanding();
+        let may_be_held_back = match self.encodes() {
+            true if !self.server.ack => self.ledger.outstanding() < STALL_WINDOW,
+            // What it has not taken yet it does not wait for.
+            _ => !self.server.ack || self.untaken() == 0,
+        };
         let stalled = self.state == State::Streaming
             && !self.flush
-            && !self.server.ack
             && self.unsent == 0
-            && outstanding >= self.settings.window as usize
-            && (outstanding < STALL_WINDOW || !self.encodes());
+            && self.unclaimed == 0
+            && self.is_full()
+            && may_be_held_back;
         stalled.then(|| self.activity.heard.max(self.sent_at).saturating_add(STALL))
     }
 
@@ -351,6 +381,14 @@ impl Client {
         }
         if !self.room(now) {
             return Err(AdmitError::NoRoom);
+        }
+        match (self.is_full(), self.encodes()) {
+            (true, true) if self.server.ack => self.held_back = MAX_DELAY,
+            // The decoder has shown that it wants more of them. Each time costs time: they are few.
+            (true, false) => {
+                self.held_back = (2 * self.held_back).clamp(LEAST_HELD_BACK, MOST_HELD_BACK);
+            }
+            _ => {}
         }
         let number = self.ledger.admit(pts, duration);
         if !self.encodes() {
@@ -486,6 +524,18 @@ impl Client {
 impl Client {
     fn encodes(&self) -> bool {
         self.settings.options.mode == Mode::Encode
+    }
+
+    /// What the server's backend has not said that it has taken.
+    fn untaken(&self) -> usize {
+        (self.ledger.admitted() - self.taken) as usize
+    }
+
+    /// What is unanswered, and what the caller has yet to take, fills the window.
+    fn is_full(&self) -> bool {
+        let slack = if self.server.ack { SLACK } else { 0 };
+        let window = self.settings.window as usize + slack + self.held_back;
+        self.ledger.outstanding() + self.unclaimed >= window
     }
 
     fn most_outstanding(&self) -> usize {

@@ -2,51 +2,44 @@
 //! own, and pictures out of order without a word in the SPS about how far. Every macroblock is I_PCM
 //! (H.264 7.3.5), so that each picture has one level and a decoder has nothing to get wrong.
 
-use crate::plain::Stream;
-use vtremote_backend::{Codec, CodedPacket};
-
 /// Of the pictures, in pixels.
-pub(crate) const SIZE: (u32, u32) = (32, 32);
+pub const SIZE: (u32, u32) = (32, 32);
 
-/// One picture or field, in decoding order.
+/// One frame or field, in decoding order.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Picture {
-    /// When it is shown.
-    pub(crate) pts: i64,
+pub struct Picture {
+    /// When it is shown, in frames.
+    pub pts: i64,
     /// Of every luma sample.
-    pub(crate) level: u8,
-    pub(crate) reference: bool,
-    /// `None`: a frame, else whether it is the bottom field. Two follow each other.
-    pub(crate) bottom_field: Option<bool>,
+    pub level: u8,
+    /// Whether others may refer to it.
+    pub reference: bool,
+    /// `None`: a frame, else whether it is the bottom field. The two of a frame follow each other.
+    pub bottom_field: Option<bool>,
 }
 
-/// Each picture in a packet of its own, parameter sets and an IDR picture in the first.
-pub(crate) fn stream(pictures: &[Picture]) -> Stream {
+/// Each frame or field as Annex B, parameter sets and an IDR picture in the first.
+pub fn packets(pictures: &[Picture]) -> Vec<Vec<u8>> {
     let fields = pictures.iter().any(|picture| picture.bottom_field.is_some());
-    let mut frame_num = 0;
-    let packets = pictures.iter().enumerate().map(|(at, picture)| {
-        let mut data = Vec::new();
+    let (mut frame_num, mut second_field) = (0, false);
+    let packet = |(at, picture): (usize, &Picture)| {
+        let mut packet = Vec::new();
         if at == 0 {
-            data.extend([sps(SIZE, fields), pps()].concat());
+            packet.extend([sps(SIZE, fields), pps()].concat());
         }
-        data.extend(slice(picture, at == 0, fields, frame_num));
-        if picture.reference && picture.bottom_field != Some(false) {
+        let place = Place { idr: at == 0, fields, frame_num, second_field };
+        packet.extend(slice(picture, place));
+        second_field = picture.bottom_field.is_some() && !second_field;
+        if picture.reference && !second_field {
             frame_num = (frame_num + 1) % 16;
         }
-        CodedPacket {
-            pts: Some(picture.pts),
-            dts: None,
-            duration: 1,
-            keyframe: at == 0,
-            data,
-            side_data: Vec::new(),
-        }
-    });
-    Stream { codec: Codec::H264, extradata: Vec::new(), packets: packets.collect() }
+        packet
+    };
+    pictures.iter().enumerate().map(packet).collect()
 }
 
 /// A Main profile SPS without video usability information.
-pub(crate) fn sps((width, height): (u32, u32), fields: bool) -> Vec<u8> {
+pub fn sps((width, height): (u32, u32), fields: bool) -> Vec<u8> {
     let mut bits = Bits::default();
     bits.u(8, 77).u(8, 0).u(8, 30).ue(0);
     // Four bits of frame_num; type 0, with eight bits.
@@ -72,7 +65,18 @@ fn pps() -> Vec<u8> {
     bits.nal(0x68)
 }
 
-fn slice(picture: &Picture, idr: bool, fields: bool, frame_num: u32) -> Vec<u8> {
+/// Where in its stream a picture is.
+struct Place {
+    idr: bool,
+    /// The stream may have fields.
+    fields: bool,
+    frame_num: u32,
+    /// The picture is the second of a frame.
+    second_field: bool,
+}
+
+fn slice(picture: &Picture, place: Place) -> Vec<u8> {
+    let Place { idr, fields, frame_num, second_field } = place;
     let mut bits = Bits::default();
     bits.ue(0).ue(7).ue(0).u(4, frame_num);
     if fields {
@@ -84,7 +88,7 @@ fn slice(picture: &Picture, idr: bool, fields: bool, frame_num: u32) -> Vec<u8> 
     if idr {
         bits.ue(0);
     }
-    let order = 2 * picture.pts + i64::from(picture.bottom_field == Some(true));
+    let order = 2 * picture.pts + i64::from(second_field);
     bits.u(8, order as u32 % 256);
     match (idr, picture.reference) {
         (true, _) => bits.u(2, 0),
