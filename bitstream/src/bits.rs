@@ -2,6 +2,7 @@ use std::ops::RangeInclusive;
 
 /// Reads the fields of a NAL unit's payload, bit by bit, without its emulation prevention bytes
 /// (H.264 7.3.1, H.265 7.3.1.1). Every method gives none beyond the end.
+#[derive(Clone, Debug)]
 pub(crate) struct BitReader<'a> {
     bytes: std::slice::Iter<'a, u8>,
     /// Zero bytes seen directly before the next one.

@@ -14,7 +14,7 @@
 //!   one access unit ends and the next begins;
 //! - [`StreamFacts`] and [`ActiveSps`]: what the sequence parameter set says of the stream, and which
 //!   of several is meant; [`sps`] also has the fields that a record repeats;
-//! - [`sei`]: closed captions, into an access unit and out of it.
+//! - [`sei`]: closed captions and the metadata of HDR, into an access unit and out of it.
 //!
 //! A *NAL unit* is always the bytes from its header to its last byte, emulation prevention
 //! included, without start code, length or padding. Everything here may come from a hostile peer:

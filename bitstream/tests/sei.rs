@@ -1,8 +1,9 @@
-//! Closed captions, into access units and out of them.
+//! Closed captions and the metadata of HDR, into access units and out of them.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use vtremote_bitstream::{Codec, Error, access_units, annexb, sei};
+use vtremote_bitstream::sei::{self, Sei};
+use vtremote_bitstream::{Codec, Error, access_units, annexb};
 
 /// Two triplets: a CEA-608 pair and a CEA-708 packet's start.
 const CC_DATA: [u8; 6] = [0xfc, 0x94, 0x20, 0xff, 0x02, 0x21];
@@ -154,7 +155,97 @@ fn user_data_that_is_cut_or_something_else_has_no_captions() {
     assert_eq!(changed(11, 0xc1), CC_DATA[..3], "fewer triplets than bytes");
 }
 
+/// DCI-P3 with 1000 to 0.0001 candela per square metre.
+const DISPLAY: [u8; 24] = [
+    0x33, 0xc2, 0x86, 0xc4, 0x1d, 0x4c, 0x0b, 0xb8, 0x84, 0xd0, 0x3e, 0x8f, 0x3d, 0x13, 0x40, 0x42,
+    0, 0x98, 0x96, 0x80, 0, 0, 0, 1,
+];
+const LIGHT: [u8; 4] = [0x03, 0xe8, 0x01, 0x90];
+
+#[test]
+fn metadata_of_hdr_is_written_as_the_standards_say() {
+    let mut out = Vec::new();
+    let slice = [0x26, 1, 0x88];
+    let messages =
+        [Sei::mastering_display(DISPLAY), Sei::content_light(LIGHT), Sei::alternative_transfer(18)];
+    sei::insert(Codec::H265, &stream(&[&slice]), &messages, &mut out).unwrap();
+    // With an emulation prevention byte in the lowest luminance.
+    let (display, lowest) = DISPLAY.split_at(20);
+    let escaped = [lowest[0], lowest[1], 3, lowest[2], lowest[3]];
+    let message =
+        [&[39 << 1, 1, 137, 24][..], display, &escaped, &[144, 4], &LIGHT, &[147, 1, 18], &[0x80]]
+            .concat();
+    assert_eq!(out, stream(&[&message, &slice]));
+}
+
+#[test]
+fn metadata_of_hdr_comes_out_among_other_messages() {
+    for (codec, slice) in [(Codec::H264, &[0x65, 0x88][..]), (Codec::H265, &[0x26, 1, 0x88])] {
+        let mut once = Vec::new();
+        let captions = sei::captions(&CC_DATA).unwrap();
+        let messages = [captions.clone(), Sei::mastering_display(DISPLAY)];
+        sei::insert(codec, &stream(&[slice]), &messages, &mut once).unwrap();
+        let mut out = Vec::new();
+        let more = [Sei::content_light(LIGHT), Sei::alternative_transfer(18)];
+        sei::insert(codec, &once, &more, &mut out).unwrap();
+        let found: Vec<_> = sei::messages_in(codec, &out).collect();
+        assert_eq!(found, [&messages[..], &more].concat());
+        assert_eq!(sei::captions_in(codec, &out), CC_DATA);
+        let only = |at: usize| {
+            let message = &found[at];
+            (
+                message.to_captions().is_some(),
+                message.to_mastering_display(),
+                message.to_content_light(),
+                message.to_alternative_transfer(),
+            )
+        };
+        assert_eq!(only(0), (true, None, None, None));
+        assert_eq!(only(1), (false, Some(DISPLAY), None, None));
+        assert_eq!(only(2), (false, None, Some(LIGHT), None));
+        assert_eq!(only(3), (false, None, None, Some(18)));
+    }
+}
+
+#[test]
+fn a_message_behind_the_first_slice_is_another_pictures() {
+    let unit = stream(&[&[0x26, 1, 0x88], &[39 << 1, 1, 144, 4, 3, 0xe8, 1, 0x90, 0x80]]);
+    assert_eq!(sei::messages_in(Codec::H265, &unit).count(), 0);
+}
+
+#[test]
+fn metadata_that_is_too_short_is_none_and_what_stands_behind_it_is_left_out() {
+    let found = |message: &[u8]| {
+        let sei = [&[39 << 1, 1][..], message, &[0x80]].concat();
+        let unit = stream(&[&sei, &[0x26, 1, 0x88]]);
+        let found: Vec<_> = sei::messages_in(Codec::H265, &unit).collect();
+        assert_eq!(found.len(), 1, "{message:02x?}");
+        (found[0].to_content_light(), found[0].to_mastering_display())
+    };
+    assert_eq!(found(&[144, 3, 3, 0xe8, 1]), (None, None));
+    assert_eq!(found(&[144, 4, 3, 0xe8, 1, 0x90]), (Some(LIGHT), None));
+    assert_eq!(found(&[144, 6, 3, 0xe8, 1, 0x90, 9, 9]), (Some(LIGHT), None));
+    assert_eq!(found(&[&[137, 23][..], &[7; 23]].concat()), (None, None));
+    assert_eq!(found(&[&[137, 25][..], &[7; 25]].concat()), (None, Some([7; 24])));
+}
+
 proptest! {
+    #[test]
+    fn metadata_of_hdr_that_went_in_comes_out(
+        h265: bool,
+        display in any::<[u8; 24]>(),
+        light in any::<[u8; 4]>(),
+    ) {
+        let (codec, slice): (_, &[u8]) =
+            if h265 { (Codec::H265, &[2, 1, 0x88]) } else { (Codec::H264, &[0x65, 0x88]) };
+        let mut unit = Vec::new();
+        let messages = [Sei::content_light(light), Sei::mastering_display(display)];
+        sei::insert(codec, &stream(&[slice]), &messages, &mut unit).unwrap();
+        prop_assert_eq!(annexb::nal_units(&unit).count(), 2);
+        let found: Vec<_> = sei::messages_in(codec, &unit).collect();
+        prop_assert_eq!(found, messages);
+    }
+
     #[test]
     fn captions_that_went_in_come_out(
         h265: bool,

@@ -8,7 +8,7 @@ use vtremote_planes::{Compression, Workers};
 use vtremote_proto::limits::DEFAULT_CAP;
 use vtremote_proto::message::{MAX_SIDE_DATA_BYTES, MAX_SIDE_DATA_RECORDS};
 use vtremote_proto::session::{AdmitError, Client, ClientSettings};
-use vtremote_proto::{Codec, CodecFlags, Limits};
+use vtremote_proto::{Codec, CodecFlags, Generation, Limits};
 
 use crate::buffers::Buffers;
 use crate::log::Log;
@@ -20,6 +20,10 @@ use crate::session::{Info, Session, compression, dial, no_thread, worker_count};
 use crate::shared::{Direction, Shared};
 use crate::writer::{AHEAD, Writer};
 use crate::{Error, Frame, FrameSource, InputFormat, Level, LogSink, Settings, Video};
+
+/// Kinds of side data of frames whose form docs/protocol.md section 5 gives: mastering display, content
+/// light level. Servers that are not ours may take the bytes for a structure.
+const HDR: [u32; 2] = [11, 14];
 
 /// A session with one server that encodes one stream.
 ///
@@ -33,6 +37,8 @@ pub struct Encoder {
     refused: bool,
     /// It was said that side data is dropped.
     warned: bool,
+    /// It was said that metadata of HDR is.
+    left_out: bool,
 }
 
 /// What a session that encodes has under its lock.
@@ -164,7 +170,14 @@ impl Encoder {
         session.start("vtremote-read", move || reader.run())?;
         session.start("vtremote-write", move || writer.run())?;
         session.wait_for_configure(settings, &format!("{width}x{height} {}", format.wire()))?;
-        Ok(Self { session, video: *video, flushed: false, refused: false, warned: false })
+        Ok(Self {
+            session,
+            video: *video,
+            flushed: false,
+            refused: false,
+            warned: false,
+            left_out: false,
+        })
     }
 
     /// Gives the encoder a frame, or gets it back where there is no room. Never waits.
@@ -174,7 +187,7 @@ impl Encoder {
     /// # Errors
     /// [`Error::Usage`]: no pts, a pts that was there before, planes that are too small, more side data
     /// than a frame may have, or a frame after [`flush`](Self::flush). Else, why the session failed.
-    pub fn send_frame(&mut self, frame: Frame) -> Result<Sent, Error> {
+    pub fn send_frame(&mut self, mut frame: Frame) -> Result<Sent, Error> {
         for (index, layout) in (0..).zip(self.video.layouts()) {
             frame.source.plane(index).check(layout).map_err(|error| {
                 Error::Usage(format!("plane {index} of the frame with pts {}: {error}", frame.pts))
@@ -194,6 +207,17 @@ impl Encoder {
             self.warned = true;
             let line = format_args!("the server takes no side data (captions): it is dropped");
             self.session.shared.log.line(Level::Warn, line);
+        }
+        if self.session.configured.server.generation != Generation::Ours {
+            let before = frame.side_data.len();
+            frame.side_data.retain(|(kind, _)| !HDR.contains(kind));
+            if frame.side_data.len() < before && !self.left_out {
+                self.left_out = true;
+                let line = format_args!(
+                    "metadata of HDR is left out of frames: its form is ours, and the server is not"
+                );
+                self.session.shared.log.line(Level::Debug, line);
+            }
         }
         let shared = &self.session.shared;
         let mut state = shared.lock();

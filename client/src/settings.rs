@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use vtremote_link::Address;
 use vtremote_planes::Compression;
-use vtremote_proto::{Codec, DEFAULT_PORT, Mode, Options};
+use vtremote_proto::{Codec, DEFAULT_PORT, Mode, Options, PixelFormat};
 
 use crate::{Error, Level};
 
@@ -35,6 +35,8 @@ pub struct Settings {
     /// Whether frames travel slice by slice; 1 is an error where the server cannot. `auto` (none given
     /// here): the environment's VTREMOTE_SLICES, 0 or 1, else where the server can.
     pub slices: Option<bool>,
+    /// `pix_fmts`: what a decoder's pictures may be besides NV12 and P010.
+    pub formats: Vec<PixelFormat>,
     /// The least important lines that the log gets.
     pub log_level: Level,
     /// What the server's log calls this program.
@@ -55,6 +57,7 @@ impl Default for Settings {
             inflight: DEFAULT_INFLIGHT,
             compression: None,
             slices: None,
+            formats: Vec::new(),
             log_level: Level::Info,
             client_name: "vtremote".to_owned(),
             client_build: env!("CARGO_PKG_VERSION").to_owned(),
@@ -123,6 +126,23 @@ impl Settings {
                     "1" => Some(true),
                     _ => return Err(problem("auto, 0 or 1")),
                 };
+            }
+            "pix_fmts" => {
+                let format = |name| match name {
+                    "nv12" => Some(PixelFormat::Nv12),
+                    "p010le" => Some(PixelFormat::P010),
+                    "bgra" => Some(PixelFormat::Bgra),
+                    "ayuv" => Some(PixelFormat::Ayuv),
+                    "p210le" => Some(PixelFormat::P210),
+                    _ => None,
+                };
+                let names = value.split(',').filter(|name| !name.is_empty());
+                let formats = names.map(format).collect::<Option<_>>();
+                self.formats = formats.ok_or_else(|| {
+                    problem(
+                        "a list of nv12, p010le, p210le, ayuv and bgra with commas between them",
+                    )
+                })?;
             }
             "log_level" => {
                 self.log_level =
@@ -281,6 +301,7 @@ mod tests {
             ("wire_compression", "2"),
             ("wire_compression", "vtz"),
             ("slices", "yes"),
+            ("pix_fmts", "p210le,yuv444p"),
             ("log_level", "2"),
             ("mode", "decode"),
             ("bitrate", "fast"),
@@ -296,6 +317,9 @@ mod tests {
         assert_eq!(settings.compression, Some(Compression::Lz4));
         assert_eq!(settings.options, Options::default());
         assert_eq!(set("slices", "1").unwrap().slices, Some(true));
+        let formats = [PixelFormat::P210, PixelFormat::Bgra];
+        assert_eq!(set("pix_fmts", "p210le,bgra").unwrap().formats, formats);
+        assert_eq!(set("pix_fmts", "").unwrap().formats, []);
         assert_eq!(set("timeout_ms", "100").unwrap().timeout, Duration::from_millis(100));
         assert_eq!(set("bitrate", "2000000").unwrap().options.bitrate, 2_000_000);
     }

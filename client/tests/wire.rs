@@ -5,7 +5,9 @@ mod server;
 use std::sync::Arc;
 use std::thread;
 
-use server::{CURRENT, HEVC_SETS, OURS, PPS, SPS, Script, Seen, avcc, hevc_slice, serve, slice};
+use server::{
+    CURRENT, EARLY, HEVC_SETS, OURS, PPS, SPS, Script, Seen, avcc, hevc_slice, serve, slice,
+};
 use vtremote_client::{Encoder, Frame, InputFormat, OwnedPicture, Received, Settings, Video};
 use vtremote_link::memory_pair;
 use vtremote_planes::Compression;
@@ -223,4 +225,25 @@ fn bytes_may_come_and_go_one_at_a_time() {
     assert_eq!(packets, 2);
     drop(encoder);
     assert_eq!(served.join().unwrap().frames.len(), 2);
+}
+
+#[test]
+fn metadata_of_hdr_goes_only_to_servers_that_know_its_form() {
+    let all = [(11, vec![7; 24]), (1, vec![0xfc, 1, 2]), (14, vec![7; 4])];
+    for (capabilities, expected) in [(OURS, &all[..]), (CURRENT, &all[1..2]), (EARLY, &[])] {
+        let (client, link, ..) = memory_pair(100_000);
+        let served = serve(link, Script { capabilities, ..Script::default() });
+        let settings = Settings { codec: Some(Codec::H264), ..Settings::default() };
+        let format = InputFormat::Wire(PixelFormat::Nv12);
+        let mut encoder = Encoder::open_over(client, &settings, &video(format), None).unwrap();
+        let source = Arc::new(picture(format, 0));
+        let side_data = all.to_vec();
+        encoder
+            .send_frame(Frame { pts: 0, duration: 1, keyframe: false, side_data, source })
+            .unwrap();
+        encoder.flush().unwrap();
+        while let Received::Packet(_) = encoder.receive_packet(None).unwrap() {}
+        drop(encoder);
+        assert_eq!(served.join().unwrap().frames[0].side_data, expected);
+    }
 }

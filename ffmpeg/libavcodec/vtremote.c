@@ -18,10 +18,14 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "libavutil/common.h"
 #include "libavutil/error.h"
+#include "libavutil/intreadwrite.h"
 #include "libavutil/macros.h"
+#include "libavutil/mastering_display_metadata.h"
+#include "libavutil/rational.h"
 #include "avcodec.h"
 #include "version.h"
 #include "vtremote.h"
@@ -110,4 +114,47 @@ int ff_vtremote_options(AVCodecContext *avctx, vtremote_options **options)
 
     *options = opts;
     return 0;
+}
+
+/** How many times q has 1/unit, at most max. */
+static unsigned units(AVRational q, int unit, unsigned max)
+{
+    if (q.num <= 0 || q.den <= 0)
+        return 0;
+    return FFMIN(((int64_t)q.num * unit + q.den / 2) / q.den, max);
+}
+
+int ff_vtremote_mastering_display(const AVFrameSideData *sd,
+                                  uint8_t payload[VTREMOTE_MASTERING_DISPLAY_SIZE])
+{
+    /* The message has them in this order, the structure red first. */
+    static const int green_blue_red[] = { 1, 2, 0 };
+    const AVMasteringDisplayMetadata *display = (const AVMasteringDisplayMetadata *)sd->data;
+
+    if (!display->has_primaries && !display->has_luminance)
+        return AVERROR(ENODATA);
+
+    memset(payload, 0, VTREMOTE_MASTERING_DISPLAY_SIZE);
+    if (display->has_primaries) {
+        for (int i = 0; i < 3; i++)
+            for (int j = 0; j < 2; j++)
+                AV_WB16(payload + 4 * i + 2 * j,
+                        units(display->display_primaries[green_blue_red[i]][j], 50000, UINT16_MAX));
+        for (int j = 0; j < 2; j++)
+            AV_WB16(payload + 12 + 2 * j, units(display->white_point[j], 50000, UINT16_MAX));
+    }
+    if (display->has_luminance) {
+        AV_WB32(payload + 16, units(display->max_luminance, 10000, UINT32_MAX));
+        AV_WB32(payload + 20, units(display->min_luminance, 10000, UINT32_MAX));
+    }
+    return 0;
+}
+
+void ff_vtremote_content_light(const AVFrameSideData *sd,
+                               uint8_t payload[VTREMOTE_CONTENT_LIGHT_SIZE])
+{
+    const AVContentLightMetadata *light = (const AVContentLightMetadata *)sd->data;
+
+    AV_WB16(payload,     FFMIN(light->MaxCLL,  UINT16_MAX));
+    AV_WB16(payload + 2, FFMIN(light->MaxFALL, UINT16_MAX));
 }

@@ -23,9 +23,11 @@
 #include <stdint.h>
 #include <vtremote/vtremote.h>
 
+#include "libavutil/frame.h"
 #include "libavutil/internal.h"
 #include "libavutil/log.h"
 #include "libavutil/opt.h"
+#include "libavutil/version.h"
 #include "avcodec.h"
 #include "codec_internal.h"
 
@@ -50,6 +52,9 @@
 #ifndef CODEC_PIXFMTS_ARRAY
 #define CODEC_PIXFMTS_ARRAY(array) .p.pix_fmts = (array)
 #endif
+
+/* AV_PIX_FMT_AYUV is there. */
+#define VTREMOTE_HAVE_AYUV (LIBAVUTIL_VERSION_INT >= AV_VERSION_INT(59, 42, 100))
 
 /* init connects, which may take seconds: it must never run under libavcodec's global lock. 5.1
  * takes that lock unless told otherwise, later versions only when asked to. */
@@ -115,5 +120,21 @@ int ff_vtremote_check(AVCodecContext *avctx, vtremote_status status, const char 
 
 /** vtremote_log_fn; opaque is an AVCodecContext that outlives the session. */
 void ff_vtremote_log(void *opaque, int32_t level, const char *message);
+
+/** Bytes of the metadata of HDR: the payloads of the SEI messages (H.265 D.2.28, D.2.35). */
+#define VTREMOTE_MASTERING_DISPLAY_SIZE 24
+#define VTREMOTE_CONTENT_LIGHT_SIZE      4
+
+/**
+ * The payload of side data of type AV_FRAME_DATA_MASTERING_DISPLAY_METADATA.
+ *
+ * @return 0, or ENODATA if it says nothing
+ */
+int ff_vtremote_mastering_display(const AVFrameSideData *sd,
+                                  uint8_t payload[VTREMOTE_MASTERING_DISPLAY_SIZE]);
+
+/** The payload of side data of type AV_FRAME_DATA_CONTENT_LIGHT_LEVEL. */
+void ff_vtremote_content_light(const AVFrameSideData *sd,
+                               uint8_t payload[VTREMOTE_CONTENT_LIGHT_SIZE]);
 
 #endif /* AVCODEC_VTREMOTE_H */

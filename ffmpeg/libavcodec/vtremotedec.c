@@ -23,12 +23,15 @@
  */
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "libavutil/buffer.h"
 #include "libavutil/common.h"
 #include "libavutil/frame.h"
+#include "libavutil/intreadwrite.h"
+#include "libavutil/mastering_display_metadata.h"
 #include "libavutil/mem.h"
 #include "libavutil/pixfmt.h"
 #include "avcodec.h"
@@ -49,6 +52,13 @@
  * two for each picture; in 5.1, where the frames of one audio track count as pictures, than about six.
  */
 #define END_ERRORS_PER_PACKET 8
+
+/** What pictures may be besides NV12 and P010LE. */
+#if VTREMOTE_HAVE_AYUV
+#define PIX_FMTS "p210le,bgra,ayuv"
+#else
+#define PIX_FMTS "p210le,bgra"
+#endif
 
 /** A packet without its data: what has to come out with its picture. */
 typedef struct PacketProps {
@@ -122,6 +132,11 @@ static av_cold int vtremote_decode_init(AVCodecContext *avctx)
     ret = ff_vtremote_options(avctx, &options);
     if (ret < 0)
         return ret;
+    ret = ff_vtremote_set(avctx, options, "pix_fmts", PIX_FMTS);
+    if (ret < 0) {
+        vtremote_options_free(options);
+        return ret;
+    }
     status = vtremote_decoder_open(options, &stream, ff_vtremote_log, avctx,
                                    &ctx->decoder, error, sizeof(error));
     vtremote_options_free(options);
@@ -282,7 +297,8 @@ static int wrap_planes(AVFrame *frame, AVBufferRef *owner)
     const vtremote_picture *picture = (const vtremote_picture *)owner->data;
 
     for (int i = 0; i < FF_ARRAY_ELEMS(picture->data) && picture->data[i]; i++) {
-        const int rows = i ? (picture->height + 1) / 2 : picture->height;
+        const int halved = i && picture->pix_fmt != VTREMOTE_PIX_P210LE;
+        const int rows = halved ? (picture->height + 1) / 2 : picture->height;
         AVBufferRef *ref = av_buffer_ref(owner);
 
         if (!ref)
@@ -308,6 +324,11 @@ static int update_context(AVCodecContext *avctx, const vtremote_picture *picture
     switch (picture->pix_fmt) {
     case VTREMOTE_PIX_NV12:   avctx->pix_fmt = AV_PIX_FMT_NV12;   break;
     case VTREMOTE_PIX_P010LE: avctx->pix_fmt = AV_PIX_FMT_P010LE; break;
+    case VTREMOTE_PIX_P210LE: avctx->pix_fmt = AV_PIX_FMT_P210LE; break;
+    case VTREMOTE_PIX_BGRA:   avctx->pix_fmt = AV_PIX_FMT_BGRA;   break;
+#if VTREMOTE_HAVE_AYUV
+    case VTREMOTE_PIX_AYUV:   avctx->pix_fmt = AV_PIX_FMT_AYUV;   break;
+#endif
     default:                  return AVERROR_PATCHWELCOME;
     }
     if ((picture->width != avctx->width || picture->height != avctx->height) &&
@@ -397,8 +418,87 @@ static int set_packet_props(AVCodecContext *avctx, AVFrame *frame, const PacketP
 #endif
 }
 
+#if LIBAVCODEC_VERSION_MAJOR < 61
+/** What ff_decode_mastering_display_new() does, which is not there yet. */
+static int ff_decode_mastering_display_new(const AVCodecContext *avctx, AVFrame *frame,
+                                           AVMasteringDisplayMetadata **display)
+{
+    av_frame_remove_side_data(frame, AV_FRAME_DATA_MASTERING_DISPLAY_METADATA);
+    *display = av_mastering_display_metadata_create_side_data(frame);
+    return *display ? 0 : AVERROR(ENOMEM);
+}
+
+/** Likewise. */
+static int ff_decode_content_light_new(const AVCodecContext *avctx, AVFrame *frame,
+                                       AVContentLightMetadata **light)
+{
+    av_frame_remove_side_data(frame, AV_FRAME_DATA_CONTENT_LIGHT_LEVEL);
+    *light = av_content_light_metadata_create_side_data(frame);
+    return *light ? 0 : AVERROR(ENOMEM);
+}
+#endif
+
+/** A coordinate of the CIE 1931 chromaticity diagram; whether it may be one (H.265 D.3.28). */
+static int read_coordinate(AVRational *coordinate, const uint8_t *bytes, int max)
+{
+    *coordinate = av_make_q(AV_RB16(bytes), 50000);
+    return coordinate->num >= 5 && coordinate->num <= max;
+}
+
+static int add_mastering_display(AVCodecContext *avctx, AVFrame *frame, const uint8_t *payload)
+{
+    /* The message has them in this order, the structure red first. */
+    static const int green_blue_red[] = { 1, 2, 0 };
+    const unsigned max_luminance = AV_RB32(payload + 16), min_luminance = AV_RB32(payload + 20);
+    AVMasteringDisplayMetadata *display;
+    int known = 1;
+    int ret = ff_decode_mastering_display_new(avctx, frame, &display);
+
+    /* NULL: the application prefers the container's. */
+    if (ret < 0 || !display)
+        return ret;
+    for (int i = 0; i < 4; i++) {
+        AVRational *point = i < 3 ? display->display_primaries[green_blue_red[i]]
+                                  : display->white_point;
+
+        known &= read_coordinate(&point[0], payload + 4 * i,     37000);
+        known &= read_coordinate(&point[1], payload + 4 * i + 2, 42000);
+    }
+    display->has_primaries = known;
+    display->max_luminance = av_make_q(FFMIN(max_luminance, INT_MAX), 10000);
+    display->min_luminance = av_make_q(FFMIN(min_luminance, INT_MAX), 10000);
+    /* The lowest may be 0, as it is of films that are sold. */
+    display->has_luminance = max_luminance >= 50000 && max_luminance <= 100000000 &&
+                             min_luminance <= 50000;
+    return 0;
+}
+
+static int add_content_light(AVCodecContext *avctx, AVFrame *frame, const uint8_t *payload)
+{
+    AVContentLightMetadata *light;
+    int ret = ff_decode_content_light_new(avctx, frame, &light);
+
+    if (ret < 0 || !light)
+        return ret;
+    light->MaxCLL  = AV_RB16(payload);
+    light->MaxFALL = AV_RB16(payload + 2);
+    return 0;
+}
+
+static int add_captions(AVFrame *frame, const vtremote_side_data *sd)
+{
+    AVFrameSideData *captions;
+
+    av_frame_remove_side_data(frame, AV_FRAME_DATA_A53_CC);
+    captions = av_frame_new_side_data(frame, AV_FRAME_DATA_A53_CC, sd->data_size);
+    if (!captions)
+        return AVERROR(ENOMEM);
+    memcpy(captions->data, sd->data, sd->data_size);
+    return 0;
+}
+
 /** What the picture itself has. */
-static int set_picture_props(AVFrame *frame, const vtremote_picture *picture)
+static int set_picture_props(AVCodecContext *avctx, AVFrame *frame, const vtremote_picture *picture)
 {
 #ifdef AV_FRAME_FLAG_INTERLACED
     if (picture->fields)
@@ -412,17 +512,23 @@ static int set_picture_props(AVFrame *frame, const vtremote_picture *picture)
 
     for (size_t i = 0; i < picture->side_data_count; i++) {
         const vtremote_side_data *sd = &picture->side_data[i];
-        AVFrameSideData *captions;
+        int ret = 0;
 
-        /* Filters read most kinds as structures without looking at the size: from a peer only
-         * this one, which is plain bytes, is let through. */
-        if (sd->type != AV_FRAME_DATA_A53_CC || !sd->data_size)
-            continue;
-        av_frame_remove_side_data(frame, AV_FRAME_DATA_A53_CC);
-        captions = av_frame_new_side_data(frame, AV_FRAME_DATA_A53_CC, sd->data_size);
-        if (!captions)
-            return AVERROR(ENOMEM);
-        memcpy(captions->data, sd->data, sd->data_size);
+        /* Filters read most kinds as structures without looking at the size: from a peer only these are
+         * let through, captions as they are and the others as structures of our own making. */
+        if (sd->type == AV_FRAME_DATA_A53_CC && sd->data_size)
+            ret = add_captions(frame, sd);
+        else if (sd->type == AV_FRAME_DATA_MASTERING_DISPLAY_METADATA &&
+                 sd->data_size == VTREMOTE_MASTERING_DISPLAY_SIZE)
+            ret = add_mastering_display(avctx, frame, sd->data);
+        else if (sd->type == AV_FRAME_DATA_CONTENT_LIGHT_LEVEL &&
+                 sd->data_size == VTREMOTE_CONTENT_LIGHT_SIZE)
+            ret = add_content_light(avctx, frame, sd->data);
+        else
+            av_log(avctx, AV_LOG_DEBUG, "Side data of a picture is left out: type %u with %zu bytes.\n",
+                   sd->type, sd->data_size);
+        if (ret < 0)
+            return ret;
     }
     return 0;
 }
@@ -444,7 +550,7 @@ static int output_picture(AVCodecContext *avctx, AVFrame *frame, AVBufferRef *ow
 #endif
     if ((ret = ff_decode_frame_props(avctx, frame)) < 0 ||
         props && (ret = set_packet_props(avctx, frame, props)) < 0 ||
-        (ret = set_picture_props(frame, picture)) < 0)
+        (ret = set_picture_props(avctx, frame, picture)) < 0)
         goto end;
 end:
     if (ret < 0)

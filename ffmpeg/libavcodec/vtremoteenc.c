@@ -60,6 +60,7 @@ typedef struct VTRemoteEncContext {
     AVFrame *frame;        ///< taken from libavcodec, not yet by the session
     FrameOpaque *opaques;  ///< of the frames whose packets are to come, in input order
     int flushed;
+    uint64_t left_out;     ///< kinds of side data of which that was told
 
     int profile;
     int level;
@@ -86,9 +87,85 @@ static vtremote_pix_fmt wire_pix_fmt(enum AVPixelFormat pix_fmt)
     case AV_PIX_FMT_YUV420P:     return VTREMOTE_PIX_YUV420P;
     case AV_PIX_FMT_P010LE:      return VTREMOTE_PIX_P010LE;
     case AV_PIX_FMT_YUV420P10LE: return VTREMOTE_PIX_YUV420P10LE;
+    case AV_PIX_FMT_P210LE:      return VTREMOTE_PIX_P210LE;
+    case AV_PIX_FMT_BGRA:        return VTREMOTE_PIX_BGRA;
+#if VTREMOTE_HAVE_AYUV
+    case AV_PIX_FMT_AYUV:        return VTREMOTE_PIX_AYUV;
+#endif
     default:                     return 0;
     }
 }
+
+/** Of side data that is left out, the reason; once for each kind. */
+static void leave_out(AVCodecContext *avctx, const AVFrameSideData *sd, const char *reason)
+{
+    VTRemoteEncContext *ctx = avctx->priv_data;
+    const char *name = av_frame_side_data_name(sd->type);
+    const uint64_t bit = UINT64_C(1) << (sd->type & 63);
+
+    if (ctx->left_out & bit)
+        return;
+    ctx->left_out |= bit;
+    av_log(avctx, AV_LOG_DEBUG, "Side data is left out: %s (%d), %s.\n",
+           name ? name : "of an unknown kind", sd->type, reason);
+}
+
+/** Why side data does not go to the server; NULL if it does. */
+static const char *reason_to_leave_out(AVCodecContext *avctx, const AVFrameSideData *sd)
+{
+    const VTRemoteEncContext *ctx = avctx->priv_data;
+    uint8_t payload[VTREMOTE_MASTERING_DISPLAY_SIZE];
+
+    switch (sd->type) {
+    case AV_FRAME_DATA_A53_CC:
+        if (avctx->codec_id != AV_CODEC_ID_H264)
+            return "which hevc_videotoolbox does not write either";
+        return ctx->a53_cc ? NULL : "since a53cc is 0";
+    case AV_FRAME_DATA_MASTERING_DISPLAY_METADATA:
+        return ff_vtremote_mastering_display(sd, payload) < 0 ? "since it says nothing" : NULL;
+    case AV_FRAME_DATA_CONTENT_LIGHT_LEVEL:
+        return NULL;
+    default:
+        return "for which the protocol has no form";
+    }
+}
+
+#if LIBAVCODEC_VERSION_MAJOR >= 61
+static int set_hex(AVCodecContext *avctx, vtremote_options *options, const char *key,
+                   const uint8_t *bytes, int size)
+{
+    char text[2 * VTREMOTE_MASTERING_DISPLAY_SIZE + 1];
+
+    for (int i = 0; i < size; i++)
+        snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+    return ff_vtremote_set(avctx, options, key, text);
+}
+
+/** The metadata of HDR that the whole stream has, from a container or the first frame. */
+static int set_hdr_options(AVCodecContext *avctx, vtremote_options *options)
+{
+    for (int i = 0; i < avctx->nb_decoded_side_data; i++) {
+        const AVFrameSideData *sd = avctx->decoded_side_data[i];
+        const char *reason = reason_to_leave_out(avctx, sd);
+        uint8_t payload[VTREMOTE_MASTERING_DISPLAY_SIZE];
+        int ret = 0;
+
+        if (reason) {
+            leave_out(avctx, sd, reason);
+        } else if (sd->type == AV_FRAME_DATA_MASTERING_DISPLAY_METADATA) {
+            ff_vtremote_mastering_display(sd, payload);
+            ret = set_hex(avctx, options, "mastering_display", payload,
+                          VTREMOTE_MASTERING_DISPLAY_SIZE);
+        } else if (sd->type == AV_FRAME_DATA_CONTENT_LIGHT_LEVEL) {
+            ff_vtremote_content_light(sd, payload);
+            ret = set_hex(avctx, options, "content_light", payload, VTREMOTE_CONTENT_LIGHT_SIZE);
+        }
+        if (ret < 0)
+            return ret;
+    }
+    return 0;
+}
+#endif
 
 /** Options of CONFIGURE by their wire names (docs/protocol.md section 4). */
 static int set_encoder_options(AVCodecContext *avctx, vtremote_options *options)
@@ -142,6 +219,11 @@ static int set_encoder_options(AVCodecContext *avctx, vtremote_options *options)
         (ret = ff_vtremote_set_int(avctx, options, "chroma_location",
                                    avctx->chroma_sample_location)) < 0)
         return ret;
+
+#if LIBAVCODEC_VERSION_MAJOR >= 61
+    if ((ret = set_hdr_options(avctx, options)) < 0)
+        return ret;
+#endif
 
     if (avctx->codec_id == AV_CODEC_ID_H264) {
         for (int i = 0; i < FF_ARRAY_ELEMS(h264); i++)
@@ -354,14 +436,53 @@ static void release_frame(void *opaque)
     av_frame_free(&frame);
 }
 
+/** A frame's side data in the forms that go to the server (docs/protocol.md section 5). */
+typedef struct SideData {
+    vtremote_side_data records[3];
+    int count;
+    uint8_t mastering_display[VTREMOTE_MASTERING_DISPLAY_SIZE];
+    uint8_t content_light[VTREMOTE_CONTENT_LIGHT_SIZE];
+} SideData;
+
+static void collect_side_data(AVCodecContext *avctx, const AVFrame *frame, SideData *all)
+{
+    all->count = 0;
+    for (int i = 0; i < frame->nb_side_data; i++) {
+        const AVFrameSideData *sd = frame->side_data[i];
+        const char *reason = reason_to_leave_out(avctx, sd);
+        vtremote_side_data record = { .type = sd->type };
+
+        if (!reason && all->count == FF_ARRAY_ELEMS(all->records))
+            reason = "since it is there more than once";
+        if (reason) {
+            leave_out(avctx, sd, reason);
+            continue;
+        }
+        switch (sd->type) {
+        case AV_FRAME_DATA_MASTERING_DISPLAY_METADATA:
+            ff_vtremote_mastering_display(sd, all->mastering_display);
+            record.data      = all->mastering_display;
+            record.data_size = sizeof(all->mastering_display);
+            break;
+        case AV_FRAME_DATA_CONTENT_LIGHT_LEVEL:
+            ff_vtremote_content_light(sd, all->content_light);
+            record.data      = all->content_light;
+            record.data_size = sizeof(all->content_light);
+            break;
+        default:
+            record.data      = sd->data;
+            record.data_size = sd->size;
+        }
+        all->records[all->count++] = record;
+    }
+}
+
 /** Offer ctx->frame; once accepted it belongs to the session, until release_frame(). */
 static vtremote_status send_frame(AVCodecContext *avctx)
 {
     VTRemoteEncContext *ctx = avctx->priv_data;
     AVFrame *frame = ctx->frame;
-    const AVFrameSideData *captions =
-        ctx->a53_cc ? av_frame_get_side_data(frame, AV_FRAME_DATA_A53_CC) : NULL;
-    vtremote_side_data side_data;
+    SideData side_data;
     vtremote_frame out = {
         .size    = sizeof(out),
         .pts     = frame->pts,
@@ -379,15 +500,9 @@ static vtremote_status send_frame(AVCodecContext *avctx)
         out.data[i]     = frame->data[i];
         out.linesize[i] = frame->linesize[i];
     }
-    if (captions) {
-        side_data = (vtremote_side_data) {
-            .type      = AV_FRAME_DATA_A53_CC,
-            .data_size = captions->size,
-            .data      = captions->data,
-        };
-        out.side_data       = &side_data;
-        out.side_data_count = 1;
-    }
+    collect_side_data(avctx, frame, &side_data);
+    out.side_data       = side_data.records;
+    out.side_data_count = side_data.count;
 
     status = vtremote_encoder_send_frame(ctx->encoder, &out);
     if (status == VTREMOTE_OK)
@@ -599,6 +714,12 @@ static const enum AVPixelFormat hevc_pix_fmts[] = {
     AV_PIX_FMT_YUV420P,
     AV_PIX_FMT_P010LE,
     AV_PIX_FMT_YUV420P10LE,
+    /* Of a server that lists them. */
+    AV_PIX_FMT_P210LE,
+    AV_PIX_FMT_BGRA,
+#if VTREMOTE_HAVE_AYUV
+    AV_PIX_FMT_AYUV,
+#endif
     AV_PIX_FMT_NONE
 };
 

@@ -1,12 +1,13 @@
 //! Packets in both framings: conversions keep every NAL unit, access units are the same in pieces
-//! as in one, and added parameter sets and captions are found again. The first byte of the input
+//! as in one, and added parameter sets and SEI messages are found again. The first byte of the input
 //! chooses codec, length size and piece size; the second says how much of the rest is extradata, or
-//! captions.
+//! what the messages say.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use vtremote_bitstream::{
-    AccessUnits, Codec, LengthSize, ParameterSets, access_units, annexb, length_prefixed, sei,
+    AccessUnits, Codec, LengthSize, ParameterSets, access_units, annexb, length_prefixed,
+    sei::{self, Sei},
 };
 
 fuzz_target!(|data: &[u8]| {
@@ -23,6 +24,7 @@ fuzz_target!(|data: &[u8]| {
         prepend(&sets, packet);
     }
     caption(codec, packet, extradata);
+    metadata(codec, packet, extradata);
 });
 
 fn from_annexb(packet: &[u8], size: LengthSize) {
@@ -112,4 +114,19 @@ fn caption(codec: Codec, packet: &[u8], cc_data: &[u8]) {
             .iter()
             .eq(ParameterSets::in_access_unit(codec, packet).iter())
     );
+}
+
+fn metadata(codec: Codec, packet: &[u8], payload: &[u8]) {
+    let Some((display, rest)) = payload.split_first_chunk() else { return };
+    let Some((light, rest)) = rest.split_first_chunk() else { return };
+    let mut added = vec![Sei::mastering_display(*display), Sei::content_light(*light)];
+    added.extend(rest.first().map(|transfer| Sei::alternative_transfer(*transfer)));
+    let mut out = Vec::new();
+    if sei::insert(codec, packet, &added, &mut out).is_err() {
+        return assert!(out.is_empty());
+    }
+    // Where SEI stands behind H.264's prefix of a slice, which it may not, ours comes before it.
+    let found: Vec<_> = sei::messages_in(codec, &out).collect();
+    assert_eq!(found.len(), sei::messages_in(codec, packet).count() + added.len());
+    assert!(found.windows(added.len()).any(|run| run == added));
 }

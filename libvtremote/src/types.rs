@@ -95,6 +95,7 @@ pub type vtremote_release_fn = Option<unsafe extern "C" fn(opaque: *mut c_void)>
 /// | inflight | 1 to 128, default 16: frames, or packets to decode, that are on their way at once |
 /// | wire_compression | auto (default: none on one machine, else zstd), none, lz4, zstd |
 /// | slices | auto (default: where the server can), 0, 1 (an error where it cannot) |
+/// | pix_fmts | decoders: of bgra, ayuv, p210le those that pictures may be, with commas between them |
 /// | log_level | error, warn, info (default), debug, trace |
 /// | client_name, client_build | what the server's log calls this program |
 ///
@@ -138,7 +139,9 @@ pub struct vtremote_encoder {
 #[derive(Clone, Copy)]
 pub struct vtremote_side_data {
     /// Of frames and pictures FFmpeg's AVFrameSideDataType number, of packets and access units
-    /// AVPacketSideDataType's.
+    /// AVPacketSideDataType's. The data is never a structure of FFmpeg's: of frames 1 is A/53 captions
+    /// (cc_data_pkts of 3 bytes each), 11 a mastering display (24 bytes, the payload of the SEI message,
+    /// H.265 D.2.28) and 14 the content light level (4 bytes, likewise, D.2.35).
     pub r#type: u32,
     /// Bytes of data.
     pub data_size: usize,
@@ -268,7 +271,7 @@ pub struct vtremote_picture {
     pub width: u32,
     /// Rows, after cropping.
     pub height: u32,
-    /// VTREMOTE_PIX_NV12 or VTREMOTE_PIX_P010LE.
+    /// VTREMOTE_PIX_NV12, VTREMOTE_PIX_P010LE, or one that the option pix_fmts names.
     pub pix_fmt: vtremote_pix_fmt,
     /// The planes, each at a multiple of 64 and with 64 bytes behind its last row that may be read.
     /// Valid until vtremote_picture_unref, close or not.

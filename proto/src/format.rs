@@ -103,6 +103,14 @@ impl PixelFormat {
         (row.unwrap_or(usize::MAX), rows)
     }
 
+    /// The format of 4:2:0 with as many bits: what any server and client has.
+    pub fn to_420(self) -> Self {
+        match self {
+            Self::Nv12 | Self::Bgra | Self::Ayuv => Self::Nv12,
+            Self::P010 | Self::P210 => Self::P010,
+        }
+    }
+
     /// Its name in capabilities ("pixfmt.nv12") and in what people read.
     pub fn name(self) -> &'static str {
         match self {

@@ -9,7 +9,7 @@ pub struct Shape {
     pub width: usize,
     /// Pixels.
     pub height: usize,
-    /// FFmpeg's name: `nv12`, `yuv420p`, `p010le`, `yuv420p10le`.
+    /// FFmpeg's name: `nv12`, `yuv420p`, `p010le`, `yuv420p10le`, `p210le`, `ayuv`, `bgra`.
     pub format: &'static str,
 }
 
@@ -35,12 +35,18 @@ impl Shape {
         let chroma = |x: usize, y: usize, plane: usize| {
             (96 + (x + y * (2 + plane) + number * (1 + 2 * plane)) % 64) as u16
         };
-        let (half_width, half_height) = (width.div_ceil(2), height.div_ceil(2));
+        if matches!(self.format, "ayuv" | "bgra") {
+            let pixel = |x, y| [luma(x, y), chroma(x, y, 0), chroma(x, y, 1), 255];
+            let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+            return pixels.flat_map(|(x, y)| pixel(x, y)).map(|sample| sample as u8).collect();
+        }
+        let half_width = width.div_ceil(2);
+        let half_height = if self.format == "p210le" { height } else { height.div_ceil(2) };
         let mut samples = Vec::with_capacity(width * height * 2);
         for y in 0..height {
             samples.extend((0..width).map(|x| luma(x, y)));
         }
-        if matches!(self.format, "nv12" | "p010le") {
+        if matches!(self.format, "nv12" | "p010le" | "p210le") {
             for y in 0..half_height {
                 samples.extend((0..half_width).flat_map(|x| [chroma(x, y, 0), chroma(x, y, 1)]));
             }
@@ -54,7 +60,7 @@ impl Shape {
         match self.format {
             "nv12" | "yuv420p" => samples.into_iter().map(|sample| sample as u8).collect(),
             // Two low bits that 8-bit video does not have, so that a lost one shows.
-            "p010le" => {
+            "p010le" | "p210le" => {
                 samples.into_iter().flat_map(|v| ((v * 4 + v % 3) << 6).to_le_bytes()).collect()
             }
             "yuv420p10le" => {

@@ -95,8 +95,9 @@ impl Row {
         let mut fps = 25;
         let of_video = |token: &&String| !token.contains('=') && *token != "still";
         for token in self.asked.iter().filter(of_video) {
-            if token == "p010le" {
-                shape.format = "p010le";
+            let formats = ["p010le", "p210le", "ayuv", "bgra"];
+            if let Some(format) = formats.into_iter().find(|format| format == token) {
+                shape.format = format;
             } else if let Some(rate) = token.strip_suffix("fps") {
                 fps = rate.parse().expect("a frame rate");
             } else {
@@ -148,7 +149,13 @@ fn encode(row: &Row, codec: Codec, host: &str, dir: &Path) -> Result<Encoded, St
     for (key, value) in row.asked.iter().filter_map(|token| token.split_once('=')) {
         settings.set(key, value).unwrap_or_else(|error| panic!("{key}={value}: {error}"));
     }
-    let format = if shape.format == "nv12" { PixelFormat::Nv12 } else { PixelFormat::P010 };
+    let format = match shape.format {
+        "nv12" => PixelFormat::Nv12,
+        "p010le" => PixelFormat::P010,
+        "p210le" => PixelFormat::P210,
+        "ayuv" => PixelFormat::Ayuv,
+        _ => PixelFormat::Bgra,
+    };
     let (width, height) = (shape.width as u32, shape.height as u32);
     let video = Video {
         width,
@@ -175,8 +182,9 @@ fn encode(row: &Row, codec: Codec, host: &str, dir: &Path) -> Result<Encoded, St
         let bytes = shape.frame(if row.is_still() { 0 } else { number });
         let (row_bytes, rows) = video.format.plane_layout(width, height, 0);
         let (luma, chroma) = bytes.split_at(row_bytes * rows);
-        let planes = vec![(luma.to_vec(), row_bytes), (chroma.to_vec(), row_bytes)];
-        let picture = OwnedPicture::new(video.format, planes).expect("two planes");
+        let mut planes = vec![(luma.to_vec(), row_bytes), (chroma.to_vec(), row_bytes)];
+        planes.truncate(video.format.planes());
+        let picture = OwnedPicture::new(video.format, planes).expect("its planes");
         let pts = number as i64;
         let side_data = match row.option.as_str() {
             "a53_cc" => vec![(1, captions(pts))],
@@ -401,6 +409,10 @@ impl Encoded {
                 assert_eq!(found.count(), expected);
             }
             "mastering_display" => {
+                assert_eq!(
+                    self.headers.all("min_display_mastering_luminance").len(),
+                    self.keyframes().len()
+                );
                 let payload = row.value("mastering_display").expect("the row says it");
                 let hex = |range| i64::from_str_radix(&payload[range], 16).expect("digits");
                 assert_eq!(self.headers.one("display_primaries_x[0]"), hex(0..4));
@@ -447,8 +459,12 @@ impl Encoded {
     fn has_profile(&self, profile: i64) {
         if self.codec == Codec::Hevc {
             assert_eq!(self.headers.one("general_profile_idc"), profile);
-            let depth = if profile == 2 { "yuv420p10le" } else { "yuv420p" };
-            assert_eq!(self.stream["pix_fmt"], depth);
+            let layouts: &[_] = match profile {
+                1 => &["yuv420p"],
+                2 => &["yuv420p10le"],
+                _ => &["yuv422p10le", "yuv444p", "gbrp"],
+            };
+            assert!(layouts.iter().any(|layout| self.stream["pix_fmt"] == *layout));
             return;
         }
         let constraints: Vec<_> =

@@ -221,6 +221,42 @@ pub struct DecoderConfig {
 pub struct SideData {
     /// FFmpeg's AVFrameSideDataType or AVPacketSideDataType number.
     pub kind: u32,
-    /// The record.
+    /// The record, as docs/protocol.md section 5 has it: never a structure of FFmpeg's.
     pub data: Vec<u8>,
+}
+
+/// Kinds of frames that backends carry into a stream and out of it.
+impl SideData {
+    /// A/53 captions: cc_data_pkts of 3 bytes each.
+    pub const CAPTIONS: u32 = 1;
+    /// The payload of the SEI message: H.265 D.2.28, 24 bytes.
+    pub const MASTERING_DISPLAY: u32 = 11;
+    /// The payload of the SEI message: H.265 D.2.35, 4 bytes.
+    pub const CONTENT_LIGHT: u32 = 14;
+
+    /// Why a frame's record cannot be carried into a stream; `None` if it can, as far as its kind and
+    /// length tell.
+    pub fn not_carried(&self) -> Option<String> {
+        let expected = match self.kind {
+            SideData::CAPTIONS => return None,
+            SideData::MASTERING_DISPLAY => 24,
+            SideData::CONTENT_LIGHT => 4,
+            _ => return Some("there is no form for it".into()),
+        };
+        let len = self.data.len();
+        (len != expected).then(|| format!("it has {len} bytes and not the {expected} of its form"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_form_of_ours_is_not_carried() {
+        let carried = |kind, len| SideData { kind, data: vec![0; len] }.not_carried().is_none();
+        assert!(carried(1, 6) && carried(11, 24) && carried(14, 4));
+        // FFmpeg's structures of the same kinds, and kinds of which nothing is known.
+        assert!(!carried(11, 88) && !carried(14, 8) && !carried(17, 24) && !carried(6, 36));
+    }
 }

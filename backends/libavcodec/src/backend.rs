@@ -56,9 +56,6 @@ const MOST_THREADS: usize = 128;
 /// Most threads of a decoder: libavcodec advises against more, and each has a picture in work.
 const MOST_DECODER_THREADS: usize = 16;
 
-/// What a decoder gives, by what the stream is.
-const DECODED: [PixelFormat; 2] = [PixelFormat::Nv12, PixelFormat::P010];
-
 /// The most pixels of a stream's picture: twice those of level 6.2 (H.264 table A-1, H.265 table
 /// A.8), which leaves room for the largest square ones. A few bytes can ask for any size.
 const MOST_PIXELS: u32 = 1 << 26;
@@ -111,7 +108,7 @@ impl Libavcodec {
 
 fn decodes(codec: Codec) -> Option<Support> {
     let implementation = ffi::decoder(codec)?.into();
-    Some(Support { codec, implementation, formats: DECODED.to_vec() })
+    Some(Support { codec, implementation, formats: PixelFormat::ALL.to_vec() })
 }
 
 /// Tries an encoder with every pixel format.
@@ -129,6 +126,9 @@ fn choose(codec: Codec, encoder: &str, tuning: &Tuning) -> Result<Choice, Error>
         Codec::H265 => &[
             (PixelFormat::Nv12, &[Layout::Nv12, Layout::Yuv420p]),
             (PixelFormat::P010, &[Layout::P010, Layout::Yuv420p10]),
+            (PixelFormat::P210, &[Layout::P210, Layout::Yuv422p10]),
+            (PixelFormat::Ayuv, &[Layout::Yuv444p]),
+            (PixelFormat::Bgra, &[Layout::Gbrp]),
         ],
     };
     let mut inputs = Vec::new();
@@ -284,12 +284,8 @@ impl Backend for Libavcodec {
         let DecoderConfig { codec, width, height, format, time_base, max_delay, .. } = *config;
         let name = ffi::decoder(codec)
             .ok_or_else(|| Error::Unsupported(format!("there is no {codec} decoder here")))?;
-        if !DECODED.contains(&format) {
-            let what = format!("{name} gives no {} pictures here", format.name());
-            return Err(Error::Unsupported(what));
-        }
         check_size(width, height)?;
-        let extradata = Extradata::read(codec, &config.extradata)?;
+        let extradata = Extradata::read(codec, &config.extradata, format)?;
         let mut options = vec![
             ("pkt_timebase", format!("{}/{}", time_base.num, time_base.den)),
             ("max_pixels", MOST_PIXELS.to_string()),
@@ -310,7 +306,7 @@ impl Backend for Libavcodec {
         };
         let decoder = ffi::Decoder::open(&parameters)
             .map_err(|error| Error::Codec(format!("{name} does not open: {error}")))?;
-        let session = decoder::Session { codec, decoder, name, sink };
+        let session = decoder::Session { codec, wish: format, decoder, name, sink };
         Ok(Opened {
             codec: Box::new(decoder::Decoder::start(session)?),
             parameter_sets: Vec::new(),

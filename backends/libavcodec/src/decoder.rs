@@ -1,7 +1,7 @@
 //! One session's decoder: a queue, and a thread that the codec has to itself.
 
 use crate::complaints::Complaints;
-use crate::extradata::{Extradata, is_without_picture, not_decoded};
+use crate::extradata::{Extradata, is_told, is_without_picture, not_decoded};
 use crate::ffi::{self, AvError, Decoded, DecodedPicture};
 use crate::pool::Pool;
 use crate::queue::{Next, Pushed, Queue};
@@ -12,8 +12,8 @@ use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use vtremote_backend::{
-    Codec, CodedPacket, DecodedFrame, Error, FrameSink, Geometry, PlaneMemory, Reference, Spare,
-    check_size,
+    Codec, CodedPacket, DecodedFrame, Error, FrameSink, Geometry, PixelFormat, PlaneMemory,
+    Reference, Spare, check_size,
 };
 
 /// Pictures that the sink may hold: some on their way out while others are compressed. What the
@@ -36,6 +36,8 @@ const MOST_ERRORS: usize = 256;
 /// What the codec's thread works with.
 pub(crate) struct Session {
     pub(crate) codec: Codec,
+    /// The format that the client wishes for.
+    pub(crate) wish: PixelFormat,
     pub(crate) decoder: ffi::Decoder,
     /// The decoder's, for error texts.
     pub(crate) name: &'static str,
@@ -199,7 +201,7 @@ impl Worker {
         let codec = self.session.codec;
         let pts = packet.pts.map_or("none".to_owned(), |pts| pts.to_string());
         for record in packet.side_data.iter().filter(|record| record.kind == NEW_EXTRADATA) {
-            match Extradata::read(codec, &record.data) {
+            match Extradata::read(codec, &record.data, self.session.wish) {
                 Ok(Extradata { annexb, .. }) => self.wait_with(&annexb),
                 Err(error) => self.warn(format!("packet {number} (pts {pts}): new {error}")),
             }
@@ -249,7 +251,7 @@ impl Worker {
             }
             match session.decoder.receive() {
                 Ok(Decoded::Picture(picture)) => {
-                    show(&picture, session.codec, &shared.pool, &*session.sink)?;
+                    show(&picture, (session.codec, session.wish), &shared.pool, &*session.sink)?;
                     errors = 0;
                 }
                 Ok(Decoded::Again) if taken => break,
@@ -292,24 +294,24 @@ fn going_on(error: AvError) -> Result<AvError, Stop> {
 /// sink.
 fn show(
     picture: &DecodedPicture<'_>,
-    codec: Codec,
+    (codec, wish): (Codec, PixelFormat),
     pool: &Pool,
     sink: &dyn FrameSink,
 ) -> Result<(), Stop> {
     let (width, height) = picture.size();
     check_size(width, height)?;
     let planes = picture.planes().map_err(|layout| not_decoded(codec, &layout))?;
-    let format = planes.format();
+    let format = planes.format;
+    if !is_told(format, wish) {
+        return Err(not_decoded(codec, format.name()).into());
+    }
     pool.reshape(&format.planes(width, height));
     let memory = pool.take(Duration::MAX).ok_or(Stop::Abandoned)?;
     let rows = memory.iter().map(|plane| PlaneMemory::lend(plane, 0..plane.shape().rows));
     let mut rows = rows
         .collect::<Result<Vec<_>, _>>()
         .map_err(|lent| Error::Internal(format!("a picture of our own: {lent}")))?;
-    let [luma, pairs] = rows.as_mut_slice() else {
-        return Err(Error::Internal(format!("{} planes to fill", rows.len())).into());
-    };
-    planes.interleave(luma, pairs);
+    planes.interleave(&mut rows);
     drop(rows);
     sink.frame(DecodedFrame {
         pts: picture.time(),
@@ -323,7 +325,7 @@ fn show(
             fields: picture.fields(),
         },
         picture: Reference::new(&memory)?,
-        side_data: picture.captions(),
+        side_data: picture.side_data(),
     });
     Ok(())
 }

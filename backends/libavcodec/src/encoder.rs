@@ -1,6 +1,7 @@
 //! One session's encoder: a queue, and a thread that the codec has to itself.
 
 use crate::ffi::{self, Frame, Layout, Received};
+use crate::metadata::{Messages, Metadata};
 use crate::planar::Conversion;
 use crate::pool::Pool;
 use crate::timing::{Clock, InFlight};
@@ -13,16 +14,10 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use vtremote_backend::{
     Codec, EncodedPacket, EncoderConfig, Error, FrameInfo, PacketSink, Picture, PlaneMemory,
-    Reference, Rows, SideData,
+    Reference, Rows,
 };
 use vtremote_bitstream::sei::{self, Sei};
 use vtremote_bitstream::{ParameterSets, annexb};
-
-/// FFmpeg's AV_FRAME_DATA_A53_CC: the closed captions of a frame, in cc_data_pkts of 3 bytes.
-const CAPTIONS: u32 = 1;
-
-/// How many bytes of captions one SEI message can have.
-const CAPTIONS_OF_A_MESSAGE: usize = 31 * 3;
 
 /// What the codec's thread works with.
 pub(crate) struct Session {
@@ -48,8 +43,7 @@ pub(crate) struct Encoder {
     /// `None` once no more frames come.
     jobs: Option<SyncSender<Job>>,
     clock: Clock,
-    /// Whether frames' captions go into the stream.
-    captions: bool,
+    metadata: Metadata,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -72,7 +66,7 @@ struct Input {
     first: i64,
     duration: i64,
     keyframe: bool,
-    captions: Vec<Sei>,
+    messages: Messages,
 }
 
 /// Marks a picture as this encoder's.
@@ -107,8 +101,7 @@ impl Encoder {
             shared,
             jobs: Some(jobs),
             clock: Clock::default(),
-            // Who sends captions and says nothing of them wants them.
-            captions: config.a53_captions != Some(false),
+            metadata: Metadata::new(config),
             thread: Some(thread),
         })
     }
@@ -149,10 +142,10 @@ impl vtremote_backend::Encoder for Encoder {
         let reference = Reference::new(&planes)?;
         let rows = planes.iter().map(PlaneMemory::read).collect::<Result<_, _>>();
         let rows = rows.map_err(|lent| Error::Internal(lent.to_string()))?;
-        let captions = if self.captions { captions(&frame)? } else { Vec::new() };
+        let messages = self.metadata.of(&frame)?;
         let (since, first) = self.clock.tick(frame.pts).map_err(Error::Codec)?;
         let FrameInfo { duration, keyframe, .. } = frame;
-        let input = Input { planes: rows, since, first, duration, keyframe, captions };
+        let input = Input { planes: rows, since, first, duration, keyframe, messages };
         self.queue(Job::Frame(input))?;
         Ok(reference)
     }
@@ -176,24 +169,6 @@ impl Drop for Encoder {
             let _ = thread.join();
         }
     }
-}
-
-/// A frame's closed captions as messages: those of two fields can be more than one has room for.
-fn captions(frame: &FrameInfo) -> Result<Vec<Sei>, Error> {
-    let records = frame.side_data.iter().filter(|record| record.kind == CAPTIONS);
-    let mut messages = Vec::new();
-    for SideData { data, .. } in records {
-        for part in data.chunks(CAPTIONS_OF_A_MESSAGE) {
-            let message = sei::captions(part).ok_or_else(|| {
-                let (pts, len) = (frame.pts, data.len());
-                let what =
-                    format!("frame {pts} has captions of {len} bytes, which are no triplets");
-                Error::Codec(what)
-            })?;
-            messages.push(message);
-        }
-    }
-    Ok(messages)
 }
 
 struct Worker {
@@ -250,14 +225,14 @@ impl Worker {
     }
 
     fn encode(&mut self, input: Input) -> Result<(), Error> {
-        let Input { planes, since, first, duration, keyframe, captions } = input;
+        let Input { planes, since, first, duration, keyframe, messages } = input;
         let codec_error = |error: ffi::AvError| Error::Codec(error.to_string());
         let (layout, size) = (self.session.layout, self.session.size);
         let mut frame = Frame::new(layout, size, since, keyframe).map_err(codec_error)?;
         for (index, rows) in self.converted(planes)?.into_iter().enumerate() {
             frame.lend(index, rows).map_err(codec_error)?;
         }
-        self.in_flight.enter(since, first, duration, captions);
+        self.in_flight.enter(since, first, duration, messages);
         self.hand_over(Some(frame))
     }
 
@@ -267,17 +242,14 @@ impl Worker {
             return Ok(planes);
         };
         let internal = |lent: vtremote_backend::Lent| Error::Internal(lent.to_string());
-        let [luma, chroma] = planes.as_slice() else {
-            return Err(Error::Internal(format!("{} planes to convert", planes.len())));
-        };
         let targets = pool.take(Duration::from_secs(10));
         let targets = targets.ok_or_else(|| Error::Codec("it gives no input back".into()))?;
         let lend = |plane: &Arc<PlaneMemory>| PlaneMemory::lend(plane, 0..plane.shape().rows);
         let mut rows = targets.iter().map(lend).collect::<Result<Vec<_>, _>>().map_err(internal)?;
-        conversion.run(luma, chroma, &mut rows);
+        conversion.run(&planes, &mut rows);
         drop(rows);
         // The luma stays where the conversion has none of its own.
-        planes.truncate(3 - targets.len());
+        planes.truncate(3_usize.saturating_sub(targets.len()));
         for plane in &targets {
             planes.push(PlaneMemory::read(plane).map_err(internal)?);
         }
@@ -302,7 +274,8 @@ impl Worker {
             let owed = self.in_flight.leave(packet.pts(), packet.dts()).map_err(Error::Codec)?;
             let keyframe = packet.keyframe();
             let sets = self.session.in_band.as_ref().filter(|_| keyframe);
-            let data = access_unit(self.session.format, packet.data(), &owed.captions, sets);
+            let sei = owed.messages.sei(keyframe);
+            let data = access_unit(self.session.format, packet.data(), &sei, sets);
             let data = data.map_err(|error| Error::Codec(format!("its packet: {error}")))?;
             self.session.sink.packet(EncodedPacket {
                 pts: owed.pts,
@@ -320,15 +293,15 @@ impl Worker {
 fn access_unit(
     format: Codec,
     coded: &[u8],
-    captions: &[Sei],
+    messages: &[Sei],
     sets: Option<&ParameterSets>,
 ) -> Result<Vec<u8>, vtremote_bitstream::Error> {
-    let mut captioned = Vec::new();
-    let coded = match captions {
+    let mut with_messages = Vec::new();
+    let coded = match messages {
         [] => coded,
         _ => {
-            sei::insert(format, coded, captions, &mut captioned)?;
-            &captioned
+            sei::insert(format, coded, messages, &mut with_messages)?;
+            &with_messages
         }
     };
     let mut data = Vec::with_capacity(coded.len() + 16);

@@ -21,8 +21,8 @@ impl Extradata {
     ///
     /// # Errors
     /// [`Error::Codec`] if it is none, [`Error::Unsupported`] if it announces other pictures than
-    /// 4:2:0 in 8 or 10 bits.
-    pub(crate) fn read(codec: Codec, extradata: &[u8]) -> Result<Self, Error> {
+    /// 4:2:0 in 8 or 10 bits, or those that are wished for.
+    pub(crate) fn read(codec: Codec, extradata: &[u8], wish: PixelFormat) -> Result<Self, Error> {
         if extradata.is_empty() {
             return Ok(Extradata::default());
         }
@@ -33,38 +33,62 @@ impl Extradata {
             Framing::AnnexB => extradata.to_vec(),
             Framing::LengthPrefixed(_) => sets.to_annexb(),
         };
-        let mut formats = sets.of(SetKind::Sps).filter_map(|nal| match codec {
-            Codec::H264 => H264Sps::parse(nal).map(|sps| sps.format),
-            Codec::H265 => H265Sps::parse(nal).map(|sps| sps.format),
+        let mut formats = sets.of(SetKind::Sps).filter_map(|nal| {
+            let samples = match codec {
+                Codec::H264 => H264Sps::parse(nal)?.format,
+                Codec::H265 => H265Sps::parse(nal)?.format,
+            };
+            let facts = StreamFacts::from_sps(codec, nal);
+            Some((samples, facts.is_some_and(|facts| facts.matrix == RGB)))
         });
         // Which of several is used is for the pictures to say.
-        let format = formats.next().map(|samples| pixel_format(codec, samples)).transpose()?;
+        let format = formats.next().map(|(samples, rgb)| pixel_format(codec, samples, rgb, wish));
+        let format = format.transpose()?;
         let facts = sets.of(SetKind::Sps).filter_map(|nal| StreamFacts::from_sps(codec, nal));
         let reordering = facts.map(|facts| facts.reorder_depth).max();
         Ok(Extradata { annexb, format, reordering })
     }
 }
 
-fn pixel_format(codec: Codec, samples: SampleFormat) -> Result<PixelFormat, Error> {
+/// The matrix of streams that are green, blue and red (H.264 E.2.1, H.265 E.3.1).
+const RGB: u8 = 0;
+
+fn pixel_format(
+    codec: Codec,
+    samples: SampleFormat,
+    rgb: bool,
+    wish: PixelFormat,
+) -> Result<PixelFormat, Error> {
     let SampleFormat { chroma_format, luma_bits, chroma_bits } = samples;
-    match (chroma_format, luma_bits, chroma_bits) {
-        (0, 8, _) | (1, 8, 8) => Ok(PixelFormat::Nv12),
-        (0, 10, _) | (1, 10, 10) => Ok(PixelFormat::P010),
-        _ => {
-            let chroma = ["4:0:0", "4:2:0", "4:2:2", "4:4:4"];
-            let chroma = chroma.get(usize::from(chroma_format)).unwrap_or(&"unknown chroma");
-            let bits = match chroma_bits == luma_bits {
-                true => format!("{luma_bits} bits"),
-                false => format!("{luma_bits} and {chroma_bits} bits"),
-            };
-            Err(not_decoded(codec, &format!("{chroma} with {bits}")))
-        }
-    }
+    let format = match (chroma_format, luma_bits, chroma_bits) {
+        (0, 8, _) | (1, 8, 8) => Some(PixelFormat::Nv12),
+        (0, 10, _) | (1, 10, 10) => Some(PixelFormat::P010),
+        (2, 10, 10) => Some(PixelFormat::P210),
+        (3, 8, 8) if rgb => Some(PixelFormat::Bgra),
+        (3, 8, 8) => Some(PixelFormat::Ayuv),
+        _ => None,
+    };
+    format.filter(|format| is_told(*format, wish)).ok_or_else(|| {
+        let chroma = ["4:0:0", "4:2:0", "4:2:2", "4:4:4"];
+        let chroma = chroma.get(usize::from(chroma_format)).unwrap_or(&"unknown chroma");
+        let bits = match chroma_bits == luma_bits {
+            true => format!("{luma_bits} bits"),
+            false => format!("{luma_bits} and {chroma_bits} bits"),
+        };
+        not_decoded(codec, &format!("{chroma} with {bits}"))
+    })
+}
+
+/// Whether a client that wishes for `wish` is told a picture of this format: every client knows those
+/// of 4:2:0, and the others only who asks for one (docs/protocol.md section 9).
+pub(crate) fn is_told(format: PixelFormat, wish: PixelFormat) -> bool {
+    matches!(format, PixelFormat::Nv12 | PixelFormat::P010) || format == wish
 }
 
 /// The error for pictures of another kind than are decoded.
 pub(crate) fn not_decoded(codec: Codec, what: &str) -> Error {
-    let known = "4:2:0 with 8 or 10 bits is decoded here";
+    let known = "4:2:0 with 8 or 10 bits is decoded here, and 4:2:2 with 10 bits and 4:4:4 with 8 for \
+                 clients that ask for it";
     Error::Unsupported(format!("{codec} in {what}; {known}"))
 }
 
@@ -106,9 +130,11 @@ mod tests {
 
     #[test]
     fn the_sps_tells_depth_and_chroma() {
-        let format = |profile, bits: &str| {
-            Extradata::read(Codec::H264, &h264_sps(profile, bits)).map(|extradata| extradata.format)
+        let wishing = |wish, profile, bits: &str| {
+            let extradata = Extradata::read(Codec::H264, &h264_sps(profile, bits), wish);
+            extradata.map(|extradata| extradata.format)
         };
+        let format = |profile, bits: &str| wishing(PixelFormat::Nv12, profile, bits);
         assert_eq!(format(77, "1"), Ok(Some(PixelFormat::Nv12)));
         // The id, chroma_format_idc, both depths.
         assert_eq!(format(100, "1 010 1 1"), Ok(Some(PixelFormat::Nv12)));
@@ -123,12 +149,21 @@ mod tests {
             let Err(Error::Unsupported(what)) = format(122, bits) else { panic!("{name}") };
             assert!(what.starts_with(name), "{what}");
         }
+        let p210 = Ok(Some(PixelFormat::P210));
+        assert_eq!(wishing(PixelFormat::P210, 122, "1 011 011 011"), p210);
+        assert!(wishing(PixelFormat::P010, 122, "1 011 011 011").is_err());
+        assert!(wishing(PixelFormat::Ayuv, 122, "1 011 011 011").is_err());
+        let ayuv = Ok(Some(PixelFormat::Ayuv));
+        assert_eq!(wishing(PixelFormat::Ayuv, 244, "1 00100 0 1 1"), ayuv);
     }
 
     #[test]
     fn no_extradata_says_nothing_and_no_sense_is_an_error() {
-        assert_eq!(Extradata::read(Codec::H265, &[]), Ok(Extradata::default()));
-        assert!(matches!(Extradata::read(Codec::H265, &[9, 9]), Err(Error::Codec(_))));
+        assert_eq!(Extradata::read(Codec::H265, &[], PixelFormat::Nv12), Ok(Extradata::default()));
+        assert!(matches!(
+            Extradata::read(Codec::H265, &[9, 9], PixelFormat::Nv12),
+            Err(Error::Codec(_))
+        ));
     }
 
     #[test]

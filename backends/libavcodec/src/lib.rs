@@ -14,6 +14,7 @@ mod complaints;
 mod decoder;
 mod extradata;
 mod interleave;
+mod metadata;
 mod queue;
 
 mod pool;

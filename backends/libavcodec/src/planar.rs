@@ -1,4 +1,4 @@
-//! From the wire's interleaved chroma to the planes that libx265 wants.
+//! From the wire's interleaved chroma and packed pixels to the planes that libx265 wants.
 
 use crate::ffi::Layout;
 use vtremote_backend::{PixelFormat, PlaneShape, Rows, RowsMut};
@@ -10,45 +10,63 @@ pub(crate) enum Conversion {
     Split8,
     /// P010 to yuv420p10: samples move from the high bits to the low bits.
     Split10,
+    /// P210 to yuv422p10, likewise.
+    Split422,
     /// NV12 to yuv420p10: samples get two bits, which are 0.
     Widen,
+    /// AYUV to yuv444p: Y, Cb, Cr. Alpha is left out, here and below.
+    UnpackAyuv,
+    /// BGRA to gbrp: green, blue, red.
+    UnpackBgra,
 }
 
 impl Conversion {
     /// From one to the other: `Ok(None)` where nothing has to be done, `Err` where it cannot be.
     pub(crate) fn between(from: PixelFormat, to: Layout) -> Result<Option<Self>, ()> {
         match (from, to) {
-            (PixelFormat::Nv12, Layout::Nv12) | (PixelFormat::P010, Layout::P010) => Ok(None),
+            (PixelFormat::Nv12, Layout::Nv12)
+            | (PixelFormat::P010, Layout::P010)
+            | (PixelFormat::P210, Layout::P210) => Ok(None),
             (PixelFormat::Nv12, Layout::Yuv420p) => Ok(Some(Conversion::Split8)),
             (PixelFormat::P010, Layout::Yuv420p10) => Ok(Some(Conversion::Split10)),
+            (PixelFormat::P210, Layout::Yuv422p10) => Ok(Some(Conversion::Split422)),
             (PixelFormat::Nv12, Layout::Yuv420p10) => Ok(Some(Conversion::Widen)),
+            (PixelFormat::Ayuv, Layout::Yuv444p) => Ok(Some(Conversion::UnpackAyuv)),
+            (PixelFormat::Bgra, Layout::Gbrp) => Ok(Some(Conversion::UnpackBgra)),
             _ => Err(()),
         }
     }
 
-    /// The planes that it writes: Cb and Cr, and before them the luma unless it is taken as it is.
+    /// The planes that it writes: all three, but for a luma that is taken as it is.
     pub(crate) fn planes(self, width: u32, height: u32) -> Vec<PlaneShape> {
-        let sample = if self == Conversion::Split8 { 1 } else { 2 };
-        let plane = |width: u32, height: u32| PlaneShape {
+        let plane = |sample: usize, width: u32, height: u32| PlaneShape {
             row_bytes: sample * width as usize,
             rows: height as usize,
         };
-        let chroma = plane(width.div_ceil(2), height.div_ceil(2));
+        let (half_width, half_height) = (width.div_ceil(2), height.div_ceil(2));
         match self {
-            Conversion::Split8 => vec![chroma, chroma],
-            Conversion::Split10 | Conversion::Widen => vec![plane(width, height), chroma, chroma],
+            Conversion::Split8 => vec![plane(1, half_width, half_height); 2],
+            Conversion::Split10 | Conversion::Widen => {
+                let chroma = plane(2, half_width, half_height);
+                vec![plane(2, width, height), chroma, chroma]
+            }
+            Conversion::Split422 => {
+                let chroma = plane(2, half_width, height);
+                vec![plane(2, width, height), chroma, chroma]
+            }
+            Conversion::UnpackAyuv | Conversion::UnpackBgra => vec![plane(1, width, height); 3],
         }
     }
 
-    /// Converts a picture's luma and chroma into the planes that [`Conversion::planes`] lists.
-    pub(crate) fn run(self, luma: &Rows, chroma: &Rows, out: &mut [RowsMut]) {
-        match (self, out) {
-            (Conversion::Split8, [cb, cr]) => split(chroma, cb, cr, |from, cb, cr| {
+    /// Converts a picture's planes into those that [`Conversion::planes`] lists.
+    pub(crate) fn run(self, picture: &[Rows], out: &mut [RowsMut]) {
+        match (self, picture, out) {
+            (Conversion::Split8, [_, chroma], [cb, cr]) => split(chroma, cb, cr, |from, cb, cr| {
                 for ((pair, cb), cr) in from.as_chunks::<2>().0.iter().zip(cb).zip(cr) {
                     [*cb, *cr] = *pair;
                 }
             }),
-            (Conversion::Split10, [y, cb, cr]) => {
+            (Conversion::Split10 | Conversion::Split422, [luma, chroma], [y, cb, cr]) => {
                 each_row(luma, y, |from, to| {
                     let samples = from.as_chunks::<2>().0.iter().zip(to.as_chunks_mut::<2>().0);
                     samples.for_each(|(from, to)| *to = low(*from));
@@ -62,7 +80,7 @@ impl Conversion {
                     }
                 });
             }
-            (Conversion::Widen, [y, cb, cr]) => {
+            (Conversion::Widen, [luma, chroma], [y, cb, cr]) => {
                 each_row(luma, y, |from, to| {
                     let samples = from.iter().zip(to.as_chunks_mut::<2>().0);
                     samples.for_each(|(from, to)| *to = wide(*from));
@@ -76,7 +94,15 @@ impl Conversion {
                     }
                 });
             }
-            (_, out) => unreachable!("{self:?} does not write {} planes", out.len()),
+            (Conversion::UnpackAyuv, [ayuv], [y, cb, cr]) => {
+                unpack(ayuv, [y, cb, cr], |[_, y, cb, cr]| [y, cb, cr]);
+            }
+            (Conversion::UnpackBgra, [bgra], [g, b, r]) => {
+                unpack(bgra, [g, b, r], |[b, g, r, _]| [g, b, r]);
+            }
+            (_, picture, out) => {
+                unreachable!("{self:?} does not make {} planes of {}", out.len(), picture.len())
+            }
         }
     }
 }
@@ -111,6 +137,20 @@ fn split(
     }
 }
 
+/// Pixels of four bytes to three planes.
+fn unpack(from: &Rows, planes: [&mut RowsMut; 3], sort: impl Fn([u8; 4]) -> [u8; 3]) {
+    let (len, [first, second, third]) = (from.shape().row_bytes, planes);
+    let (a, b, c) = (first.stride(), second.stride(), third.stride());
+    let targets = first.bytes().chunks_mut(a).zip(second.bytes().chunks_mut(b));
+    let targets = targets.zip(third.bytes().chunks_mut(c));
+    for (row, ((first, second), third)) in from.bytes().chunks(from.stride()).zip(targets) {
+        let samples = first.iter_mut().zip(second).zip(third);
+        for (pixel, ((first, second), third)) in row[..len].as_chunks::<4>().0.iter().zip(samples) {
+            [*first, *second, *third] = sort(*pixel);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,9 +176,14 @@ mod tests {
         width: u32,
         height: u32,
     ) -> Vec<Vec<u8>> {
-        let shapes = from.planes(width, height);
-        let luma = rows(shapes[0], |x, y| (x * 7 + y * 31) as u8);
-        let chroma = rows(shapes[1], |x, y| (x * 5 + y * 17 + 3) as u8);
+        let byte = |plane| {
+            move |x, y| match plane {
+                0 => (x * 7 + y * 31) as u8,
+                _ => (x * 5 + y * 17 + 3) as u8,
+            }
+        };
+        let shapes = from.planes(width, height).into_iter().enumerate();
+        let picture: Vec<_> = shapes.map(|(plane, shape)| rows(shape, byte(plane))).collect();
         let planes: Vec<_> = conversion
             .planes(width, height)
             .into_iter()
@@ -147,7 +192,7 @@ mod tests {
         let lend =
             |plane: &Arc<PlaneMemory>| PlaneMemory::lend(plane, 0..plane.shape().rows).unwrap();
         let mut out: Vec<_> = planes.iter().map(lend).collect();
-        conversion.run(&luma, &chroma, &mut out);
+        conversion.run(&picture, &mut out);
         drop(out);
         let visible = |plane: &Arc<PlaneMemory>| {
             let rows = PlaneMemory::read(plane).unwrap();
@@ -194,5 +239,31 @@ mod tests {
         assert_eq!(sample(&planes[0], 17), 4 * (7 + 31));
         assert_eq!(sample(&planes[1], 1), 4 * (2 * 5 + 3));
         assert_eq!(sample(&planes[2], 1), 4 * (3 * 5 + 3));
+    }
+    #[test]
+    fn every_row_of_p210_has_its_chroma() {
+        let planes = converted(Conversion::Split422, PixelFormat::P210, 6, 5);
+        let lens: Vec<_> = planes.iter().map(Vec::len).collect();
+        assert_eq!(lens, [60, 30, 30]);
+        let chroma = |x: usize, y: usize| (x * 5 + y * 17 + 3) as u8;
+        for (x, y) in (0..5).flat_map(|y| (0..3).map(move |x| (x, y))) {
+            let at = |x: usize| u16::from_le_bytes([chroma(x, y), chroma(x + 1, y)]) >> 6;
+            assert_eq!(sample(&planes[1], y * 3 + x), at(4 * x));
+            assert_eq!(sample(&planes[2], y * 3 + x), at(4 * x + 2));
+        }
+    }
+
+    #[test]
+    fn packed_pixels_become_planes_in_the_encoders_order() {
+        for (conversion, from, places) in [
+            (Conversion::UnpackAyuv, PixelFormat::Ayuv, [1, 2, 3]),
+            (Conversion::UnpackBgra, PixelFormat::Bgra, [1, 0, 2]),
+        ] {
+            let planes = converted(conversion, from, 19, 3);
+            for (plane, place) in planes.iter().zip(places) {
+                let expected = |y| (0..19).map(move |x| ((4 * x + place) * 7 + y * 31) as u8);
+                assert_eq!(*plane, (0..3).flat_map(expected).collect::<Vec<_>>());
+            }
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! What a packet's times are: the frame's own, and a decoding time that can be relied upon.
 
+use crate::metadata::Messages;
 use std::collections::HashMap;
-use vtremote_bitstream::sei::Sei;
 
 /// Farther from the first frame than this (in ticks) no frame may be: codecs multiply times by
 /// rates.
@@ -48,8 +48,8 @@ impl Clock {
 pub(crate) struct InFlight {
     first: i64,
     last_dts: Option<i64>,
-    /// By the encoder's time: duration and captions.
-    frames: HashMap<i64, (i64, Vec<Sei>)>,
+    /// By the encoder's time: duration and SEI.
+    frames: HashMap<i64, (i64, Messages)>,
 }
 
 /// What a packet gets of its frame.
@@ -58,14 +58,14 @@ pub(crate) struct Owed {
     pub(crate) pts: i64,
     pub(crate) dts: i64,
     pub(crate) duration: i64,
-    pub(crate) captions: Vec<Sei>,
+    pub(crate) messages: Messages,
 }
 
 impl InFlight {
     /// A frame goes in, at the encoder's time.
-    pub(crate) fn enter(&mut self, since: i64, first: i64, duration: i64, captions: Vec<Sei>) {
+    pub(crate) fn enter(&mut self, since: i64, first: i64, duration: i64, messages: Messages) {
         self.first = first;
-        self.frames.insert(since, (duration, captions));
+        self.frames.insert(since, (duration, messages));
     }
 
     /// A packet comes out, with the encoder's times.
@@ -74,7 +74,7 @@ impl InFlight {
     /// A packet of no frame, or one whose decoding time cannot be made right.
     pub(crate) fn leave(&mut self, since: i64, dts: Option<i64>) -> Result<Owed, String> {
         let frame = self.frames.remove(&since);
-        let (duration, captions) = frame.ok_or_else(|| {
+        let (duration, messages) = frame.ok_or_else(|| {
             format!("a packet has presentation time {since}, which no frame in flight has")
         })?;
         let impossible = || format!("no decoding time for the packet of presentation time {since}");
@@ -88,7 +88,7 @@ impl InFlight {
             return Err(impossible());
         }
         self.last_dts = Some(dts);
-        Ok(Owed { pts, dts, duration, captions })
+        Ok(Owed { pts, dts, duration, messages })
     }
 
     /// How many frames have had no packet.
@@ -103,7 +103,7 @@ mod tests {
 
     fn in_flight(first: i64, frames: &[i64]) -> InFlight {
         let mut in_flight = InFlight::default();
-        frames.iter().for_each(|since| in_flight.enter(*since, first, 7, Vec::new()));
+        frames.iter().for_each(|since| in_flight.enter(*since, first, 7, Messages::default()));
         in_flight
     }
 
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn a_packet_has_its_frames_times() {
         let mut flight = in_flight(1000, &[0, 10, 20]);
-        let owed = |pts, dts| Ok(Owed { pts, dts, duration: 7, captions: Vec::new() });
+        let owed = |pts, dts| Ok(Owed { pts, dts, duration: 7, messages: Messages::default() });
         assert_eq!(flight.leave(0, Some(-10)), owed(1000, 990));
         assert_eq!(flight.leave(20, Some(0)), owed(1020, 1000));
         assert_eq!(flight.len(), 1);

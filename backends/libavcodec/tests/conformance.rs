@@ -23,6 +23,9 @@ encoder_conformance!(h264_nv12, case(Codec::H264, PixelFormat::Nv12, 2));
 encoder_conformance!(h264_nv12_on_four_threads, case(Codec::H264, PixelFormat::Nv12, 4));
 encoder_conformance!(h265_nv12, case(Codec::H265, PixelFormat::Nv12, 2));
 encoder_conformance!(h265_p010, case(Codec::H265, PixelFormat::P010, 1));
+encoder_conformance!(h265_p210, case(Codec::H265, PixelFormat::P210, 2));
+encoder_conformance!(h265_ayuv, case(Codec::H265, PixelFormat::Ayuv, 2));
+encoder_conformance!(h265_bgra, case(Codec::H265, PixelFormat::Bgra, 2));
 
 // x265 works on two frames at a time here, and its rate control then depends on how fast each goes.
 encoder_conformance!(
@@ -40,3 +43,6 @@ decoder_conformance!(decoded_h264_nv12_on_four_threads, decoder(Codec::H264, Pix
 decoder_conformance!(decoded_h265_nv12, decoder(Codec::H265, PixelFormat::Nv12, 1));
 decoder_conformance!(decoded_h265_p010, decoder(Codec::H265, PixelFormat::P010, 1));
 decoder_conformance!(decoded_h265_p010_on_four_threads, decoder(Codec::H265, PixelFormat::P010, 4));
+decoder_conformance!(decoded_h265_p210, decoder(Codec::H265, PixelFormat::P210, 2));
+decoder_conformance!(decoded_h265_ayuv, decoder(Codec::H265, PixelFormat::Ayuv, 2));
+decoder_conformance!(decoded_h265_bgra, decoder(Codec::H265, PixelFormat::Bgra, 2));

@@ -7,6 +7,7 @@ use vtremote_backend::{
     Codec, EncoderConfig, FrameInfo, PixelFormat, Quality, RateControl, Ratio, SideData,
 };
 use vtremote_bitstream::annexb;
+use vtremote_bitstream::sei::{self, Sei};
 
 #[test]
 fn what_is_decoded_is_what_was_encoded() {
@@ -308,6 +309,100 @@ fn captions_come_out_with_their_frames() {
             // Every tool still reads it.
             assert_eq!(stream.probe_frames("frame=pict_type").len(), 20);
         }
+    }
+}
+
+/// BT.2020 at 1000 to 0.0001 candela per square metre; 1000 and 400.
+const DISPLAY: [u8; 24] = *b"\x21\x34\x9b\xaa\x19\x96\x08\xfc\x8a\x48\x39\x08\x3d\x13\x40\x42\
+                             \x00\x98\x96\x80\x00\x00\x00\x01";
+const LIGHT: [u8; 4] = [0x03, 0xe8, 0x01, 0x90];
+
+#[test]
+fn metadata_of_hdr_stands_before_every_keyframe_and_nowhere_else() {
+    for (codec, format) in KINDS {
+        for global_header in [false, true] {
+            let config = EncoderConfig {
+                mastering_display: Some(DISPLAY),
+                content_light: Some(LIGHT),
+                gop: Some(10),
+                b_frames: 2,
+                global_header,
+                ..config(codec, format)
+            };
+            let stream = encode(&config, ticks(24));
+            assert_eq!(stream.warnings, Vec::<String>::new());
+            assert!(stream.keyframes().len() >= 3);
+            for packet in &stream.packets {
+                let messages = sei::messages_in(codec, &packet.data);
+                let hdr: Vec<_> = messages
+                    .filter(|sei| {
+                        sei.to_mastering_display().is_some() || sei.to_content_light().is_some()
+                    })
+                    .collect();
+                let expected = [Sei::mastering_display(DISPLAY), Sei::content_light(LIGHT)];
+                assert_eq!(hdr, expected[..if packet.keyframe { 2 } else { 0 }], "{codec}");
+            }
+        }
+    }
+}
+
+#[test]
+fn metadata_of_hdr_that_comes_with_a_frame_is_in_the_stream_from_its_keyframe_on() {
+    let mut frames = ticks(30);
+    frames[10].keyframe = true;
+    frames[10].side_data = vec![
+        SideData { kind: SideData::CONTENT_LIGHT, data: LIGHT.to_vec() },
+        SideData { kind: SideData::MASTERING_DISPLAY, data: DISPLAY.to_vec() },
+    ];
+    frames[20].keyframe = true;
+    let config = EncoderConfig {
+        content_light: Some([0, 1, 0, 1]),
+        ..config(Codec::H265, PixelFormat::P010)
+    };
+    let stream = encode(&config, frames);
+    let of = |pts: i64| {
+        let packet = stream.packets.iter().find(|packet| packet.pts == pts).unwrap();
+        let messages: Vec<_> = sei::messages_in(Codec::H265, &packet.data).collect();
+        let display = messages.iter().find_map(Sei::to_mastering_display);
+        (display, messages.iter().find_map(Sei::to_content_light))
+    };
+    assert_eq!(of(0), (None, Some([0, 1, 0, 1])));
+    assert_eq!(of(10), (Some(DISPLAY), Some(LIGHT)));
+    assert_eq!(of(20), (Some(DISPLAY), Some(LIGHT)));
+    // As FFmpeg's own reader finds it.
+    let entries = "frame=pict_type:side_data=max_content,max_luminance";
+    let lines = stream.probe_frames(entries);
+    let keyframes: Vec<_> = lines.iter().filter(|line| line.starts_with("I,")).collect();
+    assert_eq!(keyframes, ["I,1", "I,10000000/10000", "I,10000000/10000"], "{lines:?}");
+    assert_eq!(lines.iter().filter(|line| *line == "1000").count(), 20, "{lines:?}");
+}
+
+#[test]
+fn what_has_more_colour_than_4_2_0_keeps_it() {
+    use PixelFormat::{Ayuv, Bgra, P210};
+    for (format, described, raw) in [
+        (P210, "Rext\nyuv422p10le\ntv\nunknown", "p210le"),
+        (Ayuv, "Rext\nyuv444p\ntv\nunknown", "yuv444p"),
+        (Bgra, "Rext\ngbrp\npc\ngbr", "gbrp"),
+    ] {
+        let config = EncoderConfig {
+            quality: Some(Quality::Percent(95)),
+            b_frames: 2,
+            ..config(Codec::H265, format)
+        };
+        let stream = encode(&config, ticks(6));
+        assert_eq!(stream.warnings, Vec::<String>::new());
+        assert_eq!(stream.probe("profile,pix_fmt,color_range,color_space"), described);
+        let psnr = stream.psnr_of(format, raw, 320, 192);
+        assert!(psnr > 38.0, "{format:?}: {psnr} dB");
+    }
+}
+
+#[test]
+fn full_colour_may_have_odd_sizes() {
+    for format in [PixelFormat::Ayuv, PixelFormat::Bgra] {
+        let config = EncoderConfig { width: 321, height: 191, ..config(Codec::H265, format) };
+        assert_eq!(encode(&config, ticks(3)).probe("width,height"), "321\n191");
     }
 }
 

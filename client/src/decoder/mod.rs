@@ -186,7 +186,7 @@ impl Decoder {
         };
         settings.check_decoder()?;
         let log = Log::new(settings.log_level, log);
-        let (coded, error) = Coded::new(codec, stream);
+        let (coded, error) = Coded::new(codec, stream, &settings.formats);
         if let Some(error) = error {
             let line = format_args!(
                 "the stream's extradata cannot be read ({error}): parameter sets are taken from its \
@@ -273,8 +273,15 @@ impl Decoder {
             return Ok(SentPacket::Taken);
         };
         if let Some(session) = &self.session
-            && !session.configured.server.geometry
-            && self.configured.is_some_and(|configured| !alike(&configured, &geometry))
+            && self.configured.is_some_and(|configured| {
+                match session.configured.server.geometry {
+                    // What is not 4:2:0 has to be asked for.
+                    true => {
+                        ![geometry.format.to_420(), configured.format].contains(&geometry.format)
+                    }
+                    false => !alike(&configured, &geometry),
+                }
+            })
         {
             // Whatever is on its way comes out first.
             session.shared.lock().session.flush(session.shared.now());

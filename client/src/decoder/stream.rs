@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use vtremote_bitstream::sps::StreamFacts;
+use vtremote_bitstream::sps::{SampleFormat, StreamFacts};
 use vtremote_bitstream::{
     ActiveSps, Codec, Framing, LengthSize, ParameterSets, SetKind, annexb, length_prefixed,
 };
@@ -56,15 +56,22 @@ pub(super) struct Coded {
     size: (u32, u32),
     /// Whether that has cut all pictures so far, [`cut_by_container`].
     cut: bool,
+    /// What the caller takes besides 4:2:0.
+    formats: Vec<PixelFormat>,
 }
 
 impl Coded {
     /// What the extradata says; if it cannot be read, why, and nothing is known.
-    pub(super) fn new(codec: Codec, stream: &Stream) -> (Self, Option<vtremote_bitstream::Error>) {
+    pub(super) fn new(
+        codec: Codec,
+        stream: &Stream,
+        formats: &[PixelFormat],
+    ) -> (Self, Option<vtremote_bitstream::Error>) {
         let size = (stream.width, stream.height);
         let sets = ParameterSets::new(codec);
         let active = ActiveSps::new(sets.clone());
-        let mut coded = Self { sets, active, lengths: None, size, cut: true };
+        let formats = formats.to_vec();
+        let mut coded = Self { sets, active, lengths: None, size, cut: true, formats };
         let error = coded.extradata(&stream.extradata).err();
         coded.active = ActiveSps::new(coded.sets.clone());
         coded.note_cut();
@@ -134,7 +141,7 @@ impl Coded {
     pub(super) fn facts(&self) -> Option<Geometry> {
         if let Some(facts) = self.active.facts() {
             let size = if self.cut { self.size } else { (facts.width, facts.height) };
-            return Some(geometry(&facts, size));
+            return Some(geometry(&facts, size, &self.formats));
         }
         // A parameter set that we cannot read is for the decoder to refuse.
         self.sets.of(SetKind::Sps).next()?;
@@ -153,10 +160,20 @@ fn cut_by_container(facts: &StreamFacts, (width, height): (u32, u32)) -> bool {
     !facts.cut_at_start && side(width, facts.width) && side(height, facts.height)
 }
 
-/// What pictures of such a stream and size are, as a server without `x.geometry.v1` sends them.
-fn geometry(facts: &StreamFacts, (width, height): (u32, u32)) -> Geometry {
-    let deep = facts.format.luma_bits.max(facts.format.chroma_bits) > 8;
-    let format = if deep { PixelFormat::P010 } else { PixelFormat::Nv12 };
+/// What pictures of such a stream and size are. Those that have more colour than 4:2:0, and that the caller does not
+/// take as they are, are those of 4:2:0: a server may scale them.
+fn geometry(facts: &StreamFacts, (width, height): (u32, u32), formats: &[PixelFormat]) -> Geometry {
+    let SampleFormat { chroma_format, luma_bits, chroma_bits } = facts.format;
+    let whole = match (chroma_format, luma_bits, chroma_bits) {
+        (2, 10, 10) => Some(PixelFormat::P210),
+        // Without a matrix they are green, blue and red.
+        (3, 8, 8) if facts.matrix == 0 => Some(PixelFormat::Bgra),
+        (3, 8, 8) => Some(PixelFormat::Ayuv),
+        _ => None,
+    };
+    let deep = luma_bits.max(chroma_bits) > 8;
+    let scaled = if deep { PixelFormat::P010 } else { PixelFormat::Nv12 };
+    let format = whole.filter(|format| formats.contains(format)).unwrap_or(scaled);
     let (num, den) = facts.sample_aspect_ratio.unwrap_or_default();
     Geometry {
         // AVCOL_RANGE_JPEG. That the flag is 0 may also mean that nothing is told.

@@ -50,6 +50,7 @@ typedef struct vtremote_encoder vtremote_encoder;
 // | inflight | 1 to 128, default 16: frames, or packets to decode, that are on their way at once |
 // | wire_compression | auto (default: none on one machine, else zstd), none, lz4, zstd |
 // | slices | auto (default: where the server can), 0, 1 (an error where it cannot) |
+// | pix_fmts | decoders: of bgra, ayuv, p210le those that pictures may be, with commas between them |
 // | log_level | error, warn, info (default), debug, trace |
 // | client_name, client_build | what the server's log calls this program |
 //
@@ -91,7 +92,9 @@ typedef void (*vtremote_log_fn)(void *opaque, int32_t level, const char *message
 // What goes with a frame or packet.
 typedef struct vtremote_side_data {
   // Of frames and pictures FFmpeg's AVFrameSideDataType number, of packets and access units
-  // AVPacketSideDataType's.
+  // AVPacketSideDataType's. The data is never a structure of FFmpeg's: of frames 1 is A/53 captions
+  // (cc_data_pkts of 3 bytes each), 11 a mastering display (24 bytes, the payload of the SEI message,
+  // H.265 D.2.28) and 14 the content light level (4 bytes, likewise, D.2.35).
   uint32_t type;
   // Bytes of data.
   size_t data_size;
@@ -233,7 +236,7 @@ typedef struct vtremote_picture {
   uint32_t width;
   // Rows, after cropping.
   uint32_t height;
-  // VTREMOTE_PIX_NV12 or VTREMOTE_PIX_P010LE.
+  // VTREMOTE_PIX_NV12, VTREMOTE_PIX_P010LE, or one that the option pix_fmts names.
   vtremote_pix_fmt pix_fmt;
   // The planes, each at a multiple of 64 and with 64 bytes behind its last row that may be read.
   // Valid until vtremote_picture_unref, close or not.

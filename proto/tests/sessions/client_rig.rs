@@ -166,6 +166,21 @@ impl ClientRig {
         speech::lines(&std::mem::take(&mut self.said))
     }
 
+    /// The payload of the CONFIGURE that the client sent.
+    pub(crate) fn configure(&mut self) -> Vec<u8> {
+        self.write();
+        let mut rest = &self.said[..];
+        loop {
+            let (header, behind) = rest.split_first_chunk::<12>().expect("a CONFIGURE");
+            let len = u32::from_be_bytes([header[8], header[9], header[10], header[11]]) as usize;
+            let (payload, next) = behind.split_at(len);
+            match header[7] {
+                3 => return payload.to_vec(),
+                _ => rest = next,
+            }
+        }
+    }
+
     /// The failure, which there must be.
     pub(crate) fn failure(&self) -> &ClientError {
         self.client.failure().expect("the session has failed")

@@ -344,6 +344,26 @@ fn a_format_that_was_not_wished_for_fails_the_client_by_its_name() {
 }
 
 #[test]
+fn only_a_server_that_can_say_so_is_asked_for_more_colour_than_4_2_0() {
+    let asked = |pix_fmt, want_slices, listed: &[&str]| {
+        let wants = ClientSettings { want_slices, pix_fmt, ..decoding() };
+        let mut rig = ClientRig::new(wants);
+        rig.hear(&speech::hello_ack(listed));
+        assert_eq!(rig.client.failure(), None);
+        PixelFormat::from_wire(rig.configure()[8]).unwrap()
+    };
+    let able = [speech::OURS, &["pixfmt.p210", "pixfmt.ayuv"]].concat();
+    assert_eq!(asked(PixelFormat::P210, true, &able), PixelFormat::P210);
+    assert_eq!(asked(PixelFormat::Ayuv, true, &able), PixelFormat::Ayuv);
+    assert_eq!(asked(PixelFormat::Bgra, true, &able), PixelFormat::Nv12);
+    assert_eq!(asked(PixelFormat::P210, false, &able), PixelFormat::P010);
+    assert_eq!(asked(PixelFormat::P210, true, speech::OURS), PixelFormat::P010);
+    let current = [speech::CURRENT, &["pixfmt.p210"]].concat();
+    assert_eq!(asked(PixelFormat::P210, true, &current), PixelFormat::P010);
+    assert_eq!(asked(PixelFormat::Ayuv, true, speech::EARLY), PixelFormat::Nv12);
+}
+
+#[test]
 fn a_picture_of_more_pixels_than_decoders_give_fails_the_client_by_its_size() {
     let largest = Geometry::new(16_384, 4096, PixelFormat::Nv12);
     let mut rig = told();

@@ -2,10 +2,11 @@
 
 use super::Shared;
 use super::places::Places;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io::IoSliceMut;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tracing::debug;
 use vtremote_backend::{
     EncodedPacket, Encoder, Error, FrameInfo, PacketSink, Picture, PlaneShape, RawRows, Reference,
     RowsMut, SideData,
@@ -17,6 +18,10 @@ use vtremote_proto::{
 
 /// Slices that wait for a worker. Their memory is bounded by it, together with the one that comes in.
 const QUEUE: usize = 4;
+
+/// Kinds of side data of which it is told that they are not carried: what a client invents is no reason
+/// to fill the log.
+const MOST_LEFT_OUT: usize = 32;
 
 /// A session that encodes, from the reader's side.
 pub(super) struct Encode {
@@ -31,6 +36,8 @@ pub(super) struct Encode {
     body: Option<Body>,
     /// The last picture as it was submitted: where a later codec predicts from.
     reference: Option<Reference>,
+    /// Kinds of side data that are not carried, and were told.
+    left_out: BTreeSet<u32>,
 }
 
 struct Frame {
@@ -75,6 +82,7 @@ impl Encode {
             frame: None,
             body: None,
             reference: None,
+            left_out: BTreeSet::new(),
         })
     }
 
@@ -218,6 +226,15 @@ impl Encode {
             repeat_last_row(&picture, plane, &self.planes)?;
         }
         frame.side_data.extend(side_data);
+        let left_out = &mut self.left_out;
+        frame.side_data.retain(|record| {
+            let Some(reason) = record.not_carried() else { return true };
+            // Once a kind: the next frame mostly has the same.
+            if left_out.len() < MOST_LEFT_OUT && left_out.insert(record.kind) {
+                debug!(kind = record.kind, pts = frame.head.pts, "side data is left out: {reason}");
+            }
+            false
+        });
         let info = FrameInfo {
             pts: frame.head.pts,
             duration: frame.head.duration.max(0),

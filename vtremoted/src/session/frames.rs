@@ -286,6 +286,11 @@ impl Sending {
 
     /// As many records as a message takes besides the geometry.
     fn fitting(&self, mut records: Vec<SideData>) -> Vec<SideData> {
+        if !self.geometry {
+            // The form is ours: other clients may take the bytes for a structure.
+            let hdr = [SideData::MASTERING_DISPLAY, SideData::CONTENT_LIGHT];
+            records.retain(|record| !hdr.contains(&record.kind));
+        }
         let mut room = message::MAX_SIDE_DATA_BYTES - 24;
         let fits = records.iter().take(message::MAX_SIDE_DATA_RECORDS - 1).take_while(|record| {
             let fits = record.data.len() <= room;

@@ -373,7 +373,7 @@ fn side_data_goes_with_its_picture_and_what_a_message_cannot_hold_is_left_out() 
     let packets = stream("h264", "", 3);
     for (count, size, kept) in [(2, 100, 2), (17, 1, 15), (3, 500_000, 2)] {
         let record = |kind| SideData { kind, data: vec![kind as u8; size] };
-        let records: Vec<_> = (0..count).map(record).collect();
+        let records: Vec<_> = (40..40 + count).map(record).collect();
         let expected: Vec<_> =
             records.iter().take(kept).map(|record| (record.kind, record.data.clone())).collect();
         let service = Service::over(&settings(), Arc::new(Watched::new("", records)));
@@ -390,6 +390,29 @@ fn side_data_goes_with_its_picture_and_what_a_message_cannot_hold_is_left_out() 
             }
             assert_eq!(peer.next(), Message::Done);
         }
+    }
+}
+
+#[test]
+fn metadata_of_hdr_goes_only_to_clients_that_know_its_form() {
+    let packets = stream("h264", "", 3);
+    let captions = (SideData::CAPTIONS, vec![0xfc, 1, 2]);
+    let all = [
+        (SideData::MASTERING_DISPLAY, vec![7; 24]),
+        captions.clone(),
+        (SideData::CONTENT_LIGHT, vec![7; 4]),
+    ];
+    let records = all.clone().map(|(kind, data)| SideData { kind, data });
+    let service = Service::over(&settings(), Arc::new(Watched::new("", records.to_vec())));
+    for (options, expected) in
+        [(&[ASYNC, SLICES, GEOMETRY][..], &all[..]), (&[ASYNC, SLICES], &[captions])]
+    {
+        let mut peer = decoder(&service, "h264", SMALL, options);
+        send(&mut peer, &packets);
+        for _ in &packets {
+            assert!(slices(peer.next()).side_data == expected);
+        }
+        assert_eq!(peer.next(), Message::Done);
     }
 }
 

@@ -8,8 +8,12 @@ use vtremote_backend::Rows;
 pub(crate) enum Layout {
     Nv12,
     P010,
+    P210,
     Yuv420p,
     Yuv420p10,
+    Yuv422p10,
+    Yuv444p,
+    Gbrp,
 }
 
 impl Layout {
@@ -19,8 +23,12 @@ impl Layout {
         match self {
             Layout::Nv12 => av::AVPixelFormat::NV12,
             Layout::P010 => av::AVPixelFormat::P010LE,
+            Layout::P210 => av::AVPixelFormat::P210LE,
             Layout::Yuv420p => av::AVPixelFormat::YUV420P,
             Layout::Yuv420p10 => av::AVPixelFormat::YUV420P10LE,
+            Layout::Yuv422p10 => av::AVPixelFormat::YUV422P10LE,
+            Layout::Yuv444p => av::AVPixelFormat::YUV444P,
+            Layout::Gbrp => av::AVPixelFormat::GBRP,
         }
     }
 }

@@ -9,6 +9,7 @@ mod codecs;
 mod decoder;
 mod encoder;
 mod frame;
+mod hdr;
 mod log;
 mod options;
 mod picture;

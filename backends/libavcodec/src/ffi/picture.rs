@@ -1,13 +1,10 @@
-use super::av;
 use super::decoder::NO_TIME;
+use super::{av, hdr};
 use std::ffi::{CStr, c_int};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::slice;
-use vtremote_backend::{Color, Fields, Ratio, SideData};
-
-/// AVFrameSideDataType of A/53 captions.
-const CAPTIONS: u32 = 1;
+use vtremote_backend::{Color, Fields, PixelFormat, Ratio, SideData};
 
 /// A picture in a decoder's memory.
 pub(crate) struct DecodedPicture<'a> {
@@ -15,12 +12,13 @@ pub(crate) struct DecodedPicture<'a> {
     decoder: PhantomData<&'a ()>,
 }
 
-/// The samples of a 4:2:0 picture.
+/// The samples of a picture, and what of the wire's formats has them all. Those of ten bits are the
+/// low ones of little-endian 16-bit words.
 pub(crate) struct Planes<'a> {
-    /// Samples are the low ten bits of little-endian 16-bit words, and not bytes.
-    pub(crate) ten_bits: bool,
+    pub(crate) format: PixelFormat,
+    /// Of RGB green.
     pub(crate) luma: Plane<'a>,
-    /// Cb and Cr; `None`: there is no colour.
+    /// Cb and Cr, or blue and red; `None`: there is no colour.
     pub(crate) chroma: Option<[Plane<'a>; 2]>,
 }
 
@@ -50,26 +48,34 @@ impl<'a> DecodedPicture<'a> {
         (side(self.frame().width), side(self.frame().height))
     }
 
-    /// The samples, or the name of their layout if it is another than 4:2:0 in 8 or 10 bits.
+    /// The samples, or the name of their layout if none of the wire's formats has all of it.
     pub(crate) fn planes(&self) -> Result<Planes<'_>, String> {
-        let format = av::AVPixelFormat(self.frame().format);
-        let (ten_bits, colour) = match format {
-            av::AVPixelFormat::YUV420P | av::AVPixelFormat::YUVJ420P => (false, true),
-            av::AVPixelFormat::GRAY8 => (false, false),
-            av::AVPixelFormat::YUV420P10LE => (true, true),
-            av::AVPixelFormat::GRAY10LE => (true, false),
-            _ => return Err(name(format)),
+        let layout = av::AVPixelFormat(self.frame().format);
+        let (format, colour) = match layout {
+            av::AVPixelFormat::YUV420P | av::AVPixelFormat::YUVJ420P => (PixelFormat::Nv12, true),
+            av::AVPixelFormat::GRAY8 => (PixelFormat::Nv12, false),
+            av::AVPixelFormat::YUV420P10LE => (PixelFormat::P010, true),
+            av::AVPixelFormat::GRAY10LE => (PixelFormat::P010, false),
+            av::AVPixelFormat::YUV422P10LE => (PixelFormat::P210, true),
+            av::AVPixelFormat::YUV444P | av::AVPixelFormat::YUVJ444P => (PixelFormat::Ayuv, true),
+            av::AVPixelFormat::GBRP => (PixelFormat::Bgra, true),
+            _ => return Err(name(layout)),
         };
-        let sample = if ten_bits { 2 } else { 1 };
         let (width, height) = self.size();
         let (width, height) = (width as usize, height as usize);
+        let (sample, [chroma_width, chroma_height]) = match format {
+            PixelFormat::Nv12 => (1, [width.div_ceil(2), height.div_ceil(2)]),
+            PixelFormat::P010 => (2, [width.div_ceil(2), height.div_ceil(2)]),
+            PixelFormat::P210 => (2, [width.div_ceil(2), height]),
+            PixelFormat::Ayuv | PixelFormat::Bgra => (1, [width, height]),
+        };
         let plane = |index, width: usize, height| {
             let plane = self.plane(index, sample * width, height);
-            plane.ok_or_else(|| format!("{} without a plane {index}", name(format)))
+            plane.ok_or_else(|| format!("{} without a plane {index}", name(layout)))
         };
-        let chroma = |index| plane(index, width.div_ceil(2), height.div_ceil(2));
+        let chroma = |index| plane(index, chroma_width, chroma_height);
         Ok(Planes {
-            ten_bits,
+            format,
             luma: plane(0, width, height)?,
             chroma: if colour { Some([chroma(1)?, chroma(2)?]) } else { None },
         })
@@ -127,7 +133,7 @@ impl<'a> DecodedPicture<'a> {
             av::AVColorRange::JPEG => Some(true),
             av::AVColorRange::MPEG => Some(false),
             // The layout's name says it too.
-            _ => (frame.format == av::AVPixelFormat::YUVJ420P.0).then_some(true),
+            _ => is_full_range(frame.format).then_some(true),
         };
         // 2 is "unspecified", and 0 reserved but for the matrix, where it is RGB.
         let told = |number: u8| Some(number).filter(|number| *number != 2);
@@ -140,8 +146,8 @@ impl<'a> DecodedPicture<'a> {
         }
     }
 
-    /// A/53 captions, in the order in which the stream has them.
-    pub(crate) fn captions(&self) -> Vec<SideData> {
+    /// Captions and the metadata of HDR, in the order in which the stream has them.
+    pub(crate) fn side_data(&self) -> Vec<SideData> {
         let frame = self.frame();
         let count = usize::try_from(frame.nb_side_data).unwrap_or(0);
         if count == 0 || frame.side_data.is_null() {
@@ -149,18 +155,33 @@ impl<'a> DecodedPicture<'a> {
         }
         // SAFETY: the frame has so many records, each valid, with as many bytes as it says.
         let records = unsafe { slice::from_raw_parts(frame.side_data, count) };
-        let captions = records.iter().filter_map(|record| {
+        let known = records.iter().filter_map(|record| {
             // SAFETY: as above.
             let record = unsafe { record.as_ref() }?;
-            if record.type_ != av::AVFrameSideDataType::A53_CC || record.data.is_null() {
+            if record.data.is_null() {
                 return None;
             }
             // SAFETY: as above.
             let data = unsafe { slice::from_raw_parts(record.data, record.size) };
-            Some(SideData { kind: CAPTIONS, data: data.to_vec() })
+            let (kind, data) = match record.type_ {
+                av::AVFrameSideDataType::A53_CC => (SideData::CAPTIONS, data.to_vec()),
+                av::AVFrameSideDataType::MASTERING_DISPLAY_METADATA => {
+                    (SideData::MASTERING_DISPLAY, hdr::mastering_display(data)?.to_vec())
+                }
+                av::AVFrameSideDataType::CONTENT_LIGHT_LEVEL => {
+                    (SideData::CONTENT_LIGHT, hdr::content_light(data)?.to_vec())
+                }
+                _ => return None,
+            };
+            Some(SideData { kind, data })
         });
-        captions.collect()
+        known.collect()
     }
+}
+
+/// Whether a layout's name says so.
+fn is_full_range(format: c_int) -> bool {
+    [av::AVPixelFormat::YUVJ420P.0, av::AVPixelFormat::YUVJ444P.0].contains(&format)
 }
 
 fn name(format: av::AVPixelFormat) -> String {

@@ -2,13 +2,15 @@
 
 use super::{Draft, fraction};
 use crate::options::Family;
-use vtremote_backend::{Error, Ratio};
+use vtremote_backend::{Error, PixelFormat, Ratio};
 
 impl Draft<'_> {
     /// Numbers of ISO 23091-2. Reserved ones are refused: no decoder could know what they mean.
     pub(super) fn color(&mut self) -> Result<(), Error> {
         let color = self.config.color;
-        if let Some(full) = color.full_range {
+        let rgb = self.config.format == PixelFormat::Bgra;
+        // Of RGB nobody says that all of its range is used.
+        if let Some(full) = color.full_range.or(rgb.then_some(true)) {
             self.set("color_range", if full { "pc" } else { "tv" });
         }
         let known = |key, value: Option<u8>, known: &dyn Fn(u8) -> bool| match value {
@@ -17,8 +19,12 @@ impl Draft<'_> {
             }
             value => Ok(value),
         };
-        // 0 is RGB, which H.264 and H.265 allow in 4:4:4 only (H.264 E.2.1).
-        let matrix = known("colorspace", color.matrix, &|n| matches!(n, 1 | 2 | 4..=14))?;
+        // 0 is RGB (H.265 E.3.1), and nothing else is: there is no matrix then.
+        let matrix = known("colorspace", color.matrix, &|n| match rgb {
+            true => matches!(n, 0 | 2),
+            false => matches!(n, 1 | 2 | 4..=14),
+        })?;
+        let matrix = if rgb { Some(0) } else { matrix };
         let software = self.family.is_software();
         let primaries = known("color_primaries", color.primaries, &|n| {
             // libx264 would leave it out, libx265 not open.
@@ -59,41 +65,26 @@ impl Draft<'_> {
         }
         aspect
     }
-
-    /// H.265 D.2.28 and D.2.35, which H.264 D.2.29 and D.2.31 repeat.
-    pub(super) fn hdr(&mut self) {
-        if let Some(payload) = self.config.mastering_display {
-            let short = |at: usize| u16::from_be_bytes([payload[at], payload[at + 1]]);
-            let long = |at: usize| u32::from(short(at)) << 16 | u32::from(short(at + 2));
-            let point = |name: &str, at| format!("{name}({},{})", short(at), short(at + 2));
-            let value = [
-                point("G", 0),
-                point("B", 4),
-                point("R", 8),
-                point("WP", 12),
-                format!("L({},{})", long(16), long(20)),
-            ];
-            match self.family {
-                Family::X264 => self.native("mastering-display", value.concat()),
-                Family::X265 => self.native("master-display", value.concat()),
-                _ => self.unused("mastering_display"),
-            }
-        }
-        if let Some([a, b, c, d]) = self.config.content_light {
-            let (most, average) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
-            match self.family {
-                Family::X264 => self.native("cll", format_args!("{most},{average}")),
-                Family::X265 => self.native("max-cll", format_args!("{most},{average}")),
-                _ => self.unused("content_light"),
-            }
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::tests::{config, option, planned, reason};
-    use vtremote_backend::{Codec, EncoderConfig};
+    use vtremote_backend::{Codec, Color, EncoderConfig, PixelFormat};
+
+    #[test]
+    fn rgb_has_all_of_its_range_and_no_matrix() {
+        let rgb = EncoderConfig { format: PixelFormat::Bgra, ..config(Codec::H265) };
+        let plan = planned(&rgb).unwrap();
+        assert_eq!(option(&plan, "colorspace").as_deref(), Some("0"));
+        assert_eq!(option(&plan, "color_range").as_deref(), Some("pc"));
+        let with = |matrix| {
+            let color = Color { matrix: Some(matrix), ..Color::default() };
+            EncoderConfig { color, ..rgb.clone() }
+        };
+        planned(&with(0)).unwrap();
+        assert_eq!(reason(&with(1)).0, "colorspace");
+    }
 
     #[test]
     fn color_code_0_is_a_value_and_not_a_4_2_0_one() {

@@ -2,7 +2,8 @@
 //!
 //! Every field of [`EncoderConfig`] ends here in one of three ways: it becomes an option, it is
 //! refused by its wire name because the stream would not be what was asked for, or it is named in a
-//! warning. Hints that every client sends (`realtime=0`, `allow_sw=1`, …) are no reason for one.
+//! warning. Hints that every client sends (`realtime=0`, `allow_sw=1`, …) are no reason for one. Only
+//! captions and the metadata of HDR are no encoder's: [`crate::metadata`] writes them.
 //! docs/options.md says which.
 
 mod coding;
@@ -18,7 +19,7 @@ pub(crate) use family::Family;
 pub(crate) use profile::{CONSTRAINED_HIGH, mark_constrained_high};
 
 use crate::ffi::{Layout, Parameters};
-use vtremote_backend::{EncoderConfig, Error, Ratio, check_size};
+use vtremote_backend::{EncoderConfig, Error, PixelFormat, Ratio, check_size};
 
 /// What the daemon's user chose for all sessions.
 #[derive(Debug, Clone)]
@@ -70,7 +71,6 @@ pub(crate) fn plan(
     draft.references()?;
     draft.delay();
     draft.color()?;
-    draft.hdr();
     draft.coding()?;
     draft.hints()?;
     let aspect = draft.aspect();
@@ -120,16 +120,22 @@ impl Draft<'_> {
 
     fn size(&self) -> Result<(i32, i32), Error> {
         check_size(self.config.width, self.config.height)?;
-        let side = |name: &str, pixels: u32| {
-            if !pixels.is_multiple_of(2) && self.family.is_software() {
+        let (chroma, halves) = match self.config.format {
+            PixelFormat::Nv12 | PixelFormat::P010 => ("4:2:0", [true, true]),
+            PixelFormat::P210 => ("4:2:2", [true, false]),
+            PixelFormat::Bgra | PixelFormat::Ayuv => ("4:4:4", [false, false]),
+        };
+        let side = |name: &str, pixels: u32, halved: bool| {
+            if halved && !pixels.is_multiple_of(2) && self.family.is_software() {
                 return Err(Error::Unsupported(format!(
-                    "{name} {pixels} is odd: {} takes only even sizes in 4:2:0",
+                    "{name} {pixels} is odd: {} takes only even sizes in {chroma}",
                     self.encoder
                 )));
             }
             Ok(pixels as i32)
         };
-        Ok((side("width", self.config.width)?, side("height", self.config.height)?))
+        let [across, down] = halves;
+        Ok((side("width", self.config.width, across)?, side("height", self.config.height, down)?))
     }
 
     fn time_base(&self) -> Result<(i32, i32), Error> {
@@ -175,7 +181,7 @@ fn gcd(a: u32, b: u32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vtremote_backend::{Codec, Entropy, PixelFormat};
+    use vtremote_backend::{Codec, Entropy};
 
     pub(super) fn tuning(threads: usize) -> Tuning {
         Tuning { preset: None, threads }
@@ -189,11 +195,15 @@ mod tests {
     }
 
     fn planned_with(config: &EncoderConfig, tuning: &Tuning) -> Result<Plan, Error> {
-        match (config.codec, config.format) {
-            (Codec::H264, _) => plan(config, "libx264", Layout::Nv12, tuning),
-            (Codec::H265, PixelFormat::Nv12) => plan(config, "libx265", Layout::Yuv420p, tuning),
-            (Codec::H265, _) => plan(config, "libx265", Layout::Yuv420p10, tuning),
-        }
+        let layout = match (config.codec, config.format) {
+            (Codec::H264, _) => return plan(config, "libx264", Layout::Nv12, tuning),
+            (Codec::H265, PixelFormat::Nv12) => Layout::Yuv420p,
+            (Codec::H265, PixelFormat::P010) => Layout::Yuv420p10,
+            (Codec::H265, PixelFormat::P210) => Layout::Yuv422p10,
+            (Codec::H265, PixelFormat::Ayuv) => Layout::Yuv444p,
+            (Codec::H265, PixelFormat::Bgra) => Layout::Gbrp,
+        };
+        plan(config, "libx265", layout, tuning)
     }
 
     pub(super) fn planned(config: &EncoderConfig) -> Result<Plan, Error> {
@@ -274,6 +284,12 @@ mod tests {
             let error = planned(&config).unwrap_err().to_string();
             assert!(error.starts_with("not supported: width 321 is odd: libx26"), "{error}");
         }
+        let sized = |format, width, height| {
+            planned(&EncoderConfig { format, width, height, ..config(Codec::H265) })
+        };
+        assert!(sized(PixelFormat::P210, 321, 180).is_err());
+        sized(PixelFormat::P210, 320, 181).unwrap();
+        sized(PixelFormat::Ayuv, 321, 181).unwrap();
     }
 
     #[test]

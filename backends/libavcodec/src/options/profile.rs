@@ -41,6 +41,12 @@ impl Draft<'_> {
                 }
                 self.high_profile(100);
             }
+            (Codec::H265, 1 | 2) if !is_420(self.config.format) => {
+                let format = self.config.format.name();
+                return refused(format!(
+                    "main and main10 are 4:2:0; {format} pictures need rext (4)"
+                ));
+            }
             (Codec::H265, 1) if self.config.format == PixelFormat::Nv12 => {
                 self.named_profile(profile, "main");
             }
@@ -53,7 +59,13 @@ impl Draft<'_> {
             (Codec::H265, 2) => {
                 return refused(format!("{} does main10 from p010le pictures only", self.encoder));
             }
-            (Codec::H265, 4) => return refused("main42210 needs p210le pictures".into()),
+            (Codec::H265, 4) => match self.config.format {
+                PixelFormat::P210 => self.named_profile(profile, "main422-10"),
+                PixelFormat::Ayuv | PixelFormat::Bgra => self.named_profile(profile, "main444-8"),
+                PixelFormat::Nv12 | PixelFormat::P010 => {
+                    return refused("main42210 needs p210le pictures".into());
+                }
+            },
             _ => return refused(format!("{profile} is none that {} makes here", self.encoder)),
         }
         Ok(())
@@ -83,6 +95,10 @@ impl Draft<'_> {
             self.set("8x8dct", 1);
         }
     }
+}
+
+fn is_420(format: PixelFormat) -> bool {
+    matches!(format, PixelFormat::Nv12 | PixelFormat::P010)
 }
 
 /// Says in H.264 parameter sets of the High profile, in Annex B, that they are of its constrained
@@ -118,6 +134,23 @@ mod tests {
         }
         let p010 = EncoderConfig { format: PixelFormat::P010, ..with(Codec::H265, 1) };
         assert_eq!(reason(&p010).0, "profile");
+        for format in [PixelFormat::P210, PixelFormat::Ayuv, PixelFormat::Bgra] {
+            for profile in [1, 2] {
+                let config = EncoderConfig { format, ..with(Codec::H265, profile) };
+                assert_eq!(reason(&config).0, "profile");
+            }
+        }
+    }
+
+    #[test]
+    fn the_range_extensions_are_what_the_format_needs() {
+        let profile = |format| {
+            let config = EncoderConfig { profile: Some(4), format, ..config(Codec::H265) };
+            option(&planned(&config).unwrap(), "profile")
+        };
+        assert_eq!(profile(PixelFormat::P210).as_deref(), Some("main422-10"));
+        assert_eq!(profile(PixelFormat::Ayuv).as_deref(), Some("main444-8"));
+        assert_eq!(profile(PixelFormat::Bgra).as_deref(), Some("main444-8"));
     }
 
     #[test]

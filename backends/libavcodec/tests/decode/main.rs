@@ -14,6 +14,7 @@ use vtremote_backend::{
 };
 use vtremote_backend_libavcodec::{Libavcodec, Settings};
 use vtremote_bitstream::ParameterSets;
+use vtremote_bitstream::sei::{self, Sei};
 use vtremote_tests::pcm;
 
 fn backend(threads: usize) -> Libavcodec {
@@ -113,11 +114,13 @@ fn pictures_without_colour_have_grey_chroma() {
 }
 
 #[test]
-fn what_is_not_4_2_0_in_8_or_10_bits_is_refused_by_name() {
+fn what_nobody_asked_for_is_refused_by_name() {
+    let decoded = "4:2:0 with 8 or 10 bits is decoded here, and 4:2:2 with 10 bits and 4:4:4 with 8 for \
+                   clients that ask for it";
     for (encoder, layout, at_open, later) in [
         ("libx264", "yuv422p", "H.264 in 4:2:2 with 8 bits", "H.264 in yuv422p"),
-        ("libx264", "yuv444p", "H.264 in 4:4:4 with 8 bits", "H.264 in yuv444p"),
-        ("libx265", "yuv422p10le", "H.265 in 4:2:2 with 10 bits", "H.265 in yuv422p10le"),
+        ("libx264", "yuv444p", "H.264 in 4:4:4 with 8 bits", "H.264 in ayuv"),
+        ("libx265", "yuv422p10le", "H.265 in 4:2:2 with 10 bits", "H.265 in p210le"),
         ("libx265", "yuv420p12le", "H.265 in 4:2:0 with 12 bits", "H.265 in yuv420p12le"),
     ] {
         let source = Source { encoder, layout, ..Source::default() };
@@ -125,11 +128,11 @@ fn what_is_not_4_2_0_in_8_or_10_bits_is_refused_by_name() {
         let sink = Arc::new(Listener::default());
         let opened = backend(1).open_decoder(&config(&with_header), sink);
         let Err(Error::Unsupported(what)) = opened else { panic!("{layout} was opened") };
-        assert_eq!(what, format!("{at_open}; 4:2:0 with 8 or 10 bits is decoded here"));
+        assert_eq!(what, format!("{at_open}; {decoded}"));
 
         let told = decode(&encode(&source));
         let [Error::Unsupported(what)] = &told.failed[..] else { panic!("{:?}", told.failed) };
-        assert_eq!(*what, format!("{later}; 4:2:0 with 8 or 10 bits is decoded here"));
+        assert_eq!(*what, format!("{later}; {decoded}"));
         assert_eq!((told.frames.len(), told.drained), (0, 0));
     }
 }
@@ -208,6 +211,49 @@ fn captions_come_with_their_pictures() {
         captions(at).map(|data| SideData { kind: 1, data }).into_iter().collect::<Vec<_>>()
     });
     assert_eq!(told.side_data, expected.collect::<Vec<_>>());
+}
+
+#[test]
+fn metadata_of_hdr_comes_with_every_picture() {
+    // BT.2020, 1000 to 0.0001 candela per square metre; 1000 and 400.
+    let points = [8_500_u16, 39_850, 6_550, 2_300, 35_400, 14_600, 15_635, 16_450];
+    let mut display = points.map(u16::to_be_bytes).concat();
+    display.extend([10_000_000_u32, 1].map(u32::to_be_bytes).concat());
+    let display: [u8; 24] = display.try_into().unwrap();
+    let light = [3, 0xe8, 1, 0x90];
+    let source =
+        Source { encoder: "libx265", layout: "yuv420p10le", size: (70, 34), ..Source::default() };
+    let mut stream = encode(&source);
+    for packet in stream.packets.iter_mut().filter(|packet| packet.keyframe) {
+        let messages = [Sei::mastering_display(display), Sei::content_light(light)];
+        let mut data = Vec::new();
+        sei::insert(Codec::H265, &packet.data, &messages, &mut data).unwrap();
+        packet.data = data;
+    }
+    let told = decode(&stream);
+    assert_eq!((told.failed, told.side_data.len()), (vec![], 12));
+    for mut records in told.side_data {
+        records.sort_by_key(|record| record.kind);
+        let kinds = [SideData::MASTERING_DISPLAY, SideData::CONTENT_LIGHT];
+        let data = [display.to_vec(), light.to_vec()];
+        let expected: Vec<_> =
+            kinds.into_iter().zip(data).map(|(kind, data)| SideData { kind, data }).collect();
+        assert_eq!(records, expected);
+    }
+}
+
+/// A packet's records of these numbers are a replay gain, skipped samples, a subtitle's place and a
+/// mastering display; 11 and 14 are HDR's among the kinds of frames.
+#[test]
+fn side_data_of_packets_is_not_taken_for_that_of_pictures() {
+    let mut stream = encode(&Source::default());
+    for packet in &mut stream.packets {
+        let record = |kind, len| SideData { kind, data: vec![9; len] };
+        packet.side_data = vec![record(7, 3), record(11, 24), record(14, 4), record(20, 88)];
+    }
+    let told = decode(&stream);
+    assert_eq!((told.failed, told.warnings), (vec![], Vec::<String>::new()));
+    assert_eq!(told.side_data, vec![Vec::new(); 12]);
 }
 
 #[test]

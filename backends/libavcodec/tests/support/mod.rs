@@ -57,6 +57,15 @@ pub(crate) fn chroma(x: usize, y: usize, t: usize, which: usize) -> u16 {
     value as u16
 }
 
+/// A pixel of four bytes: the same picture, in full colour.
+fn pixel(format: PixelFormat, x: usize, y: usize, t: usize) -> [u8; 4] {
+    let byte = |sample: u16| (sample >> 2) as u8;
+    let [a, b, c] =
+        [luma(x, y, t), chroma(x / 2, y / 2, t, 0), chroma(x / 2, y / 2, t, 1)].map(byte);
+    // What is luma in one is green in the other, which codes alike.
+    if format == PixelFormat::Ayuv { [77, a, b, c] } else { [b, a, c, 77] }
+}
+
 pub(crate) fn fill(picture: &Picture, format: PixelFormat, t: usize) {
     for plane in 0..picture.plane_count() {
         let (shape, stride) = picture.plane(plane).unwrap();
@@ -71,9 +80,14 @@ pub(crate) fn fill(picture: &Picture, format: PixelFormat, t: usize) {
                 PixelFormat::Nv12 => {
                     row.iter_mut().enumerate().for_each(|(x, byte)| *byte = (sample(x) >> 2) as u8);
                 }
-                _ => {
+                PixelFormat::P010 | PixelFormat::P210 => {
                     for (x, bytes) in row.chunks_mut(2).enumerate() {
                         bytes.copy_from_slice(&(sample(x) << 6).to_le_bytes());
+                    }
+                }
+                PixelFormat::Ayuv | PixelFormat::Bgra => {
+                    for (x, bytes) in row.chunks_mut(4).enumerate() {
+                        bytes.copy_from_slice(&pixel(format, x, y, t));
                     }
                 }
             }
@@ -237,6 +251,51 @@ impl Stream {
         let text = String::from_utf8(self.tool("ffprobe", &[], &after)).unwrap();
         let lines = text.lines().map(|line| line.trim_end_matches(',').to_owned());
         lines.filter(|line| !line.is_empty()).collect()
+    }
+
+    /// The signal-to-noise ratio in dB of a picture in more colour than 4:2:0, as FFmpeg writes it in
+    /// the layout `raw`: p210le, yuv444p or gbrp.
+    pub(crate) fn psnr_of(
+        &self,
+        format: PixelFormat,
+        raw: &str,
+        width: usize,
+        height: usize,
+    ) -> f64 {
+        let after = ["-f", "rawvideo", "-pix_fmt", raw, "-fps_mode", "passthrough", "-"];
+        let bytes = self.tool("ffmpeg", &[], &after);
+        let area = width * height;
+        let (mut squares, mut samples) = (0.0, 0);
+        let mut compare = |found: f64, painted: f64, most: f64| {
+            squares += ((found - painted) / most).powi(2);
+            samples += 1;
+        };
+        if format == PixelFormat::P210 {
+            for (t, picture) in bytes.chunks_exact(4 * area).enumerate() {
+                let (y, pairs) = picture.split_at(2 * area);
+                let sample = |pair: &[u8]| f64::from(u16::from_le_bytes([pair[0], pair[1]]) >> 6);
+                for (at, pair) in y.chunks(2).enumerate() {
+                    compare(sample(pair), luma(at % width, at / width, t).into(), 1023.0);
+                }
+                for (at, pair) in pairs.chunks(2).enumerate() {
+                    let (x, row) = (at % width, at / width);
+                    compare(sample(pair), chroma(x / 2, row, t, x % 2).into(), 1023.0);
+                }
+            }
+        } else {
+            for (t, picture) in bytes.chunks_exact(3 * area).enumerate() {
+                for at in 0..area {
+                    let painted = match (pixel(format, at % width, at / width, t), format) {
+                        ([_, y, cb, cr], PixelFormat::Ayuv) => [y, cb, cr],
+                        ([b, g, r, _], _) => [g, b, r],
+                    };
+                    for (plane, painted) in painted.into_iter().enumerate() {
+                        compare(picture[plane * area + at].into(), painted.into(), 255.0);
+                    }
+                }
+            }
+        }
+        10.0 * (f64::from(samples) / squares).log10()
     }
 
     /// All frames in planar 4:2:0 with samples of 16 bits, ten of them used.

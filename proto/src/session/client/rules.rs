@@ -90,7 +90,7 @@ impl Client {
         let configure = Configure {
             width: settings.width,
             height: settings.height,
-            pix_fmt: settings.pix_fmt.to_wire(),
+            pix_fmt: self.pix_fmt().to_wire(),
             time_base: settings.time_base,
             frame_rate: settings.frame_rate_for(self.server.generation),
             options: pairs.iter().map(|(key, value)| (*key, value.as_str())).collect(),
@@ -101,6 +101,11 @@ impl Client {
         self.queue(now, bytes);
         self.state = State::Configure { since: now };
         Ok(())
+    }
+
+    /// What CONFIGURE asks for.
+    fn pix_fmt(&self) -> PixelFormat {
+        self.server.pix_fmt.unwrap_or(self.settings.pix_fmt)
     }
 
     fn configured<'a>(
@@ -117,10 +122,10 @@ impl Client {
             None => return violation(format!("frames of pixel format {}", ack.pix_fmt)),
         };
         let early = self.server.generation == Generation::Early;
-        let ClientSettings { width, height, options, pix_fmt: wish, .. } = &self.settings;
+        let ClientSettings { width, height, options, .. } = &self.settings;
         let compressed = options.wire_compression != 0;
         self.pictures = Some(match self.server.geometry {
-            true => Pictures::told(*wish),
+            true => Pictures::told(self.pix_fmt()),
             false => Pictures::new(Geometry::new(*width, *height, pix_fmt), compressed, early),
         });
         self.order = Order::by_pts(early);

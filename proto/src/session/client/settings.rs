@@ -27,7 +27,8 @@ pub struct ClientSettings {
     pub width: u32,
     /// Pixels.
     pub height: u32,
-    /// Encode: what is uploaded. Decode: a wish.
+    /// Encode: what is uploaded. Decode: a wish; a server that cannot say what its pictures are, or does not
+    /// have it, is asked for 4:2:0.
     pub pix_fmt: PixelFormat,
     /// Of every pts, dts and duration.
     pub time_base: Rational,
@@ -121,6 +122,8 @@ pub struct ServerTraits {
     pub geometry: bool,
     /// Side data may be sent.
     pub side_data: bool,
+    /// What CONFIGURE asks for.
+    pub(super) pix_fmt: Option<PixelFormat>,
 }
 
 impl ServerTraits {
@@ -129,7 +132,12 @@ impl ServerTraits {
     pub(super) fn new(ack: &HelloAck<'_>, wants: &ClientSettings) -> Result<Self, ClientError> {
         let early = ack.capabilities.iter().all(|name| matches!(*name, "h264" | "hevc"));
         let ours = ack.capabilities.iter().any(|name| name.starts_with("x."));
-        let format = match (early, wants.pix_fmt) {
+        let decode = wants.options.mode == Mode::Decode;
+        let slices = wants.want_slices && ack.has("x.slices.v1");
+        let geometry = decode && slices && ack.has("x.geometry.v1");
+        let may_have_wish = !decode || geometry && ack.has(wants.pix_fmt.capability());
+        let pix_fmt = if may_have_wish { wants.pix_fmt } else { wants.pix_fmt.to_420() };
+        let format = match (early, pix_fmt) {
             (true, PixelFormat::Nv12 | PixelFormat::P010) => None,
             (_, format) => Some(format.capability()),
         };
@@ -137,8 +145,6 @@ impl ServerTraits {
         if let Some(missing) = needed.into_iter().flatten().find(|name| !ack.has(name)) {
             return Err(ClientError::MissingCapability(missing.into()));
         }
-        let slices = wants.want_slices && ack.has("x.slices.v1");
-        let decode = wants.options.mode == Mode::Decode;
         Ok(Self {
             generation: match (early, ours) {
                 (true, _) => Generation::Early,
@@ -149,8 +155,9 @@ impl ServerTraits {
             version: ack.server_version.into(),
             ack: ack.has("x.ack.v1"),
             slices,
-            geometry: decode && slices && ack.has("x.geometry.v1"),
+            geometry,
             side_data: ack.has("side_data.v2"),
+            pix_fmt: Some(pix_fmt),
         })
     }
 }

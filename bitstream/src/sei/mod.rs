@@ -2,43 +2,25 @@
 //! messages about a picture, in NAL units before its first slice.
 //!
 //! Of the messages there are closed captions: ATSC A/53 Part 4 (6.2.3) in a
-//! user_data_registered_itu_t_t35 (D.1.5 of H.264, D.2.6 of H.265).
+//! user_data_registered_itu_t_t35 (D.1.5 of H.264, D.2.6 of H.265); and those of HDR: the colour
+//! volume of the display that a film was mastered on, how light its pictures are, and a transfer
+//! that is preferred to the one in the parameter sets. All of them are the same in both codecs.
 
-use crate::annexb::{self, write_nal_unit};
+mod captions;
+mod hdr;
+
+pub use captions::{captions, captions_in};
+
+use crate::annexb::{self, NalUnits, write_nal_unit};
 use crate::bits::{BitReader, write_escaped};
 use crate::error::Error;
 use crate::nal::{Codec, Header, Role};
-
-/// payloadType of user_data_registered_itu_t_t35.
-const REGISTERED_USER_DATA: usize = 4;
-/// What makes user data ATSC's closed captions: the country (United States), the provider (ATSC),
-/// user_identifier "GA94" and user_data_type_code 3.
-const CAPTIONS: [u8; 8] = [0xb5, 0, 0x31, b'G', b'A', b'9', b'4', 3];
-/// cc_count has 5 bits.
-const MAX_TRIPLETS: usize = 31;
 
 /// One message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sei {
     payload_type: usize,
     payload: Vec<u8>,
-}
-
-/// The closed captions of one picture.
-///
-/// `cc_data` is the cc_data_pkts of A/53, 1 to 31 of 3 bytes each: what FFmpeg's side data
-/// AV_FRAME_DATA_A53_CC holds. None if there are none, more, or part of one.
-pub fn captions(cc_data: &[u8]) -> Option<Sei> {
-    let (triplets, rest) = (cc_data.len() / 3, cc_data.len() % 3);
-    if !(1..=MAX_TRIPLETS).contains(&triplets) || rest > 0 {
-        return None;
-    }
-    let mut payload = CAPTIONS.to_vec();
-    // A reserved 1, process_cc_data_flag, a zero_bit and cc_count; then a reserved byte.
-    payload.extend_from_slice(&[0xc0 | triplets as u8, 0xff]);
-    payload.extend_from_slice(cc_data);
-    payload.push(0xff); // marker_bits
-    Some(Sei { payload_type: REGISTERED_USER_DATA, payload })
 }
 
 /// Appends `access_unit`, a byte stream, to `out` with `messages` in a NAL unit of their own, and
@@ -74,21 +56,39 @@ pub fn insert(
     Ok(())
 }
 
-/// The closed captions before the first slice of `access_unit`, a byte stream: the cc_data_pkts of
-/// all messages, 3 bytes each. Messages that contradict themselves have none.
-pub fn captions_in(codec: Codec, access_unit: &[u8]) -> Vec<u8> {
-    let mut all = Vec::new();
-    let mut nals = annexb::nal_units(access_unit);
-    while !matches!(Role::of(codec, nals.remainder()), Role::Slice { .. }) {
-        let Some(nal) = nals.next() else { break };
-        if Role::of(codec, nal) == Role::Sei {
-            let mut bits = BitReader::new(nal.get(Header::len(codec)..).unwrap_or_default());
-            while let Some(message) = Sei::read(&mut bits) {
-                all.extend_from_slice(message.cc_data().unwrap_or_default());
+/// The messages before the first slice of `access_unit`, a byte stream, in their order. Behind part
+/// of one nothing of its NAL unit is read.
+pub fn messages_in(codec: Codec, access_unit: &[u8]) -> Messages<'_> {
+    Messages { codec, nals: annexb::nal_units(access_unit), bits: BitReader::new(&[]) }
+}
+
+/// See [`messages_in`].
+#[derive(Clone, Debug)]
+pub struct Messages<'a> {
+    codec: Codec,
+    nals: NalUnits<'a>,
+    /// What is left of a NAL unit of messages.
+    bits: BitReader<'a>,
+}
+
+impl Iterator for Messages<'_> {
+    type Item = Sei;
+
+    fn next(&mut self) -> Option<Sei> {
+        loop {
+            if let Some(message) = Sei::read(&mut self.bits) {
+                return Some(message);
             }
+            // All slices follow the first: none of them has to be read.
+            if matches!(Role::of(self.codec, self.nals.remainder()), Role::Slice { .. }) {
+                return None;
+            }
+            let nal = self.nals.next()?;
+            let is_sei = Role::of(self.codec, nal) == Role::Sei;
+            let payload = nal.get(Header::len(self.codec)..).filter(|_| is_sei);
+            self.bits = BitReader::new(payload.unwrap_or_default());
         }
     }
-    all
 }
 
 impl Sei {
@@ -102,6 +102,10 @@ impl Sei {
             rbsp.push(number as u8);
         }
         rbsp.extend_from_slice(&self.payload);
+    }
+
+    fn payload_of(&self, payload_type: usize) -> Option<&[u8]> {
+        (self.payload_type == payload_type).then_some(&self.payload)
     }
 
     /// None where there is no further message, or part of one.
@@ -119,18 +123,6 @@ impl Sei {
         let (payload_type, len) = (number()?, number()?);
         let payload = (0..len).map(|_| bits.u(8).map(|byte| byte as u8)).collect::<Option<_>>()?;
         Some(Self { payload_type, payload })
-    }
-
-    /// The cc_data_pkts, if these are captions and process_cc_data_flag is set.
-    fn cc_data(&self) -> Option<&[u8]> {
-        if self.payload_type != REGISTERED_USER_DATA {
-            return None;
-        }
-        let [flags, _, rest @ ..] = self.payload.strip_prefix(&CAPTIONS)? else { return None };
-        if flags & 0x40 == 0 {
-            return None;
-        }
-        rest.get(..3 * usize::from(flags & 0x1f))
     }
 }
 
