@@ -150,7 +150,8 @@ class DecodeSession(Session):
                 breach("9", "The first picture of a session carries a record", "no record")
             shape = (self.geometry.format, self.geometry.width, self.geometry.height)
         elif records:
-            breach("9", "In a session without this extension, and from a client, such a record is a breach",
+            breach("9",
+                   "In a session without this extension, and from a client, such a record in a FRAME_BEGIN is a breach",
                    "a geometry record")
         self.shape = shape
         self.assembler = planes.Assembler(begin, *shape, ours=False)

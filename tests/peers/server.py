@@ -454,7 +454,7 @@ class Session(threading.Thread):
             breach("7", "The client bounds the frames that it has sent and not got a PACKET for: its window",
                    f"{unanswered} unanswered, {not_taken} not taken, {limit} expected")
         if acked and unanswered > limit + 512:
-            breach("7", "it counts frames sent and not yet taken (section 9), with at most window + 512 unanswered",
+            breach("7", "from then on they are at most window + 512",
                    f"{unanswered} unanswered")
 
     def _packet(self, packet: wire.Packet) -> None:
