@@ -87,7 +87,12 @@ fn decode(decoder: Ffmpeg, file: &Path, pixels: &str) -> Decoded {
     let text = String::from_utf8(finished.ok()).expect("framemd5 writes text");
     let frames = text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect();
     let shown = stderr.lines().filter_map(shown).collect();
-    let colors = stderr.lines().filter_map(|line| Some(line.split_once(" color_range:")?.1.into()));
+    let colors = stderr.lines().filter_map(|line| Some(line.split_once(" color_range:")?.1));
+    let colors = colors.map(|line| match line.strip_prefix("unknown ") {
+        // So does a scaler of 5.1, which may stand before showinfo, where a decoder gives planes apart.
+        Some(rest) if series() == "5.1" => format!("tv {rest}"),
+        _ => line.to_owned(),
+    });
     let colors = colors.collect();
     Decoded { frames, shown, colors, stderr }
 }
