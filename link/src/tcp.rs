@@ -3,9 +3,14 @@
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut, Read};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
+#[cfg(unix)]
+use std::os::fd::AsFd as AsPollable;
+#[cfg(windows)]
+use std::os::windows::io::AsSocket as AsPollable;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{SockRef, TcpKeepalive};
 
 use crate::{Address, Closer, Link, LinkReader, LinkWriter, Moved, ResolveError, TICK, resolve};
@@ -99,12 +104,10 @@ fn weight(error: &io::Error) -> u8 {
 /// A link over a stream that is connected.
 pub fn tcp_link(stream: TcpStream, settings: &TcpSettings) -> io::Result<Link> {
     let peer = stream.peer_addr()?;
-    stream.set_nonblocking(false)?;
     stream.set_nodelay(true)?;
-    // A timeout of zero would mean none.
+    // A timeout of zero would mean none, and Windows counts in milliseconds.
     let tick = settings.tick.max(Duration::from_millis(1));
-    stream.set_read_timeout(Some(tick))?;
-    stream.set_write_timeout(Some(tick))?;
+    set_tick(&stream, tick)?;
     let socket = SockRef::from(&stream);
     let keepalive = TcpKeepalive::new()
         .with_time(Duration::from_secs(30))
@@ -116,16 +119,54 @@ pub fn tcp_link(stream: TcpStream, settings: &TcpSettings) -> io::Result<Link> {
         || stream.local_addr().is_ok_and(|local| local.ip() == peer.ip());
     let stream = Arc::new(stream);
     Ok(Link {
-        reader: Box::new(TcpReader { stream: stream.clone(), quick_ack: settings.quick_ack }),
-        writer: Box::new(TcpWriter { stream: stream.clone() }),
+        reader: Box::new(TcpReader { stream: stream.clone(), tick, quick_ack: settings.quick_ack }),
+        writer: Box::new(TcpWriter { stream: stream.clone(), tick }),
         closer: Arc::new(TcpCloser { stream }),
         peer: SocketAddr::new(peer.ip().to_canonical(), peer.port()).to_string(),
         is_local,
     })
 }
 
+/// Has calls on the stream wait for a tick.
+#[cfg(not(windows))]
+fn set_tick(stream: &TcpStream, tick: Duration) -> io::Result<()> {
+    stream.set_nonblocking(false)?;
+    stream.set_read_timeout(Some(tick))?;
+    stream.set_write_timeout(Some(tick))
+}
+
+/// Waits for the stream; whether it can be read or written.
+#[cfg(not(windows))]
+fn is_ready(_: &TcpStream, _: PollFlags, _: Duration) -> io::Result<bool> {
+    // The call itself waits.
+    Ok(true)
+}
+
+/// There a socket whose call has run into its timeout may have lost data, says its documentation
+/// (SO_SNDTIMEO). So nothing waits but the question whether it is ready.
+#[cfg(windows)]
+fn set_tick(stream: &TcpStream, _: Duration) -> io::Result<()> {
+    stream.set_nonblocking(true)
+}
+
+#[cfg(windows)]
+fn is_ready(stream: &TcpStream, what: PollFlags, tick: Duration) -> io::Result<bool> {
+    wait(stream, what, tick)
+}
+
+/// Whether a socket can do `what`, or has failed, within `time`.
+fn wait(socket: &impl AsPollable, what: PollFlags, time: Duration) -> io::Result<bool> {
+    let time = Timespec::try_from(time).map_err(|_| io::ErrorKind::InvalidInput)?;
+    match poll(&mut [PollFd::new(socket, what)], Some(&time)) {
+        Ok(ready) => Ok(ready > 0),
+        Err(rustix::io::Errno::INTR) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
 struct TcpReader {
     stream: Arc<TcpStream>,
+    tick: Duration,
     quick_ack: bool,
 }
 
@@ -142,6 +183,9 @@ impl LinkReader for TcpReader {
         }
         #[cfg(not(target_os = "linux"))]
         let _ = self.quick_ack;
+        if !is_ready(&self.stream, PollFlags::IN, self.tick)? {
+            return Ok(Moved::Nothing);
+        }
         let slices = into.len().min(MAX_SLICES);
         match (&*self.stream).read_vectored(&mut into[..slices]) {
             Ok(0) => Ok(Moved::End),
@@ -153,6 +197,7 @@ impl LinkReader for TcpReader {
 
 struct TcpWriter {
     stream: Arc<TcpStream>,
+    tick: Duration,
 }
 
 impl LinkWriter for TcpWriter {
@@ -160,6 +205,9 @@ impl LinkWriter for TcpWriter {
         // A slice of nothing at the front must not make a call that moves nothing.
         let first = from.iter().position(|slice| !slice.is_empty());
         let Some(from) = first.map(|first| &from[first..]) else { return Ok(Moved::Nothing) };
+        if !is_ready(&self.stream, PollFlags::OUT, self.tick)? {
+            return Ok(Moved::Nothing);
+        }
         let from = &from[..from.len().min(MAX_SLICES)];
         // Where there is no such flag, std has set SO_NOSIGPIPE when it made the socket.
         #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
@@ -192,24 +240,14 @@ impl Closer for TcpCloser {
     }
 }
 
-/// A tick that passed, or a signal that interrupted the call, is no failure.
+/// A tick that passed, or a signal that interrupted the call, is no failure. [`io::ErrorKind::TimedOut`] is
+/// one: nowhere is it a tick, and everywhere a peer that the system has given up.
 fn nothing_yet(error: io::Error) -> io::Result<Moved> {
     match error.kind() {
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
-            if error.raw_os_error() != Some(TIMED_OUT_FOR_GOOD) =>
-        {
-            Ok(Moved::Nothing)
-        }
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(Moved::Nothing),
         _ => Err(error),
     }
 }
-
-/// The kernel gave the peer up (keepalive, unacknowledged data). Ticks are EAGAIN on Unix.
-#[cfg(unix)]
-const TIMED_OUT_FOR_GOOD: i32 = libc::ETIMEDOUT;
-/// There, a tick is WSAETIMEDOUT and a peer given up is a reset.
-#[cfg(not(unix))]
-const TIMED_OUT_FOR_GOOD: i32 = i32::MIN;
 
 /// Takes connections on one address.
 #[derive(Debug)]
@@ -256,15 +294,10 @@ impl Listener {
         self.inner.local_addr()
     }
 
-    /// The next connection, or none within `wait`. Make a link of it with [`tcp_link`].
-    #[cfg(unix)]
-    pub fn accept(&self, wait: Duration) -> io::Result<Option<(TcpStream, SocketAddr)>> {
-        use rustix::event::{PollFd, PollFlags, Timespec, poll};
-        let timeout = Timespec::try_from(wait).map_err(|_| io::ErrorKind::InvalidInput)?;
-        match poll(&mut [PollFd::new(&self.inner, PollFlags::IN)], Some(&timeout)) {
-            Ok(0) | Err(rustix::io::Errno::INTR) => return Ok(None),
-            Ok(_) => {}
-            Err(error) => return Err(error.into()),
+    /// The next connection, or none within `patience`. Make a link of it with [`tcp_link`].
+    pub fn accept(&self, patience: Duration) -> io::Result<Option<(TcpStream, SocketAddr)>> {
+        if !wait(&self.inner, PollFlags::IN, patience)? {
+            return Ok(None);
         }
         match self.inner.accept() {
             Ok(accepted) => Ok(Some(accepted)),
@@ -285,12 +318,14 @@ impl Listener {
 
 /// Whether the machine lacks the address, or its whole family.
 fn is_missing(error: &io::Error) -> bool {
-    #[cfg(unix)]
-    if error.raw_os_error() == Some(libc::EAFNOSUPPORT) {
-        return true;
-    }
-    error.kind() == io::ErrorKind::AddrNotAvailable
+    error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(NO_SUCH_FAMILY)
 }
+
+#[cfg(unix)]
+const NO_SUCH_FAMILY: i32 = libc::EAFNOSUPPORT;
+/// WSAEAFNOSUPPORT.
+#[cfg(windows)]
+const NO_SUCH_FAMILY: i32 = 10047;
 
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -303,7 +338,7 @@ impl fmt::Display for ConnectError {
 
 impl std::error::Error for ConnectError {}
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::io::Write;
@@ -354,6 +389,24 @@ mod tests {
         assert_eq!(link.reader.read(&mut buffer).unwrap(), Moved::Bytes(3));
         drop(stream);
         assert_eq!(link.reader.read(&mut buffer).unwrap(), Moved::End);
+    }
+
+    #[test]
+    fn a_peer_that_the_system_has_given_up_is_a_failure() {
+        let given_up = nothing_yet(io::ErrorKind::TimedOut.into());
+        assert_eq!(given_up.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(nothing_yet(io::ErrorKind::WouldBlock.into()).unwrap(), Moved::Nothing);
+    }
+
+    #[test]
+    fn waiting_to_read_ends_with_what_comes_and_waiting_to_write_at_once() {
+        let (listener, address) = listener();
+        let mut sender = TcpStream::connect((address.host.as_str(), address.port)).unwrap();
+        let (receiver, _) = listener.accept(Duration::from_secs(10)).unwrap().unwrap();
+        assert!(!wait(&receiver, PollFlags::IN, Duration::from_millis(1)).unwrap());
+        assert!(wait(&receiver, PollFlags::OUT, Duration::from_secs(10)).unwrap());
+        sender.write_all(b"a").unwrap();
+        assert!(wait(&receiver, PollFlags::IN, Duration::from_secs(10)).unwrap());
     }
 
     #[test]
