@@ -14,6 +14,7 @@
 //!   one access unit ends and the next begins;
 //! - [`StreamFacts`] and [`ActiveSps`]: what the sequence parameter set says of the stream, and which
 //!   of several is meant; [`sps`] also has the fields that a record repeats;
+//! - [`PictureOrder`]: the order in which pictures are shown;
 //! - [`sei`]: closed captions and the metadata of HDR, into an access unit and out of it.
 //!
 //! A *NAL unit* is always the bytes from its header to its last byte, emulation prevention
@@ -33,6 +34,7 @@ mod error;
 mod hvcc;
 mod nal;
 mod parameter_sets;
+mod picture_order;
 pub mod sei;
 pub mod sps;
 
@@ -42,4 +44,5 @@ pub use error::Error;
 pub use length_prefixed::LengthSize;
 pub use nal::Codec;
 pub use parameter_sets::{Framing, ParameterSets, SetKind};
+pub use picture_order::{CodedPicture, Extent, Output, Parity, PictureOrder};
 pub use sps::{SampleFormat, StreamFacts, Timing};

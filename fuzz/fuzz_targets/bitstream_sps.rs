@@ -1,11 +1,11 @@
 //! Sequence parameter sets: what is read in them can be, a record says the same, and whoever follows
-//! a stream knows what the last change said. The first byte of the input chooses the codec and how
+//! a stream knows what the last change said. Pictures have a place in the order of showing, or none. The first byte of the input chooses the codec and how
 //! much of the rest is extradata.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use vtremote_bitstream::{
-    ActiveSps, Codec, ParameterSets, SetKind, StreamFacts, access_units, annexb, sps,
+    ActiveSps, Codec, ParameterSets, PictureOrder, SetKind, StreamFacts, access_units, annexb, sps,
 };
 
 fuzz_target!(|data: &[u8]| {
@@ -24,8 +24,13 @@ fuzz_target!(|data: &[u8]| {
         Ok((sets, _)) => sets,
         Err(_) => ParameterSets::new(codec),
     };
+    let mut order = (PictureOrder::new(codec), sets.clone());
     let mut active = ActiveSps::new(sets);
     for unit in access_units(codec, stream) {
+        order.1.update(ParameterSets::in_access_unit(codec, unit));
+        if let Some(picture) = order.0.take(&order.1, unit) {
+            assert!(picture.facts.reorder_depth <= 16);
+        }
         let before = active.facts();
         match active.take(unit) {
             Some(changed) => assert!(active.facts() == Some(changed) && before != Some(changed)),

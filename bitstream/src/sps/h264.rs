@@ -23,21 +23,22 @@ pub struct H264Sps {
 impl H264Sps {
     /// From a NAL unit of type 7. None if a field is missing or out of its range.
     pub fn parse(nal: &[u8]) -> Option<Self> {
-        Self::read(&mut BitReader::new(nal.get(Header::len(Codec::H264)..)?))
+        Self::read(&mut BitReader::new(nal.get(Header::len(Codec::H264)..)?)).map(|(sps, _)| sps)
     }
 
-    fn read(bits: &mut BitReader<'_>) -> Option<Self> {
+    /// What is read includes separate_colour_plane_flag.
+    fn read(bits: &mut BitReader<'_>) -> Option<(Self, bool)> {
         let profile = bits.u(8)? as u8;
         let constraints = bits.u(8)? as u8;
         let level = bits.u(8)? as u8;
         let id = bits.ue_up_to(31)?;
-        let format = if says_format(profile) {
-            let chroma_format = chroma_format(bits)?;
-            sample_format(bits, chroma_format, 6)?
+        let (format, separate_planes) = if says_format(profile) {
+            let (chroma_format, separate_planes) = chroma_format(bits)?;
+            (sample_format(bits, chroma_format, 6)?, separate_planes)
         } else {
-            SampleFormat { chroma_format: 1, luma_bits: 8, chroma_bits: 8 }
+            (SampleFormat { chroma_format: 1, luma_bits: 8, chroma_bits: 8 }, false)
         };
-        Some(Self { profile, constraints, level, id, format })
+        Some((Self { profile, constraints, level, id, format }, separate_planes))
     }
 
     /// constraint_set3_flag.
@@ -62,28 +63,59 @@ impl H264Sps {
     }
 }
 
+/// What slice headers are read with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SliceFacts {
+    pub(crate) separate_planes: bool,
+    /// ChromaArrayType is not 0.
+    pub(crate) has_chroma: bool,
+    /// Of frame_num.
+    pub(crate) frame_num_bits: u32,
+    pub(crate) order: OrderCount,
+    pub(crate) frame_mbs_only: bool,
+    /// mb_adaptive_frame_field_flag.
+    pub(crate) adaptive_fields: bool,
+}
+
+/// How the picture order count is told: pic_order_cnt_type and what belongs to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum OrderCount {
+    /// 0: by its low bits, of which there are so many.
+    LowBits(u32),
+    /// 1: by its distance from a cycle.
+    Cycle { always_expected: bool, non_reference: i32, top_to_bottom: i32, references: Vec<i32> },
+    /// 2: by frame_num, since output order is decoding order.
+    FrameNum,
+}
+
 pub(super) fn facts(nal: &[u8]) -> Option<StreamFacts> {
+    all_facts(nal).map(|(facts, _)| facts)
+}
+
+pub(crate) fn slice_facts(nal: &[u8]) -> Option<SliceFacts> {
+    all_facts(nal).map(|(_, slices)| slices)
+}
+
+fn all_facts(nal: &[u8]) -> Option<(StreamFacts, SliceFacts)> {
     if Codec::H264.nal_unit_type(nal) != Some(7) {
         return None;
     }
     let bits = &mut BitReader::new(nal.get(Header::len(Codec::H264)..)?);
-    let sps = H264Sps::read(bits)?;
+    let (sps, separate_planes) = H264Sps::read(bits)?;
     if says_format(sps.profile) {
         bits.skip(1)?; // qpprime_y_zero_transform_bypass_flag
         if bits.flag()? {
             skip_scaling_lists(bits, sps.format.chroma_format)?;
         }
     }
-    bits.ue_up_to(12)?; // log2_max_frame_num_minus4
-    let output_is_decoding_order = !read_pic_order_cnt(bits)?;
+    let frame_num_bits = 4 + u32::from(bits.ue_up_to(12)?);
+    let order = read_pic_order_cnt(bits)?;
     bits.ue_up_to(16)?; // max_num_ref_frames
     bits.skip(1)?; // gaps_in_frame_num_value_allowed_flag
     let mbs_across = bits.ue()?.checked_add(1)?;
     let map_units_down = bits.ue()?.checked_add(1)?;
     let frame_mbs_only = bits.flag()?;
-    if !frame_mbs_only {
-        bits.skip(1)?; // mb_adaptive_frame_field_flag
-    }
+    let adaptive_fields = !frame_mbs_only && bits.flag()?;
     bits.skip(1)?; // direct_8x8_inference_flag
 
     // A map unit is a pair of macroblocks where there may be fields, and cropping cuts from both.
@@ -107,12 +139,21 @@ pub(super) fn facts(nal: &[u8]) -> Option<StreamFacts> {
         }
         reorder_depth = read_reorder_depth(bits)?;
     }
-    let reorder_depth = if output_is_decoding_order {
-        0
-    } else {
-        reorder_depth.unwrap_or_else(|| sps.inferred_reorder_depth(mbs_across * mbs_down))
+    let told = match order {
+        OrderCount::FrameNum => Some(0),
+        _ => reorder_depth,
     };
-    Some(StreamFacts {
+    let inferred = || sps.inferred_reorder_depth(mbs_across * mbs_down);
+    let reorder_depth = told.unwrap_or_else(inferred);
+    let slices = SliceFacts {
+        separate_planes,
+        has_chroma: sps.format.chroma_format != 0 && !separate_planes,
+        frame_num_bits,
+        order,
+        frame_mbs_only,
+        adaptive_fields,
+    };
+    let facts = StreamFacts {
         coded_width: frame.width,
         coded_height: frame.height,
         width,
@@ -123,6 +164,7 @@ pub(super) fn facts(nal: &[u8]) -> Option<StreamFacts> {
         level: sps.level(),
         maybe_interlaced: !frame_mbs_only,
         reorder_depth,
+        tells_reorder_depth: told.is_some() || reorder_depth == 0,
         sample_aspect_ratio: vui.sample_aspect_ratio,
         full_range: vui.full_range,
         primaries: vui.primaries,
@@ -130,7 +172,8 @@ pub(super) fn facts(nal: &[u8]) -> Option<StreamFacts> {
         matrix: vui.matrix,
         chroma_location: vui.chroma_location,
         timing: vui.timing,
-    })
+    };
+    Some((facts, slices))
 }
 
 /// Whether chroma format, bit depths and scaling lists are there.
@@ -156,23 +199,20 @@ fn skip_scaling_lists(bits: &mut BitReader<'_>, chroma_format: u8) -> Option<()>
     Some(())
 }
 
-/// pic_order_cnt_type and what belongs to it; false if output order is decoding order (8.2.1.3).
-fn read_pic_order_cnt(bits: &mut BitReader<'_>) -> Option<bool> {
+/// pic_order_cnt_type and what belongs to it (8.2.1).
+fn read_pic_order_cnt(bits: &mut BitReader<'_>) -> Option<OrderCount> {
     match bits.ue_up_to(2)? {
-        0 => {
-            bits.ue_up_to(12)?; // log2_max_pic_order_cnt_lsb_minus4
-            Some(true)
-        }
+        // log2_max_pic_order_cnt_lsb_minus4
+        0 => Some(OrderCount::LowBits(4 + u32::from(bits.ue_up_to(12)?))),
         1 => {
-            bits.skip(1)?; // delta_pic_order_always_zero_flag
-            bits.se()?; // offset_for_non_ref_pic
-            bits.se()?; // offset_for_top_to_bottom_field
-            for _ in 0..bits.ue_up_to(255)? {
-                bits.se()?; // offset_for_ref_frame
-            }
-            Some(true)
+            let always_expected = bits.flag()?; // delta_pic_order_always_zero_flag
+            let non_reference = bits.se()?;
+            let top_to_bottom = bits.se()?;
+            let cycle = bits.ue_up_to(255)?;
+            let references = (0..cycle).map(|_| bits.se()).collect::<Option<_>>()?;
+            Some(OrderCount::Cycle { always_expected, non_reference, top_to_bottom, references })
         }
-        _ => Some(false),
+        _ => Some(OrderCount::FrameNum),
     }
 }
 

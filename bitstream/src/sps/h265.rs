@@ -36,11 +36,12 @@ impl H265Sps {
             return None;
         }
         let mut bits = BitReader::new(nal.get(Header::len(Codec::H265)..)?);
-        Self::read(&mut bits).map(|(sps, _)| sps)
+        Self::read(&mut bits).map(|(sps, ..)| sps)
     }
 
-    /// What is read includes the picture's size, which has not been checked.
-    fn read(bits: &mut BitReader<'_>) -> Option<(Self, Frame)> {
+    /// What is read includes the picture's size, which has not been checked, and
+    /// separate_colour_plane_flag.
+    fn read(bits: &mut BitReader<'_>) -> Option<(Self, Frame, bool)> {
         bits.skip(4)?; // sps_video_parameter_set_id
         let sub_layers = bits.u(3).filter(|&n| n <= 6)?;
         let temporal_id_nesting = bits.flag()?;
@@ -50,7 +51,7 @@ impl H265Sps {
         let level = bits.u(8)? as u8;
         skip_sub_layers(bits, sub_layers)?;
         let id = bits.ue_up_to(15)?;
-        let chroma_format = chroma_format(bits)?;
+        let (chroma_format, separate_planes) = chroma_format(bits)?;
         let frame = Frame {
             width: bits.ue()?,
             height: bits.ue()?,
@@ -68,7 +69,7 @@ impl H265Sps {
             id,
             format,
         };
-        Some((sps, frame))
+        Some((sps, frame, separate_planes))
     }
 
     /// general_interlaced_source_flag.
@@ -77,13 +78,29 @@ impl H265Sps {
     }
 }
 
+/// What slice headers are read with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SliceFacts {
+    pub(crate) separate_planes: bool,
+    /// Of slice_pic_order_cnt_lsb.
+    pub(crate) order_bits: u32,
+}
+
+pub(crate) fn slice_facts(nal: &[u8]) -> Option<SliceFacts> {
+    all_facts(nal).map(|(_, slices)| slices)
+}
+
 pub(super) fn facts(nal: &[u8]) -> Option<StreamFacts> {
+    all_facts(nal).map(|(facts, _)| facts)
+}
+
+fn all_facts(nal: &[u8]) -> Option<(StreamFacts, SliceFacts)> {
     let header = Header::read(Codec::H265, nal)?;
     if (header.unit_type, header.layer) != (33, 0) {
         return None;
     }
     let bits = &mut BitReader::new(nal.get(Header::len(Codec::H265)..)?);
-    let (sps, frame) = H265Sps::read(bits)?;
+    let (sps, frame, separate_planes) = H265Sps::read(bits)?;
     let (width, height) = frame.shown()?;
     let poc_lsb_bits = 4 + u32::from(bits.ue_up_to(12)?);
     let reorder_depth = read_reorder_depth(bits, sps.temporal_layers)?;
@@ -129,7 +146,7 @@ pub(super) fn facts(nal: &[u8]) -> Option<StreamFacts> {
             vui.timing = vui::read_timing(bits)?;
         }
     }
-    Some(StreamFacts {
+    let facts = StreamFacts {
         coded_width: frame.width,
         coded_height: frame.height,
         width,
@@ -140,6 +157,7 @@ pub(super) fn facts(nal: &[u8]) -> Option<StreamFacts> {
         level: sps.level,
         maybe_interlaced: fields || sps.interlaced_source(),
         reorder_depth,
+        tells_reorder_depth: true,
         sample_aspect_ratio: vui.sample_aspect_ratio,
         full_range: vui.full_range,
         primaries: vui.primaries,
@@ -147,7 +165,8 @@ pub(super) fn facts(nal: &[u8]) -> Option<StreamFacts> {
         matrix: vui.matrix,
         chroma_location: vui.chroma_location,
         timing: vui.timing,
-    })
+    };
+    Some((facts, SliceFacts { separate_planes, order_bits: poc_lsb_bits }))
 }
 
 /// The id of an H.265 sequence parameter set of any layer (H.265 7.3.2.2.1 with F.7.3.2.2.1, where

@@ -11,7 +11,12 @@ mod vui;
 pub use h264::H264Sps;
 pub use h265::H265Sps;
 
-pub(crate) use h265::id as h265_id;
+pub(crate) use h264::{
+    OrderCount as H264OrderCount, SliceFacts as H264SliceFacts, slice_facts as h264_slice_facts,
+};
+pub(crate) use h265::{
+    SliceFacts as H265SliceFacts, id as h265_id, slice_facts as h265_slice_facts,
+};
 
 use crate::bits::BitReader;
 use crate::nal::Codec;
@@ -57,10 +62,13 @@ pub struct StreamFacts {
     /// order, 0 to 16: max_num_reorder_frames, or what H.264 E.2.1 infers without it;
     /// sps_max_num_reorder_pics of the highest sub-layer.
     pub reorder_depth: u8,
+    /// Whether the parameter set says so. What is inferred is the most that there can be, and mostly far
+    /// more than there is.
+    pub tells_reorder_depth: bool,
     /// Width to height of a sample; none if unspecified.
     pub sample_aspect_ratio: Option<(u16, u16)>,
-    /// video_full_range_flag.
-    pub full_range: bool,
+    /// video_full_range_flag; none if unspecified, which is as good as false.
+    pub full_range: Option<bool>,
     /// colour_primaries; 2 is unspecified.
     pub primaries: u8,
     /// transfer_characteristics; 2 is unspecified.
@@ -149,12 +157,10 @@ fn window(bits: &mut BitReader<'_>) -> Option<[u32; 4]> {
 }
 
 /// chroma_format_idc and separate_colour_plane_flag.
-fn chroma_format(bits: &mut BitReader<'_>) -> Option<u8> {
+fn chroma_format(bits: &mut BitReader<'_>) -> Option<(u8, bool)> {
     let chroma_format = bits.ue_up_to(3)?;
-    if chroma_format == 3 {
-        bits.skip(1)?; // separate_colour_plane_flag
-    }
-    Some(chroma_format)
+    let separate_planes = chroma_format == 3 && bits.flag()?;
+    Some((chroma_format, separate_planes))
 }
 
 /// bit_depth_luma_minus8 and bit_depth_chroma_minus8.

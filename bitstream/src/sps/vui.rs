@@ -7,7 +7,7 @@ use crate::bits::BitReader;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Vui {
     pub(super) sample_aspect_ratio: Option<(u16, u16)>,
-    pub(super) full_range: bool,
+    pub(super) full_range: Option<bool>,
     pub(super) primaries: u8,
     pub(super) transfer: u8,
     pub(super) matrix: u8,
@@ -21,7 +21,7 @@ impl Default for Vui {
     fn default() -> Self {
         Self {
             sample_aspect_ratio: None,
-            full_range: false,
+            full_range: None,
             primaries: UNSPECIFIED,
             transfer: UNSPECIFIED,
             matrix: UNSPECIFIED,
@@ -63,7 +63,7 @@ pub(super) fn read_signal(bits: &mut BitReader<'_>) -> Option<Vui> {
     }
     if bits.flag()? {
         bits.skip(3)?; // video_format
-        vui.full_range = bits.flag()?;
+        vui.full_range = Some(bits.flag()?);
         if bits.flag()? {
             vui.primaries = bits.u(8)? as u8;
             vui.transfer = bits.u(8)? as u8;

@@ -28,8 +28,9 @@ const X264: StreamFacts = StreamFacts {
     level: 10,
     maybe_interlaced: false,
     reorder_depth: 2,
+    tells_reorder_depth: true,
     sample_aspect_ratio: Some((1, 1)),
-    full_range: false,
+    full_range: None,
     primaries: 2,
     transfer: 2,
     matrix: 2,
@@ -41,6 +42,7 @@ const X265: StreamFacts = StreamFacts {
     profile: 1,
     level: 30,
     timing: Some(Timing { units_in_tick: 1, time_scale: 25 }),
+    full_range: Some(false),
     ..X264
 };
 
@@ -134,7 +136,7 @@ const H264: &[Case] = &[
             width: 48,
             height: 48,
             format: format(0, 8),
-            full_range: true,
+            full_range: Some(true),
             ..X264
         },
     },
@@ -152,7 +154,7 @@ const H264: &[Case] = &[
             width: 352,
             height: 288,
             level: 20,
-            full_range: true,
+            full_range: Some(true),
             primaries: 9,
             transfer: 16,
             matrix: 9,
@@ -237,7 +239,7 @@ const H265: &[Case] = &[
     Case {
         name: "monochrome",
         sps: "4201010408000003009fc800000300001ec08204165959a4932bc05b020000030002000003003210",
-        facts: StreamFacts { format: format(0, 8), profile: 4, full_range: true, ..X265 },
+        facts: StreamFacts { format: format(0, 8), profile: 4, full_range: Some(true), ..X265 },
     },
     Case {
         name: "fields",
@@ -257,7 +259,7 @@ const H265: &[Case] = &[
             profile: 2,
             level: 60,
             sample_aspect_ratio: Some((12, 11)),
-            full_range: true,
+            full_range: Some(true),
             primaries: 9,
             transfer: 16,
             matrix: 9,
@@ -384,6 +386,7 @@ fn without_a_vui_everything_is_unspecified() {
     let facts = StreamFacts {
         profile: 77,
         reorder_depth: 16,
+        tells_reorder_depth: false,
         sample_aspect_ratio: None,
         timing: None,
         ..X264
@@ -428,7 +431,7 @@ fn h264_scaling_lists_are_passed_over() {
         }
     };
     let facts = StreamFacts { sample_aspect_ratio: Some((16, 11)), timing: None, ..X264 };
-    let inferred = StreamFacts { reorder_depth: 16, ..facts };
+    let inferred = StreamFacts { reorder_depth: 16, tells_reorder_depth: false, ..facts };
     let high = |sps: Writer| sps.ues(&[1, 0, 0]).flags(&[0, 1]).with(lists(8));
     assert_eq!(h264([100, 0, 10], high, any_order, aspect_16_11), Some(inferred));
 
@@ -544,8 +547,13 @@ fn h265(
     StreamFacts::from_sps(Codec::H265, &vui.u(1, 0).nal(&[0x42, 1]))
 }
 
-const HAND_MADE: StreamFacts =
-    StreamFacts { reorder_depth: 3, sample_aspect_ratio: Some((16, 11)), timing: None, ..X265 };
+const HAND_MADE: StreamFacts = StreamFacts {
+    reorder_depth: 3,
+    sample_aspect_ratio: Some((16, 11)),
+    full_range: None,
+    timing: None,
+    ..X265
+};
 
 fn no_lists(sps: Writer) -> Writer {
     sps.u(1, 0)

@@ -177,7 +177,7 @@ fn geometry(facts: &StreamFacts, (width, height): (u32, u32), formats: &[PixelFo
     let (num, den) = facts.sample_aspect_ratio.unwrap_or_default();
     Geometry {
         // AVCOL_RANGE_JPEG. That the flag is 0 may also mean that nothing is told.
-        color_range: if facts.full_range { 2 } else { 0 },
+        color_range: if facts.full_range == Some(true) { 2 } else { 0 },
         primaries: facts.primaries,
         transfer: facts.transfer,
         matrix: facts.matrix,

@@ -1,5 +1,6 @@
 //! What comes out of a decoder is what libavcodec gives, picture by picture.
 
+mod order;
 mod plain;
 mod sink;
 
