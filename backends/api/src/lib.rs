@@ -20,9 +20,11 @@ mod encode;
 mod error;
 mod format;
 mod memory;
+mod packet_queue;
 mod picture;
 mod raw_rows;
 mod spare;
+mod times;
 
 pub use config::{
     Color, DecoderConfig, EncoderConfig, Entropy, MAX_SIDE, Quality, RateControl, Ratio, SideData,
@@ -33,9 +35,11 @@ pub use encode::{EncodedPacket, Encoder, FrameInfo, PacketSink};
 pub use error::Error;
 pub use format::{PixelFormat, PlaneShape};
 pub use memory::{Lent, OutOfMemory, PlaneMemory, Rows, RowsMut};
+pub use packet_queue::{Next, Pushed, Queue};
 pub use picture::{Own, Picture, Planes, Reference};
 pub use raw_rows::RawRows;
 pub use spare::Spare;
+pub use times::Times;
 pub use vtremote_bitstream::Codec;
 
 use std::sync::Arc;

@@ -15,7 +15,6 @@ mod decoder;
 mod extradata;
 mod interleave;
 mod metadata;
-mod queue;
 
 mod pool;
 

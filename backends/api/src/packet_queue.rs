@@ -1,11 +1,11 @@
-//! What goes from a session's caller to its codec's thread.
+//! What goes from a session's caller to its codec's thread: for backends.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// A queue of so many items, with an end. Nobody waits at it once it is closed.
-pub(crate) struct Queue<T> {
+pub struct Queue<T> {
     state: Mutex<State<T>>,
     changed: Condvar,
     capacity: usize,
@@ -20,7 +20,8 @@ struct State<T> {
 
 /// What became of an item.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Pushed<T> {
+pub enum Pushed<T> {
+    /// It is in the queue.
     Taken,
     /// There was no room in time.
     Refused(T),
@@ -30,21 +31,24 @@ pub(crate) enum Pushed<T> {
 
 /// What there is to take.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Next<T> {
+pub enum Next<T> {
+    /// The oldest.
     Item(T),
     /// The last item was taken, and no more come.
     End,
+    /// The queue was closed.
     Closed,
 }
 
 impl<T> Queue<T> {
-    pub(crate) fn new(capacity: usize) -> Self {
+    /// Of at most so many items.
+    pub fn new(capacity: usize) -> Self {
         let state = State { items: VecDeque::new(), ended: false, closed: false };
         Queue { state: Mutex::new(state), changed: Condvar::new(), capacity }
     }
 
     /// Waits for room.
-    pub(crate) fn push(&self, item: T, wait: Duration) -> Pushed<T> {
+    pub fn push(&self, item: T, wait: Duration) -> Pushed<T> {
         let full = |state: &mut State<T>| !state.over() && state.items.len() >= self.capacity;
         let waited = self.changed.wait_timeout_while(self.state(), wait, full);
         let (mut state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
@@ -61,7 +65,7 @@ impl<T> Queue<T> {
     }
 
     /// No more items come. `false` if that was known, or the queue is closed.
-    pub(crate) fn end(&self) -> bool {
+    pub fn end(&self) -> bool {
         let mut state = self.state();
         let news = !state.over();
         state.ended = true;
@@ -71,7 +75,7 @@ impl<T> Queue<T> {
     }
 
     /// Waits for an item, or the end.
-    pub(crate) fn next(&self) -> Next<T> {
+    pub fn next(&self) -> Next<T> {
         let idle = |state: &mut State<T>| state.items.is_empty() && !state.over();
         let waited = self.changed.wait_while(self.state(), idle);
         let mut state = waited.unwrap_or_else(PoisonError::into_inner);
@@ -85,7 +89,7 @@ impl<T> Queue<T> {
     }
 
     /// Wakes everybody who waits; what is in it is dropped.
-    pub(crate) fn close(&self) {
+    pub fn close(&self) {
         let mut state = self.state();
         state.closed = true;
         let items = std::mem::take(&mut state.items);
