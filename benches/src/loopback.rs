@@ -54,6 +54,7 @@ pub(crate) fn serve() -> Result<(), Problem> {
         max_message_bytes: 256 << 20,
         log_level: LogLevel::Error,
         log_format: LogFormat::Text,
+        log_file: None,
         once: true,
     };
     let daemon = Daemon::bind(&settings, &backends)?;

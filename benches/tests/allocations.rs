@@ -61,6 +61,7 @@ fn a_session_in_full_flow_allocates_nothing() {
         max_message_bytes: 256 << 20,
         log_level: LogLevel::Error,
         log_format: LogFormat::Text,
+        log_file: None,
         once: false,
     };
     let daemon = Daemon::bind(&settings, &backends).unwrap();

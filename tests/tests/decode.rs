@@ -570,7 +570,7 @@ fn a_server_that_is_lost_ends_decoding_with_an_error() {
         let player = player(&daemon, &file).args(options).args("-vf showinfo -f null -").start();
         until_the_fifth_picture(&player);
         let address = daemon.address().to_owned();
-        drop(daemon);
+        daemon.kill();
         player.finish(Duration::from_secs(60)).failed_with(&address);
     }
 }

@@ -61,7 +61,8 @@ fn rows() -> Vec<Row> {
         other => panic!("{other:?} is no outcome of an option"),
     };
     let document = document("options.md");
-    let rows = cells(&document).filter(|cells| cells[0] != "option");
+    let (of_libavcodec, _) = document.split_once("\n## ").expect("another section");
+    let rows = cells(of_libavcodec).filter(|cells| cells[0] != "option");
     let row = |cells: Vec<&str>| {
         let [option, asked, libx264, libx265, _] = cells[..] else { panic!("a row of {cells:?}") };
         Row {

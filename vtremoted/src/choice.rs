@@ -9,6 +9,8 @@ use vtremote_backend_synthetic::{Script, Synthetic};
 /// The backends that are built in, with their versions where those are not ours.
 pub(crate) fn built_in() -> Vec<String> {
     [
+        #[cfg(target_vendor = "apple")]
+        "videotoolbox".into(),
         #[cfg(feature = "libavcodec")]
         format!("libavcodec {}", vtremote_backend_libavcodec::version()),
         "synthetic".into(),
@@ -28,11 +30,15 @@ pub fn backends(settings: &Settings) -> Result<Vec<Arc<dyn Backend>>, Error> {
     if script.is_some() && name != "synthetic" {
         return Err(Error::Usage(format!("--backend {name} takes no script")));
     }
-    if name == "synthetic" && !settings.encoders.is_empty() {
+    let takes_names = name == "libavcodec" || name == "auto" && !cfg!(target_vendor = "apple");
+    if ["auto", "synthetic", "videotoolbox"].contains(&name)
+        && !takes_names
+        && !settings.encoders.is_empty()
+    {
         return Err(Error::Usage("--encoder is for the libavcodec backend".into()));
     }
     match name {
-        // On a Mac this will be VideoToolbox.
+        "auto" if cfg!(target_vendor = "apple") => videotoolbox(settings),
         "auto" if cfg!(feature = "libavcodec") => libavcodec(settings),
         "auto" => Err(Error::Start(
             "this vtremoted was built without a backend that encodes; --backend synthetic is for tests"
@@ -45,13 +51,25 @@ pub fn backends(settings: &Settings) -> Result<Vec<Arc<dyn Backend>>, Error> {
             })?;
             Ok(vec![Arc::new(Synthetic::new(script))])
         }
-        "videotoolbox" => Err(Error::Start(
-            "--backend videotoolbox: this backend does not exist yet; libavcodec does".into(),
-        )),
+        "videotoolbox" => videotoolbox(settings),
         _ => Err(Error::Usage(format!(
             "--backend {name}: it is auto, libavcodec, videotoolbox or synthetic"
         ))),
     }
+}
+
+#[cfg(target_vendor = "apple")]
+fn videotoolbox(_settings: &Settings) -> Result<Vec<Arc<dyn Backend>>, Error> {
+    use vtremote_backend_videotoolbox::VideoToolbox;
+    match VideoToolbox::new(Arc::new(|line: String| tracing::warn!("{line}"))) {
+        Ok(backend) => Ok(vec![Arc::new(backend)]),
+        Err(error) => Err(Error::Start(error.to_string())),
+    }
+}
+
+#[cfg(not(target_vendor = "apple"))]
+fn videotoolbox(_settings: &Settings) -> Result<Vec<Arc<dyn Backend>>, Error> {
+    Err(Error::Start("--backend videotoolbox: only a Mac has VideoToolbox".into()))
 }
 
 #[cfg(feature = "libavcodec")]

@@ -1,0 +1,5 @@
+use crate::cf::constants;
+
+constants! {
+    kCMSampleAttachmentKey_NotSync = "NotSync";
+}

@@ -1,0 +1,182 @@
+//! The machine and the script that are in force, and what was observed.
+
+use crate::object::{Object, Payload};
+use crate::script::{Outcome, Script};
+use crate::{Callbacks, Machine};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// A property that was set on a session.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Property {
+    /// Compression and decompression sessions, counted from 1.
+    pub session: usize,
+    /// The text of the constant: `AverageBitRate`.
+    pub name: String,
+    /// What it was set to.
+    pub value: Value,
+    /// What the call gave.
+    pub status: i32,
+}
+
+/// What a property is set to.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs)]
+pub enum Value {
+    Null,
+    Boolean(bool),
+    Integer(i64),
+    Real(f64),
+    Text(String),
+    Data(Vec<u8>),
+    Array(Vec<Value>),
+    Dictionary(BTreeMap<String, Value>),
+    /// An object that is no property list.
+    Other,
+}
+
+impl Value {
+    pub(crate) fn of(object: Option<&Object>) -> Self {
+        use crate::cf::Number;
+        let Some(object) = object else { return Value::Null };
+        match &object.payload {
+            Payload::String(text) => Value::Text(text.to_string()),
+            Payload::Number(Number::Integer(number)) => Value::Integer(*number),
+            Payload::Number(Number::Real(number)) => Value::Real(*number),
+            Payload::Boolean(boolean) => Value::Boolean(*boolean),
+            Payload::Data(data) => Value::Data(data.clone()),
+            Payload::Array(array) => {
+                Value::Array(array.iter().iter().map(|item| Value::of(Some(item))).collect())
+            }
+            Payload::Dictionary(dictionary) => {
+                let pairs = dictionary.pairs();
+                let text = |key: &Object| key.text().unwrap_or_default().to_owned();
+                let pairs = pairs.iter().map(|(key, value)| (text(key), Value::of(Some(value))));
+                Value::Dictionary(pairs.collect())
+            }
+            _ => Value::Other,
+        }
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) machine: Option<Machine>,
+    pub(crate) script: Script,
+    pub(crate) calls: BTreeMap<String, usize>,
+    pub(crate) sessions: usize,
+    pub(crate) properties: Vec<Property>,
+    pub(crate) violations: Vec<String>,
+}
+
+static STATE: Mutex<Option<State>> = Mutex::new(None);
+
+/// Whether calls must be counted. Without it the state's lock would order what the threads of a backend do,
+/// and races between them would not show.
+static COUNTED: AtomicBool = AtomicBool::new(false);
+
+fn lock() -> MutexGuard<'static, Option<State>> {
+    STATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(crate) fn with<T>(look: impl FnOnce(&mut State) -> T) -> T {
+    look(lock().get_or_insert_default())
+}
+
+/// The machine that is in force.
+pub(crate) fn machine() -> Machine {
+    with(|state| state.machine.clone()).unwrap_or_else(Machine::apple_silicon)
+}
+
+pub(crate) fn callbacks() -> Callbacks {
+    with(|state| state.script.callbacks)
+}
+
+pub(crate) fn install(machine: Option<Machine>, script: Script) {
+    COUNTED.store(!script.faults.is_empty(), Ordering::Relaxed);
+    with(|state| {
+        if machine.is_some() {
+            *state = State { machine, ..State::default() };
+        }
+        state.calls.clear();
+        state.script = script;
+    });
+}
+
+/// Functions that a script can make fail. A Get or a Can gives null or false then.
+pub(crate) const CALLS: &[&str] = &[
+    "CMBlockBufferCopyDataBytes",
+    "CMBlockBufferCreateWithMemoryBlock",
+    "CMBlockBufferReplaceDataBytes",
+    "CMSampleBufferCreateReady",
+    "CMVideoFormatDescriptionCreateFromH264ParameterSets",
+    "CMVideoFormatDescriptionCreateFromHEVCParameterSets",
+    "CMVideoFormatDescriptionGetH264ParameterSetAtIndex",
+    "CMVideoFormatDescriptionGetHEVCParameterSetAtIndex",
+    "CVPixelBufferLockBaseAddress",
+    "CVPixelBufferPoolCreatePixelBuffer",
+    "VTCompressionSessionCompleteFrames",
+    "VTCompressionSessionCreate",
+    "VTCompressionSessionEncodeFrame",
+    "VTCompressionSessionGetPixelBufferPool",
+    "VTCompressionSessionPrepareToEncodeFrames",
+    "VTCopyVideoEncoderList",
+    "VTDecompressionSessionCanAcceptFormatDescription",
+    "VTDecompressionSessionCreate",
+    "VTDecompressionSessionDecodeFrame",
+    "VTDecompressionSessionFinishDelayedFrames",
+    "VTDecompressionSessionWaitForAsynchronousFrames",
+    "VTSessionCopyProperty",
+    "VTSessionSetProperty",
+];
+
+/// The status that the script has for this call of a function.
+pub(crate) fn fault(call: &str) -> Option<i32> {
+    debug_assert!(CALLS.contains(&call), "{call} is missing in the list");
+    if !COUNTED.load(Ordering::Relaxed) {
+        return None;
+    }
+    with(|state| {
+        let count = state.calls.entry(call.to_owned()).or_default();
+        *count += 1;
+        let count = *count;
+        let faults = state.script.faults.iter();
+        let mut found = faults.filter(|fault| fault.call == call && fault.nth == count);
+        found.next().map(|fault| fault.status)
+    })
+}
+
+/// Returns the status of a scripted fault of this function, as it is or turned into something.
+macro_rules! scripted {
+    ($call:literal) => {
+        if let Some(status) = $crate::state::fault($call) {
+            return status;
+        }
+    };
+}
+pub(crate) use scripted;
+
+/// What becomes of a session's nth frame; it happens once.
+pub(crate) fn outcome(
+    list: impl FnOnce(&mut Script) -> &mut Vec<(usize, Outcome)>,
+    nth: usize,
+) -> Option<Outcome> {
+    with(|state| {
+        let list = list(&mut state.script);
+        let at = list.iter().position(|(number, _)| *number == nth)?;
+        Some(list.remove(at).1)
+    })
+}
+
+/// Notes that a rule was broken.
+pub(crate) fn note(what: &str) {
+    eprintln!("double: {what}");
+    with(|state| state.violations.push(what.to_owned()));
+}
+
+/// Notes it where nothing can go on.
+pub(crate) fn violation(what: &str) -> ! {
+    note(what);
+    panic!("double: {what}");
+}

@@ -1,0 +1,62 @@
+//! The VideoToolbox backend over the double of Apple's frameworks.
+#![forbid(unsafe_code)]
+
+use std::sync::Arc;
+use vtremote_apple_double::{Double, Machine};
+use vtremote_backend::{
+    Backend, Capabilities, Decoder, DecoderConfig, Encoder, EncoderConfig, Error, FrameSink,
+    Opened, PacketSink,
+};
+use vtremote_backend_videotoolbox::VideoToolbox;
+
+/// The VideoToolbox backend, together with the double that it runs over. While there is one, other tests
+/// of this process wait; at its end nothing of the double's may be alive.
+pub struct OverDouble {
+    // Dropped in this order.
+    backend: VideoToolbox,
+    double: Double,
+}
+
+impl OverDouble {
+    /// On this machine.
+    ///
+    /// # Panics
+    /// If there is nothing to encode with.
+    pub fn new(machine: Machine) -> Self {
+        let double = Double::new(machine);
+        let notices = Arc::new(|line| eprintln!("notice: {line}"));
+        let backend = VideoToolbox::new(notices).expect("a backend");
+        OverDouble { backend, double }
+    }
+
+    /// What it runs over.
+    pub fn double(&self) -> &Double {
+        &self.double
+    }
+}
+
+impl Backend for OverDouble {
+    fn name(&self) -> &str {
+        self.backend.name()
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        self.backend.capabilities()
+    }
+
+    fn open_encoder(
+        &self,
+        config: &EncoderConfig,
+        sink: Arc<dyn PacketSink>,
+    ) -> Result<Opened<Box<dyn Encoder>>, Error> {
+        self.backend.open_encoder(config, sink)
+    }
+
+    fn open_decoder(
+        &self,
+        config: &DecoderConfig,
+        sink: Arc<dyn FrameSink>,
+    ) -> Result<Opened<Box<dyn Decoder>>, Error> {
+        self.backend.open_decoder(config, sink)
+    }
+}

@@ -1,0 +1,218 @@
+//! What goes wrong.
+
+use crate::session::{Session, assert_in_order, assert_whole, encode, h264, hevc};
+use vtremote_apple_double::{Blocks, Callbacks, Machine, Outcome, Script};
+use vtremote_apple_tests::OverDouble;
+use vtremote_backend::{Codec, EncoderConfig, Error};
+
+fn over() -> OverDouble {
+    OverDouble::new(Machine::apple_silicon())
+}
+
+/// How a session ends under this script, which begins with its first frame.
+fn failure_of(config: &EncoderConfig, script: Script) -> String {
+    let over = over();
+    let mut session = Session::open(&over, config);
+    over.double().script(script);
+    session.send_all(40);
+    match session.failure() {
+        Error::Codec(what) => what,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_frame_that_is_dropped_is_an_error_that_names_it() {
+    for outcome in [Outcome::Drop, Outcome::Empty] {
+        let what = failure_of(&h264(|_| {}), Script::new().encode(5, outcome));
+        assert_eq!(what, "VideoToolbox has dropped the frame of pts 4");
+    }
+}
+
+#[test]
+fn a_frame_that_fails_is_an_error_that_names_the_status() {
+    let what = failure_of(&hevc(|_| {}), Script::new().encode(5, Outcome::Error(-12912)));
+    let expected = "VideoToolbox has failed at the frame of pts 4: the encoder has failed \
+                    (kVTVideoEncoderMalfunctionErr, -12912)";
+    assert_eq!(what, expected);
+}
+
+#[test]
+fn calls_that_fail_are_errors_that_name_the_status() {
+    let script = Script::new().fail("VTCompressionSessionEncodeFrame", 3, -12902);
+    let what = failure_of(&h264(|_| {}), script);
+    let expected = "VideoToolbox takes no frame: a parameter is wrong (kVTParameterErr, -12902)";
+    assert_eq!(what, expected);
+    let script = Script::new().fail("VTCompressionSessionCompleteFrames", 1, -12904);
+    let what = failure_of(&h264(|_| {}), script);
+    let expected = "VideoToolbox does not complete its frames: no memory \
+                    (kVTAllocationFailedErr, -12904)";
+    assert_eq!(what, expected);
+    let script = Script::new().fail("CVPixelBufferPoolCreatePixelBuffer", 3, -6662);
+    let what = failure_of(&h264(|_| {}), script);
+    assert_eq!(what, "no picture to fill: no memory (kCVReturnAllocationFailed, -6662)");
+}
+
+#[test]
+fn a_packet_that_cannot_be_read_is_an_error() {
+    let script = Script::new().fail("CMBlockBufferCopyDataBytes", 2, -12704);
+    let what = failure_of(&h264(|_| {}), script);
+    assert!(what.contains("kCMBlockBufferBadLengthParameterErr, -12704"), "{what}");
+}
+
+#[test]
+fn after_a_session_that_is_lost_another_one_goes_on_without_loss() {
+    let lost = [Outcome::Invalidate, Outcome::Die(-12903), Outcome::Die(-17691)];
+    for (outcome, b_frames) in lost.into_iter().flat_map(|outcome| [(outcome, 0), (outcome, 2)]) {
+        for (codec, config) in [
+            (Codec::H264, h264(|c| c.b_frames = b_frames)),
+            (Codec::H265, hevc(|c| c.b_frames = b_frames)),
+        ] {
+            let over = over();
+            let mut session = Session::open(&over, &config);
+            over.double().script(Script::new().encode(18, outcome));
+            session.send_all(40);
+            let packets = session.packets();
+            assert_whole(&over, codec, &packets, 40);
+            let keyframes = packets.iter().filter(|packet| packet.keyframe).count();
+            assert_eq!(keyframes, 2, "{codec} {outcome:?} {b_frames}");
+        }
+    }
+}
+
+#[test]
+fn a_session_that_is_lost_at_the_end_is_followed_by_another_too() {
+    for b_frames in [0, 2] {
+        let over = over();
+        let mut session = Session::open(&over, &h264(|c| c.b_frames = b_frames));
+        let complete = "VTCompressionSessionCompleteFrames";
+        over.double().script(Script::new().fail(complete, 1, -12903));
+        session.send_all(20);
+        assert_whole(&over, Codec::H264, &session.packets(), 20);
+    }
+}
+
+#[test]
+fn a_session_that_is_lost_again_before_it_gave_anything_is_the_end() {
+    let encode = "VTCompressionSessionEncodeFrame";
+    let script = Script::new().fail(encode, 6, -12903).fail(encode, 7, -12903);
+    let what = failure_of(&h264(|_| {}), script);
+    assert!(what.starts_with("VideoToolbox's session was lost again: "), "{what}");
+    assert!(what.contains("kVTInvalidSessionErr, -12903"), "{what}");
+}
+
+#[test]
+fn a_session_that_was_of_use_may_be_lost_too() {
+    let over = over();
+    let mut session = Session::open(&over, &h264(|_| {}));
+    let encode = "VTCompressionSessionEncodeFrame";
+    over.double().script(Script::new().fail(encode, 15, -12903).fail(encode, 45, -12903));
+    session.send_all(60);
+    assert_whole(&over, Codec::H264, &session.packets(), 60);
+}
+
+#[test]
+fn a_session_that_cannot_be_made_again_is_an_error_that_says_why() {
+    let script = Script::new().fail("VTCompressionSessionEncodeFrame", 6, -12903).fail(
+        "VTCompressionSessionCreate",
+        1,
+        -12915,
+    );
+    let what = failure_of(&h264(|_| {}), script);
+    assert!(what.contains("kVTInvalidSessionErr, -12903"), "{what}");
+    assert!(what.contains("kVTVideoEncoderNotAvailableNowErr, -12915"), "{what}");
+}
+
+#[test]
+fn threads_and_memory_may_be_whose_they_like() {
+    let blocks = [Blocks::Contiguous, Blocks::Split, Blocks::Long, Blocks::SplitLong];
+    for (index, blocks) in blocks.into_iter().enumerate() {
+        let callbacks = [Callbacks::Session, Callbacks::Fresh, Callbacks::Caller][index % 3];
+        let over = over();
+        over.double().script(Script::new().blocks(blocks).callbacks(callbacks));
+        let packets = encode(&over, &hevc(|c| c.b_frames = 2), 20);
+        assert_whole(&over, Codec::H265, &packets, 20);
+    }
+}
+
+#[test]
+fn packets_that_come_at_the_end_only_come() {
+    let over = over();
+    over.double().script(Script::new().hold());
+    assert_whole(&over, Codec::H264, &encode(&over, &h264(|c| c.b_frames = 2), 20), 20);
+}
+
+#[test]
+fn a_packet_that_is_late_takes_its_place() {
+    let over = over();
+    let mut session = Session::open(&over, &h264(|_| {}));
+    over.double().script(Script::new().encode(4, Outcome::Late(3)));
+    session.send_all(20);
+    let packets = session.packets();
+    assert!(packets.windows(2).all(|pair| pair[0].pts < pair[1].pts));
+    assert_whole(&over, Codec::H264, &packets, 20);
+}
+
+#[test]
+fn a_packet_that_is_late_where_frames_are_reordered_is_an_error() {
+    let what = failure_of(&h264(|c| c.b_frames = 2), Script::new().encode(4, Outcome::Late(3)));
+    assert!(what.contains("behind one that is decoded later"), "{what}");
+}
+
+#[test]
+fn an_encoder_that_reorders_more_than_it_was_asked_to_is_followed() {
+    for b_frames in [1, 2, 4] {
+        for (codec, config) in [(Codec::H264, h264(|_| {})), (Codec::H265, hevc(|_| {}))] {
+            let over = over();
+            over.double().script(Script::new().reorder(b_frames));
+            assert_whole(&over, codec, &encode(&over, &config, 20), 20);
+        }
+    }
+}
+
+#[test]
+fn an_encoder_that_reorders_less_than_it_was_asked_to_is_a_warning() {
+    let over = over();
+    over.double().script(Script::new().reorder(0));
+    let mut session = Session::open(&over, &h264(|c| c.b_frames = 2));
+    assert_eq!(session.warnings, ["max_b_frames: this encoder has no B-frames"]);
+    session.send_all(10);
+    let packets = session.packets();
+    assert_in_order(&packets, 10);
+    assert!(packets.iter().all(|packet| packet.dts == packet.pts));
+}
+
+#[test]
+fn a_session_that_does_not_start_says_why() {
+    let over = over();
+    let failing = |script| {
+        over.double().script(script);
+        match Session::try_open(&over, &h264(|_| {})) {
+            Err(error) => error.to_string(),
+            Ok(_) => panic!("it opens"),
+        }
+    };
+    let create = failing(Script::new().fail("VTCompressionSessionCreate", 1, -12915));
+    assert!(create.contains("kVTVideoEncoderNotAvailableNowErr"), "{create}");
+    // The second is that of the session proper.
+    let create = failing(Script::new().fail("VTCompressionSessionCreate", 2, -12915));
+    assert!(create.contains("kVTVideoEncoderNotAvailableNowErr"), "{create}");
+    let prepare = "VTCompressionSessionPrepareToEncodeFrames";
+    let prepare = failing(Script::new().fail(prepare, 1, -12912));
+    assert!(prepare.contains("kVTVideoEncoderMalfunctionErr"), "{prepare}");
+    let first = failing(Script::new().encode(1, Outcome::Drop));
+    assert!(first.contains("drops its first frame"), "{first}");
+    let first = failing(Script::new().encode(1, Outcome::Error(-12912)));
+    assert!(first.contains("kVTVideoEncoderMalfunctionErr"), "{first}");
+}
+
+#[test]
+fn an_encoder_that_is_dropped_with_frames_in_it_leaves_nothing() {
+    for b_frames in [0, 2] {
+        let over = over();
+        let mut session = Session::open(&over, &h264(|c| c.b_frames = b_frames));
+        (0..12).for_each(|number| session.send(number).unwrap());
+        drop(session);
+        over.double().assert_none_alive();
+    }
+}

@@ -1,0 +1,130 @@
+//! What different Macs can do.
+
+use crate::session::{Session, assert_whole, config, encode, h264, hevc};
+use vtremote_apple_double::{Machine, Script};
+use vtremote_apple_tests::OverDouble;
+use vtremote_backend::{Backend, Codec, EncoderConfig, Error, PixelFormat, Quality};
+
+fn formats(over: &OverDouble, codec: Codec) -> Vec<PixelFormat> {
+    let encoders = &over.capabilities().encoders;
+    encoders.iter().find(|support| support.codec == codec).unwrap().formats.clone()
+}
+
+fn error(over: &OverDouble, config: &EncoderConfig) -> Error {
+    Session::try_open(over, config).err().expect("it is refused")
+}
+
+#[test]
+fn apple_silicon_takes_every_format() {
+    let over = OverDouble::new(Machine::apple_silicon());
+    let h264 = [PixelFormat::Nv12, PixelFormat::Bgra, PixelFormat::Ayuv];
+    assert_eq!(formats(&over, Codec::H264), h264);
+    assert_eq!(formats(&over, Codec::H265), PixelFormat::ALL);
+    let names = over.capabilities().encoders.iter().map(|support| &support.implementation[..]);
+    assert!(
+        names.clone().all(|name| name.ends_with("(hardware)")),
+        "{:?}",
+        names.collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn an_intel_mac_lists_what_it_has_and_refuses_the_rest() {
+    let over = OverDouble::new(Machine::intel());
+    let eight_bits = [PixelFormat::Nv12, PixelFormat::Bgra, PixelFormat::Ayuv];
+    assert_eq!(formats(&over, Codec::H265), eight_bits);
+    let quality = error(&over, &h264(|c| c.quality = Some(Quality::Percent(50))));
+    assert!(matches!(quality, Error::Option { key: "global_quality", .. }), "{quality}");
+    let constant = error(&over, &hevc(|c| c.rate.constant = true));
+    assert!(matches!(constant, Error::Option { key: "constant_bit_rate", .. }), "{constant}");
+}
+
+#[test]
+fn low_latency_is_left_out_with_a_warning_where_there_is_none() {
+    let over = OverDouble::new(Machine::intel());
+    let low_delay = |config: EncoderConfig| EncoderConfig { low_delay: true, ..config };
+    assert_eq!(Session::open(&over, &low_delay(h264(|_| {}))).warnings, [""; 0]);
+    let session = Session::open(&over, &low_delay(hevc(|_| {})));
+    let expected = "flags: LOW_DELAY: this encoder has no low-latency rate control";
+    assert_eq!(session.warnings, [expected]);
+}
+
+#[test]
+fn with_low_latency_a_packet_comes_for_each_frame_at_once() {
+    let over = OverDouble::new(Machine::apple_silicon());
+    for config in [h264(|c| c.low_delay = true), hevc(|c| c.low_delay = true)] {
+        let mut session = Session::open(&over, &config);
+        assert_eq!(session.warnings, [""; 0]);
+        for number in 0..5 {
+            session.send(number).unwrap();
+            session.listener.wait(|told| (told.packets.len() as i64 > number).then_some(()));
+        }
+    }
+}
+
+#[test]
+fn without_hardware_software_has_to_be_allowed() {
+    let over = OverDouble::new(Machine::software());
+    let refused = error(&over, &h264(|_| {}));
+    assert!(matches!(refused, Error::Option { key: "allow_sw", .. }), "{refused}");
+    assert!(refused.to_string().contains("kVTCouldNotFindVideoEncoderErr"), "{refused}");
+    for set in [
+        |c: &mut EncoderConfig| c.allow_software = true,
+        |c: &mut EncoderConfig| c.require_software = true,
+    ] {
+        assert_whole(&over, Codec::H264, &encode(&over, &h264(set), 10), 10);
+    }
+}
+
+#[test]
+fn a_size_that_nobody_encodes_is_no_matter_of_software() {
+    let over = OverDouble::new(Machine::apple_silicon());
+    let odd = error(&over, &h264(|c| c.width = 161));
+    assert!(matches!(odd, Error::Unsupported(_)), "{odd}");
+}
+
+#[test]
+fn software_can_be_required_where_there_is_hardware() {
+    let over = OverDouble::new(Machine::apple_silicon());
+    let packets = encode(&over, &h264(|c| c.require_software = true), 10);
+    assert_whole(&over, Codec::H264, &packets, 10);
+}
+
+#[test]
+fn alpha_is_encoded_where_it_can_be() {
+    let with_alpha = |format| EncoderConfig { alpha_quality: 0.5, ..config(Codec::H265, format) };
+    let over = OverDouble::new(Machine::apple_silicon());
+    for format in [PixelFormat::Bgra, PixelFormat::Ayuv] {
+        let mut session = Session::open(&over, &with_alpha(format));
+        assert_eq!(session.warnings, [""; 0]);
+        session.send_all(5);
+        assert_eq!(session.packets().len(), 5);
+    }
+    drop(over);
+    let over = OverDouble::new(Machine::intel());
+    let session = Session::open(&over, &with_alpha(PixelFormat::Bgra));
+    assert_eq!(session.warnings, ["alpha_quality: this machine encodes no alpha; it is left out"]);
+}
+
+#[test]
+fn a_client_with_a_small_window_is_given_few_frames_of_delay() {
+    let over = OverDouble::new(Machine::apple_silicon());
+    for (b_frames, most) in [(0, 6), (2, 4)] {
+        drop(Session::open(&over, &h264(|c| (c.max_delay, c.b_frames) = (Some(7), b_frames))));
+        let all = over.double().properties();
+        let last = all.iter().rev().find(|property| property.name == "MaxFrameDelayCount");
+        let value = last.map(|property| &property.value);
+        assert_eq!(value, Some(&vtremote_apple_double::Value::Integer(most)));
+    }
+}
+
+#[test]
+fn what_a_mac_fails_at_is_not_listed() {
+    let over = OverDouble::new(Machine::apple_silicon());
+    // A session that is tried, whatever the list says.
+    over.double().script(Script::new().property("ProfileLevel", -12902));
+    let notices = std::sync::Arc::new(|_: String| {});
+    let backend = vtremote_backend_videotoolbox::VideoToolbox::new(notices).unwrap();
+    let hevc = backend.capabilities().encoders.iter().find(|s| s.codec == Codec::H265).unwrap();
+    assert_eq!(hevc.formats, [PixelFormat::Nv12, PixelFormat::Bgra, PixelFormat::Ayuv]);
+}

@@ -1,0 +1,203 @@
+use crate::decoder;
+use crate::encoder;
+use crate::ffi::{EncoderInfo, encoders};
+use crate::options::{Extras, plan};
+use crate::session::warm_up;
+use std::sync::Arc;
+use std::time::Duration;
+use vtremote_backend::{
+    Backend, Capabilities, Codec, Decoder, DecoderConfig, Encoder, EncoderConfig, Error, FrameSink,
+    Opened, PacketSink, PixelFormat, Ratio, Support, check_size,
+};
+use vtremote_bitstream::LengthSize;
+
+/// Hears of what no client can be told while its session goes on: a line each.
+pub type Notices = Arc<dyn Fn(String) + Send + Sync>;
+
+/// How long a session that is only tried may take. Clients give up on CONFIGURE after five seconds, and
+/// the session proper comes after it.
+const WARM_UP: Duration = Duration::from_secs(3);
+
+/// How long it may take to find out why there was none.
+const SECOND_TRY: Duration = Duration::from_millis(500);
+
+/// The backend, over whatever this Mac was found to have.
+pub struct VideoToolbox {
+    capabilities: Capabilities,
+    /// Whether there is H.265 with an alpha layer.
+    alpha: bool,
+    notices: Notices,
+}
+
+impl VideoToolbox {
+    /// Finds out what this Mac encodes, by encoding a frame from each pixel format: a list of encoders
+    /// does not say what they take.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if nothing can be encoded, and why.
+    pub fn new(notices: Notices) -> Result<Self, Error> {
+        let listed = encoders().map_err(|status| {
+            Error::Unsupported(format!("there is no list of encoders: {status}"))
+        })?;
+        let mut capabilities = Capabilities { side_data: true, ..Capabilities::default() };
+        let mut refusals = Vec::new();
+        for codec in [Codec::H264, Codec::H265] {
+            let Some(implementation) = implementation(&listed, codec) else { continue };
+            let mut formats = Vec::new();
+            for &format in candidates(codec) {
+                match works(&probe(codec, format), false) {
+                    Ok(()) => formats.push(format),
+                    Err(error) => {
+                        refusals.push(format!("{codec} from {}: {error}", format.name()));
+                    }
+                }
+            }
+            if !formats.is_empty() {
+                capabilities.encoders.push(Support { codec, implementation, formats });
+            }
+        }
+        if capabilities.encoders.is_empty() {
+            let why = refusals.join("; ");
+            let why = if why.is_empty() { "no encoder is listed".into() } else { why };
+            return Err(Error::Unsupported(format!("VideoToolbox encodes nothing here: {why}")));
+        }
+        let (decoders, not_decoded) = decoder::decoders();
+        capabilities.decoders = decoders;
+        refusals.extend(not_decoded);
+        refusals.into_iter().for_each(|refusal| notices(format!("VideoToolbox: {refusal}")));
+        let has_alpha = |support: &Support| {
+            support.codec == Codec::H265 && support.formats.contains(&PixelFormat::Bgra)
+        };
+        let alpha = capabilities.encoders.iter().any(has_alpha) && {
+            let config = probe(Codec::H265, PixelFormat::Bgra);
+            works(&EncoderConfig { alpha_quality: 0.5, ..config }, true).is_ok()
+        };
+        Ok(VideoToolbox { capabilities, alpha, notices })
+    }
+}
+
+/// What does the work, in Apple's name: the one that sessions are given first.
+fn implementation(listed: &[EncoderInfo], codec: Codec) -> Option<String> {
+    let characters = u32::from_be_bytes(match codec {
+        Codec::H264 => *b"avc1",
+        Codec::H265 => *b"hvc1",
+    });
+    let of_codec = || listed.iter().filter(move |encoder| encoder.codec == characters);
+    let chosen = of_codec().find(|encoder| encoder.hardware).or_else(|| of_codec().next())?;
+    let kind = if chosen.hardware { "hardware" } else { "software" };
+    Some(format!("{} ({kind})", chosen.id))
+}
+
+fn candidates(codec: Codec) -> &'static [PixelFormat] {
+    match codec {
+        // Ten bits of H.264 is what next to no decoder takes.
+        Codec::H264 => &[PixelFormat::Nv12, PixelFormat::Bgra, PixelFormat::Ayuv],
+        Codec::H265 => &PixelFormat::ALL,
+    }
+}
+
+/// A size that no encoder finds too small, and any encoder that there is.
+fn probe(codec: Codec, format: PixelFormat) -> EncoderConfig {
+    let mut config = EncoderConfig::new(codec, 640, 384, format, Ratio { num: 1, den: 30 });
+    config.allow_software = true;
+    config
+}
+
+fn works(config: &EncoderConfig, alpha: bool) -> Result<(), Error> {
+    let plan = plan(config, Extras { alpha, low_latency: false })?;
+    match warm_up(&plan, config, WARM_UP)? {
+        Some(sets) if !sets.is_empty() => Ok(()),
+        Some(_) => Err(Error::Codec("its stream has no parameter sets".into())),
+        None => Err(Error::Codec("nothing comes of a frame".into())),
+    }
+}
+
+impl Backend for VideoToolbox {
+    fn name(&self) -> &str {
+        "videotoolbox"
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    fn open_encoder(
+        &self,
+        config: &EncoderConfig,
+        sink: Arc<dyn PacketSink>,
+    ) -> Result<Opened<Box<dyn Encoder>>, Error> {
+        let EncoderConfig { codec, format, width, height, global_header, .. } = *config;
+        let mut known = self.capabilities.encoders.iter();
+        let support = known.find(|support| support.codec == codec);
+        let support = support
+            .ok_or_else(|| Error::Unsupported(format!("there is no {codec} encoder here")))?;
+        if !support.formats.contains(&format) {
+            let what = format!("{codec} from {} pictures", format.name());
+            return Err(Error::Unsupported(what));
+        }
+        check_size(width, height)?;
+        let extras = Extras { alpha: self.alpha, low_latency: true };
+        let mut plan_of = plan(config, extras)?;
+        let mut sets = warm_up(&plan_of, config, WARM_UP);
+        if sets.is_err() && config.low_delay {
+            // Not every encoder has it, and no list says which.
+            let without = plan(config, Extras { low_latency: false, ..extras })?;
+            if let Ok(found) = warm_up(&without, config, WARM_UP) {
+                (plan_of, sets) = (without, Ok(found));
+            }
+        }
+        let sets = sets.map_err(|error| hardware_only(config, extras, error))?;
+        let mut warnings = std::mem::take(&mut plan_of.warnings);
+        if sets.is_none() {
+            warnings.push("the parameter sets come with the first keyframe: it takes long".into());
+        }
+        let record = match &sets {
+            Some(sets) => sets.to_record(LengthSize::FOUR).map_err(|error| {
+                Error::Codec(format!("VideoToolbox's parameter sets are no record: {error}"))
+            })?,
+            None => Vec::new(),
+        };
+        let header = sets.filter(|_| global_header);
+        let notices = Arc::clone(&self.notices);
+        let (encoder, more) = encoder::Encoder::start(plan_of, config, header, notices, sink)?;
+        warnings.extend(more);
+        Ok(Opened { codec: Box::new(encoder), parameter_sets: record, format, warnings })
+    }
+
+    fn open_decoder(
+        &self,
+        config: &DecoderConfig,
+        sink: Arc<dyn FrameSink>,
+    ) -> Result<Opened<Box<dyn Decoder>>, Error> {
+        let DecoderConfig { codec, format, .. } = *config;
+        let mut known = self.capabilities.decoders.iter();
+        let support = known.find(|support| support.codec == codec);
+        let support = support
+            .ok_or_else(|| Error::Unsupported(format!("there is no {codec} decoder here")))?;
+        if !support.formats.contains(&format) {
+            let what = format!("{codec} to {} pictures", format.name());
+            return Err(Error::Unsupported(what));
+        }
+        let (decoder, format) = decoder::Decoder::open(config, sink)?;
+        let (parameter_sets, warnings) = (Vec::new(), Vec::new());
+        Ok(Opened { codec: Box::new(decoder), parameter_sets, format, warnings })
+    }
+}
+
+/// Why there is no session, where hardware was asked for: if software does it, the option is in the way.
+fn hardware_only(config: &EncoderConfig, extras: Extras, error: Error) -> Error {
+    let Error::Unsupported(what) = &error else { return error };
+    if config.allow_software || config.require_software {
+        return error;
+    }
+    let allowed = EncoderConfig { allow_software: true, ..config.clone() };
+    let extras = Extras { low_latency: false, ..extras };
+    let tried = plan(&allowed, extras).and_then(|plan| warm_up(&plan, &allowed, SECOND_TRY));
+    match tried {
+        Ok(_) => {
+            let reason = format!("only software encodes this here, and it is not allowed: {what}");
+            Error::Option { key: "allow_sw", reason }
+        }
+        Err(_) => error,
+    }
+}

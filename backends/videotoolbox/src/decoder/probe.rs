@@ -1,0 +1,104 @@
+//! What this Mac decodes, asked by starting a decoder for a stream of each kind.
+
+use super::picture::Layout;
+use super::{describe, names};
+use crate::ffi::{Decompression, Status, Value, decodes_in_hardware};
+use std::sync::Arc;
+use vtremote_backend::{Codec, PixelFormat, Support};
+use vtremote_bitstream::ParameterSets;
+
+/// Parameter sets of 1280x720, progressive: H.264 Main and High 10, H.265 Main and Main 10.
+const KINDS: [(Codec, PixelFormat, [&[u8]; 3]); 4] = [
+    (
+        Codec::H264,
+        PixelFormat::Nv12,
+        [
+            b"\x67\x4d\x40\x1f\xda\x01\x40\x16\xec\x04\x40\x00\x00\x03\x00\x40\x00\x00\x0f\x03\xc6\x0c\
+              \xa8",
+            b"\x68\xee\x0f\xc8",
+            b"",
+        ],
+    ),
+    (
+        Codec::H264,
+        PixelFormat::P010,
+        [
+            b"\x67\x6e\x00\x1f\xa6\xcb\x40\x28\x02\xdd\x80\x88\x00\x00\x03\x00\x08\x00\x00\x03\x01\xe0\
+              \x78\xc1\x95",
+            b"\x68\xee\x0f\xc8",
+            b"",
+        ],
+    ),
+    (
+        Codec::H265,
+        PixelFormat::Nv12,
+        [
+            b"\x40\x01\x0c\x01\xff\xff\x01\x60\x00\x00\x03\x00\x90\x00\x00\x03\x00\x00\x03\x00\x5d\xba\
+              \x02\x40",
+            b"\x42\x01\x01\x01\x60\x00\x00\x03\x00\x90\x00\x00\x03\x00\x00\x03\x00\x5d\xa0\x02\x80\x80\
+              \x2d\x16\x5b\xa4\xa4\xc2\xf0\x16\x80\x80\x00\x00\x03\x00\x80\x00\x00\x0f\x04",
+            b"\x44\x01\xc0\x73\xc1\x89",
+        ],
+    ),
+    (
+        Codec::H265,
+        PixelFormat::P010,
+        [
+            b"\x40\x01\x0c\x01\xff\xff\x02\x20\x00\x00\x03\x00\x90\x00\x00\x03\x00\x00\x03\x00\x5d\xba\
+              \x02\x40",
+            b"\x42\x01\x01\x02\x20\x00\x00\x03\x00\x90\x00\x00\x03\x00\x00\x03\x00\x5d\xa0\x02\x80\x80\
+              \x2d\x13\x65\xba\x4a\x4c\x2f\x01\x68\x08\x00\x00\x03\x00\x08\x00\x00\x03\x00\xf0\x40",
+            b"\x44\x01\xc0\x73\xc1\x89",
+        ],
+    ),
+];
+
+/// What is decoded, and a line for each kind that is not.
+pub(crate) fn decoders() -> (Vec<Support>, Vec<String>) {
+    let (mut decoders, mut refusals): (Vec<Support>, _) = (Vec::new(), Vec::new());
+    for (codec, format, sets) in KINDS {
+        if let Err(what) = starts(codec, format, &sets) {
+            refusals.push(format!("{codec} to {}: {what}", format.name()));
+            continue;
+        }
+        match decoders.iter_mut().find(|support| support.codec == codec) {
+            Some(support) => support.formats.push(format),
+            None => {
+                let kind = if decodes_in_hardware(codec) { "hardware" } else { "software" };
+                let implementation = format!("VideoToolbox ({kind})");
+                decoders.push(Support { codec, implementation, formats: vec![format] });
+            }
+        }
+    }
+    (decoders, refusals)
+}
+
+fn starts(codec: Codec, format: PixelFormat, nals: &[&[u8]]) -> Result<(), Status> {
+    let mut sets = ParameterSets::new(codec);
+    for nal in nals {
+        sets.insert(nal);
+    }
+    let description = describe(codec, &sets)?;
+    let specification = [(names::enable_hardware_decoder(), Value::Bool(true))];
+    let characters = Layout::video_range(format).characters.cast_signed();
+    let pictures = [(names::pixel_format(), Value::Int(characters))];
+    Decompression::new(&description, &specification, &pictures, Arc::new(|_, _| ())).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vtremote_bitstream::{SetKind, StreamFacts};
+
+    #[test]
+    fn the_kinds_are_what_they_are_said_to_be() {
+        for (codec, format, nals) in KINDS {
+            let mut sets = ParameterSets::new(codec);
+            assert!(nals.iter().all(|nal| nal.is_empty() || sets.insert(nal)));
+            let facts = sets.of(SetKind::Sps).find_map(|nal| StreamFacts::from_sps(codec, nal));
+            let facts = facts.unwrap();
+            assert_eq!((facts.width, facts.height), (1280, 720));
+            assert_eq!(Layout::of(codec, &facts), Ok(Layout::video_range(format)));
+        }
+    }
+}
