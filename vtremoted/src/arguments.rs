@@ -1,6 +1,7 @@
+use crate::service::Service;
 use crate::settings::{LogFormat, LogLevel, Settings, Source};
 use crate::{Error, Token};
-use clap::{ArgAction, Parser};
+use clap::{ArgAction, Parser, Subcommand};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,6 +21,7 @@ use vtremote_proto::DEFAULT_PORT;
     name = "vtremoted",
     version = env!("CARGO_PKG_VERSION"),
     disable_version_flag = true,
+    args_conflicts_with_subcommands = true,
     after_long_help = AFTER_HELP
 )]
 pub struct Arguments {
@@ -48,8 +50,8 @@ pub struct Arguments {
 
     /// What encodes: auto, libavcodec, videotoolbox or synthetic [default: auto]
     ///
-    /// auto is libavcodec; VideoToolbox is not there yet. synthetic encodes nothing: its packets say which
-    /// frame they came from, for tests and measurements; synthetic:SCRIPT makes it delay, reorder or fail.
+    /// auto is VideoToolbox on a Mac and libavcodec elsewhere. synthetic encodes nothing: its packets say
+    /// which frame they came from, for tests and measurements; synthetic:SCRIPT makes it delay, reorder or fail.
     #[arg(long, value_name = "NAME", env = "VTREMOTED_BACKEND")]
     backend: Option<String>,
 
@@ -93,6 +95,12 @@ pub struct Arguments {
     #[arg(long, value_name = "FORMAT", env = "VTREMOTED_LOG_FORMAT", value_parser = log_format)]
     log_format: Option<LogFormat>,
 
+    /// Write the log to this file and not to standard error
+    ///
+    /// At 10 MB it becomes FILE.1, and that FILE.2, up to FILE.5. What prevents a start is written there, too.
+    #[arg(long, value_name = "FILE", env = "VTREMOTED_LOG_FILE")]
+    log_file: Option<PathBuf>,
+
     /// Serve one session, then exit
     ///
     /// Other clients are told that the server is full. One that connects and leaves without sending a
@@ -103,6 +111,15 @@ pub struct Arguments {
     /// Print the versions of the daemon and the protocol, and the backends
     #[arg(short = 'V', long, action = ArgAction::SetTrue)]
     version: bool,
+
+    #[command(subcommand)]
+    task: Option<Task>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Installs vtremoted as a service of this Mac, updates, removes or looks at it
+    Service(Service),
 }
 
 const AFTER_HELP: &str = "\
@@ -128,6 +145,40 @@ EXAMPLES
       for the network";
 
 impl Arguments {
+    /// What is to be done about the service, if that is what was asked for.
+    pub fn service(&self) -> Option<&Service> {
+        self.task.as_ref().map(|Task::Service(service)| service)
+    }
+
+    /// Where the log goes if not to standard error.
+    pub fn log_file(&self) -> Option<&Path> {
+        self.log_file.as_deref()
+    }
+
+    /// Whether a service can run with these flags beside its token and its log; says why not.
+    pub(crate) fn fit_for_a_service(flags: &[String]) -> Result<(), String> {
+        let flags = flags.iter().map(String::as_str);
+        let parsed = Self::try_parse_from(std::iter::once("vtremoted").chain(flags))
+            .map_err(|error| error.to_string())?;
+        let refused = [
+            (
+                parsed.task.is_some() || parsed.version,
+                "only flags of the daemon can be a service's",
+            ),
+            (parsed.once, "--once: it would be started again after each session"),
+            (
+                parsed.token.is_some(),
+                "--token: other users can read it; --token-file before the --",
+            ),
+            (parsed.token_file.is_some(), "--token-file stands before the --"),
+            (parsed.log_file.is_some(), "--log-file: a service has its own"),
+        ];
+        match refused.iter().find(|(refused, _)| *refused) {
+            Some((_, why)) => Err((*why).into()),
+            None => parsed.resolve().map(drop).map_err(|error| error.to_string()),
+        }
+    }
+
     /// Every setting, from the flag, else the environment, else its default.
     ///
     /// Prints and exits for `--version`.
@@ -159,6 +210,7 @@ impl Arguments {
             max_message_bytes: self.max_message_bytes.unwrap_or(256 << 20),
             log_level: self.log_level.unwrap_or(LogLevel::Info),
             log_format: self.log_format.unwrap_or(LogFormat::Text),
+            log_file: self.log_file,
             once: self.once,
         })
     }

@@ -1,4 +1,7 @@
+use crate::log_file::LogFile;
 use std::fmt;
+use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// How a daemon ended well enough. The numbers are its exit codes.
@@ -28,6 +31,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// Adds it to a log file, if that can be written.
+    pub fn log_to(&self, path: &Path) {
+        // Standard error has it, too.
+        let _ = LogFile::open(path).and_then(|mut log| writeln!(log, "vtremoted: {self}"));
+    }
+
     /// Writes it to standard error and gives the exit code.
     pub fn report(&self) -> ExitCode {
         eprintln!("vtremoted: {self}");

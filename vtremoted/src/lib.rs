@@ -15,6 +15,8 @@ mod choice;
 mod daemon;
 mod exit;
 mod log;
+mod log_file;
+mod service;
 mod session;
 mod settings;
 mod slots;
@@ -24,6 +26,7 @@ pub use arguments::Arguments;
 pub use choice::backends;
 pub use daemon::{Daemon, Stop};
 pub use exit::{Error, Exit};
+pub use service::Service;
 pub use settings::{LogFormat, LogLevel, Settings, Source};
 pub use token::Token;
 
@@ -34,9 +37,9 @@ use vtremote_backend::Backend;
 /// codec serves it.
 ///
 /// # Errors
-/// [`Error`] if no address can be listened on or no backend can encode anything.
+/// [`Error`] if the log cannot be written, no address can be listened on or no backend can encode anything.
 pub fn run(settings: &Settings, backends: &[Arc<dyn Backend>]) -> Result<Exit, Error> {
-    log::begin(settings);
+    log::begin(settings)?;
     let daemon = Daemon::bind(settings, backends)?;
     // Before anyone can read the address and send one.
     daemon.stop_on_signals()?;

@@ -1,14 +1,21 @@
-//! The log goes to standard error, a line an event.
+//! The log goes to standard error or to a file, a line an event.
 
+use crate::Error;
+use crate::log_file::LogFile;
 use crate::settings::{LogFormat, LogLevel, Settings};
 use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
+use std::sync::Mutex;
 use tracing::error;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
 /// Sets the process's log up. A second call in one process changes nothing.
-pub(crate) fn begin(settings: &Settings) {
+///
+/// # Errors
+/// [`Error::Start`] names the file that cannot be written.
+pub(crate) fn begin(settings: &Settings) -> Result<(), Error> {
     let level = match settings.log_level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
@@ -16,12 +23,20 @@ pub(crate) fn begin(settings: &Settings) {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    let log = fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false);
+    let (writer, coloured) = match &settings.log_file {
+        None => (BoxMakeWriter::new(std::io::stderr), std::io::stderr().is_terminal()),
+        Some(path) => {
+            let file = LogFile::open(path)
+                .map_err(|error| Error::Start(format!("--log-file {}: {error}", path.display())))?;
+            (BoxMakeWriter::new(Mutex::new(file)), false)
+        }
+    };
+    let log = fmt().with_max_level(level).with_writer(writer).with_target(false);
     // Whoever reads the log may go: a line that cannot be written must not end a session, which a
     // complaint on the same standard error would.
     let log = log.log_internal_errors(false);
     let begun = match settings.log_format {
-        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).try_init(),
+        LogFormat::Text => log.with_ansi(coloured).try_init(),
         LogFormat::Json => log.json().flatten_event(true).with_current_span(false).try_init(),
     };
     // There is a log already where tests run several daemons in one process.
@@ -30,6 +45,7 @@ pub(crate) fn begin(settings: &Settings) {
         #[cfg(feature = "libavcodec")]
         follow_libavcodec();
     }
+    Ok(())
 }
 
 /// A panic is a line of the log like any other.

@@ -53,6 +53,8 @@ pub struct Settings {
     pub log_level: LogLevel,
     /// And how.
     pub log_format: LogFormat,
+    /// And where to, if not to standard error.
+    pub log_file: Option<PathBuf>,
     /// End after one session.
     pub once: bool,
 }

@@ -51,6 +51,8 @@ fn help_names_every_flag_the_environment_and_the_exit_codes() {
         "--max-message-bytes",
         "--log-level",
         "--log-format",
+        "--log-file",
+        "service",
         "--once",
         "--version",
         "VTREMOTED_TOKEN",
@@ -214,6 +216,64 @@ fn what_a_decoder_complains_of_is_counted_in_its_session_s_line() {
     drop(peer);
     let line: Value = serde_json::from_str(&process.line("session ended")).unwrap();
     assert_eq!((&line["warnings"], &line["frames"]), (&3.into(), &0.into()), "{line}");
+}
+
+#[test]
+fn a_log_file_has_what_standard_error_would_have_and_a_start_that_failed() {
+    let path = file("log", "older\n", 0o644);
+    let name = path.to_str().unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = port.local_addr().unwrap().to_string();
+    for arguments in [
+        // The address is in use.
+        ["--log-file", name, "--backend", "synthetic", "--listen", &taken],
+        // No address.
+        ["--log-file", name, "--backend", "synthetic", "--listen", "http://x"],
+    ] {
+        let (code, _, complaint) = run(&arguments);
+        assert_ne!(code, Some(0));
+        let log = std::fs::read_to_string(&path).unwrap();
+        assert!(log.ends_with(&complaint) && complaint.contains("listen"), "{complaint}: {log}");
+    }
+    drop(port);
+    let arguments =
+        ["--log-file", name, "--backend", "synthetic", "--listen", "127.0.0.1:0", "--once"];
+    let mut child = vtremoted(&arguments).spawn().unwrap();
+    let address = loop {
+        let log = std::fs::read_to_string(&path).unwrap();
+        if let Some((_, rest)) = log.split_once("listening on ")
+            && let Some((address, _)) = rest.split_once('\n')
+        {
+            break address.parse().unwrap();
+        }
+        assert!(child.try_wait().unwrap().is_none(), "it does not listen: {log}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    };
+    session(address);
+    assert!(child.wait().unwrap().success());
+    let log = std::fs::read_to_string(&path).unwrap();
+    assert!(log.starts_with("older\n") && log.contains("session ended"), "{log}");
+    assert!(!log.contains('\x1b'), "there are colours in it: {log}");
+    std::fs::remove_file(path).unwrap();
+}
+
+#[cfg(not(target_os = "macos"))]
+#[test]
+fn a_service_where_there_is_no_launchd_is_a_line_that_says_what_to_do() {
+    for action in ["install", "uninstall", "status"] {
+        let mut command = vtremoted(&["service", action]);
+        // Settings of a daemon that are in the environment are no contradiction.
+        let output = command.env("VTREMOTED_LISTEN", "0.0.0.0").output().unwrap();
+        let complaint = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{complaint}");
+        assert!(complaint.contains("systemd") && complaint.lines().count() == 1, "{complaint}");
+    }
+}
+
+#[test]
+fn flags_of_the_daemon_before_service_are_refused() {
+    let (code, _, complaint) = run(&["--listen", "0.0.0.0", "service", "install"]);
+    assert_eq!(code, Some(2), "{complaint}");
 }
 
 #[test]

@@ -34,6 +34,7 @@ pub(crate) fn settings() -> Settings {
         max_message_bytes: 256 << 20,
         log_level: LogLevel::Info,
         log_format: LogFormat::Text,
+        log_file: None,
         once: false,
     }
 }
