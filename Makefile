@@ -6,7 +6,7 @@ SETUP ?= 1
 CARGO ?= cargo
 export CARGO
 
-.PHONY: help demo test lint fast build ffmpeg setup fuzz sanitize bench clean
+.PHONY: help demo test lint fast build ffmpeg setup fuzz sanitize bench apple clean
 
 help:
 	@echo 'make demo   encode the bundled clip through a daemon on this machine, and verify the result'
@@ -16,6 +16,7 @@ help:
 	@echo 'make fuzz   every fuzz target for a minute (FUZZ_SECONDS=60)'
 	@echo 'make bench  speed beside a bare socket: target/bench/report.md and report.json (ten minutes)'
 	@echo 'make sanitize  the tests with AddressSanitizer and ThreadSanitizer (half an hour or more)'
+	@echo 'make apple  vtremoted for both kinds of Mac, from Linux; on a Mac: built, and its self-test'
 	@echo 'SETUP=0     install no system packages'
 
 demo: build
@@ -38,6 +39,9 @@ bench: setup
 
 sanitize: setup
 	@scripts/sanitize
+
+apple: setup
+	@scripts/apple
 
 setup:
 	@scripts/setup $(SETUP)
