@@ -108,6 +108,12 @@ pub struct Arguments {
     #[arg(long)]
     once: bool,
 
+    /// Encode and decode some frames in every way that the backend lists, say how that went, and exit
+    ///
+    /// Nothing is listened on. Of the other flags those of the backend and of the log count.
+    #[arg(long, conflicts_with = "once")]
+    self_test: bool,
+
     /// Print the versions of the daemon and the protocol, and the backends
     #[arg(short = 'V', long, action = ArgAction::SetTrue)]
     version: bool,
@@ -125,15 +131,18 @@ enum Task {
 const AFTER_HELP: &str = "\
 ENVIRONMENT
   VTREMOTED_TOKEN is the token if neither flag is given. Every other flag but
-  --once has a variable too, named in its help; a flag wins over its variable.
+  --once and --self-test has a variable too, named in its help; a flag wins
+  over its variable.
 
 SIGNALS
   SIGTERM, SIGINT   stop accepting and let the sessions finish, for --drain-timeout at most
   the same again    end at once
 
 EXIT CODES
-  0  asked to stop, and every session finished (--once: the session finished)
-  1  did not start: an address that cannot be listened on, an encoder that is not there
+  0  asked to stop, and every session finished (--once: the session finished);
+     --self-test: nothing failed
+  1  did not start: an address that cannot be listened on, an encoder that is not there;
+     --self-test: something failed
   2  a wrong argument
   3  sessions were cut off at the drain timeout (--once: the session failed)
   4  a second signal
@@ -142,12 +151,19 @@ EXAMPLES
   vtremoted
       for ffmpeg on this machine: -vt_remote_host 127.0.0.1
   vtremoted --listen 0.0.0.0 --token-file /etc/vtremoted.token
-      for the network";
+      for the network
+  vtremoted --self-test
+      does this machine encode and decode as it should?";
 
 impl Arguments {
     /// What is to be done about the service, if that is what was asked for.
     pub fn service(&self) -> Option<&Service> {
         self.task.as_ref().map(|Task::Service(service)| service)
+    }
+
+    /// Whether the codecs are to be tried, and nothing served.
+    pub fn self_test(&self) -> bool {
+        self.self_test
     }
 
     /// Where the log goes if not to standard error.
@@ -162,7 +178,7 @@ impl Arguments {
             .map_err(|error| error.to_string())?;
         let refused = [
             (
-                parsed.task.is_some() || parsed.version,
+                parsed.task.is_some() || parsed.version || parsed.self_test,
                 "only flags of the daemon can be a service's",
             ),
             (parsed.once, "--once: it would be started again after each session"),

@@ -73,7 +73,8 @@ pub(crate) fn print(daemon: &Daemon) {
     }
 }
 
-fn codec_name(codec: Codec) -> &'static str {
+/// As FFmpeg writes it.
+pub(crate) fn codec_name(codec: Codec) -> &'static str {
     match codec {
         Codec::H264 => "h264",
         Codec::H265 => "hevc",

@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use std::process::ExitCode;
-use vtremoted::{Arguments, backends, run};
+use vtremoted::{Arguments, backends, run, self_test};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -10,12 +10,16 @@ fn main() -> ExitCode {
         return service.run();
     }
     let log_file = arguments.log_file().map(ToOwned::to_owned);
-    let served = arguments.resolve().and_then(|settings| {
+    let tested = arguments.self_test();
+    let ended = arguments.resolve().and_then(|settings| {
+        if tested {
+            return self_test(&settings);
+        }
         let backends = backends(&settings)?;
-        run(&settings, &backends)
+        run(&settings, &backends).map(ExitCode::from)
     });
-    match served {
-        Ok(exit) => exit.into(),
+    match ended {
+        Ok(code) => code,
         Err(error) => {
             // Nobody may be there to read standard error.
             if let Some(path) = log_file {

@@ -18,7 +18,7 @@ mod tests;
 
 use crate::Error;
 use clap::{Args, Subcommand};
-use machine::{Machine, ThisMachine};
+pub(crate) use machine::{Machine, ThisMachine};
 use places::Places;
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -54,6 +54,7 @@ fn help_names_every_flag_the_environment_and_the_exit_codes() {
         "--log-file",
         "service",
         "--once",
+        "--self-test",
         "--version",
         "VTREMOTED_TOKEN",
         "SIGTERM",
@@ -72,6 +73,33 @@ fn version_tells_the_protocol_and_the_backends() {
     assert!(text.contains("VTR1 version 1") && text.contains("synthetic"), "{text}");
     #[cfg(feature = "libavcodec")]
     assert!(text.contains("libavcodec ") && text.contains("FFmpeg"), "{text}");
+}
+
+/// The lines that need no codec; with one the self-test has tests of its own.
+#[test]
+fn the_self_test_says_what_this_machine_is_and_what_it_skips() {
+    let (code, text, _) = run(&["--self-test", "--backend", "synthetic"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.starts_with(&format!("vtremoted {}\n", env!("CARGO_PKG_VERSION"))), "{text}");
+    for line in ["\nsystem ", "\nhardware ", " processors\n", "\nsynthetic: no codec: skipped\n"] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+    assert!(text.ends_with("\nself-test: SKIPPED\n"), "{text}");
+}
+
+#[cfg(feature = "libavcodec")]
+#[test]
+fn the_self_test_passes_with_every_encoder_of_libavcodec() {
+    // An address that cannot be listened on: nothing is.
+    let arguments = ["--self-test", "--backend", "libavcodec", "--listen", "192.0.2.1"];
+    let (code, text, complaint) = run(&arguments);
+    assert_eq!(code, Some(0), "{text}{complaint}");
+    for case in ["h264 nv12", "hevc nv12", "hevc p010le"] {
+        let line = text.lines().find(|line| line.trim_start().starts_with(&format!("{case}: ")));
+        let line = line.unwrap_or_else(|| panic!("{case} is not in\n{text}"));
+        assert!(line.contains("PSNR luma ") && line.ends_with("; ok"), "{line}");
+    }
+    assert!(text.ends_with("\nself-test: OK\n"), "{text}");
 }
 
 #[test]
