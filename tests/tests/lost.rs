@@ -142,6 +142,8 @@ fn decoded(film: &PathBuf, when: When, how: How, options: &str) -> Finished {
     let theirs = lines().find(|(_, line)| line.to_lowercase().contains("error"));
     assert!(theirs.is_none_or(|theirs| ours[0].0 <= theirs.0), "not first: {what}");
     assert!(stderr.lines().count() < 60, "a flood: {what}");
+    // Of a silent way the daemon does not know yet.
+    daemon.kill();
     finished
 }
 
