@@ -39,6 +39,8 @@ mod decompress;
 mod slices;
 mod workers;
 
+pub mod vtz;
+
 pub use compress::Compressor;
 pub use compression::{Compression, MAX_PLANE_BYTES, max_compressed_len};
 pub use decompress::{Decompressor, Target};
