@@ -147,7 +147,8 @@ impl Encoder {
         }
     }
 
-    /// The codes of the frame whose head was written last.
+    /// The codes of the frame whose head was written last, until [`learn`](Self::learn) makes new ones
+    /// for the next: to be taken once a frame.
     pub fn tables(&self) -> Tables {
         Tables(self.tables[self.tables.len() - 1].clone())
     }
