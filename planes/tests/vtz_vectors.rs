@@ -18,9 +18,12 @@ use vtz_pictures::{Content, Picture, bytes, hex};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vtz_vectors.txt");
 
+/// What a frame has, and how it is coded.
+type Sent = (Content, Method);
+
 /// What is sent: small, and between them every mode, predictor, kind of class and component.
 fn written(isa: Isa) -> String {
-    let streams: [(Format, usize, usize, &[(Content, Method)]); 6] = [
+    let streams: [(Format, usize, usize, &[Sent]); 6] = [
         (
             Format::Nv12,
             37,
@@ -102,7 +105,7 @@ fn frame(
 #[test]
 fn what_is_written_is_what_the_vectors_say() {
     if std::env::var_os("VTZ_WRITE").is_some() {
-        std::fs::write(Path::new(FILE), written(Isa::Scalar)).unwrap();
+        std::fs::write(Path::new(FILE), written(Isa::SCALAR)).unwrap();
     }
     let vectors = include_str!("vtz_vectors.txt");
     for &isa in Isa::all() {

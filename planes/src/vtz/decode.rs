@@ -8,12 +8,13 @@ use super::depth::Depth;
 use super::encode::{TAIL, follow};
 use super::format::{Geometry, MAX_COMPONENTS, Plane};
 use super::frame::{HAS_TABLES, IS_KEPT, Mode, References, Strips, check_slice};
-use super::isa::Isa;
-use super::kernels;
+use super::kernels::{Expand, Read, Unpack};
 use super::predict::Predictor;
+use super::simd::Isa;
 use super::streams::{Cursor, STREAMS};
 use super::strip::{BLOCK, LANES, Strip, blocks, steps, tiles};
 use super::tables::{CLASS_LOOKUP, Counts, Decoding, Lengths};
+use super::wavefront::Inverse;
 use crate::source::check_memory;
 use crate::{Error, STRIP_ROWS, Source, Target};
 
@@ -215,12 +216,8 @@ impl<'a, S: Depth> Job<'a, S> {
             Mode::Copy => self.copy(),
             Mode::Bits => {
                 let mut planes = self.start_bits(coded)?;
-                self.strips_of(work, coded, |isa, classes, _, _, residuals| {
-                    for (block, &count) in residuals.iter_mut().zip(classes) {
-                        let (own, rest) = planes.split_at(usize::from(count) * PLANE);
-                        S::unpack(isa, own, block);
-                        planes = rest;
-                    }
+                self.strips_of(work, coded, |isa, counts, _, _, residuals| {
+                    isa.run(Unpack { counts, planes: &mut planes, residuals });
                     Ok(())
                 })
             }
@@ -232,9 +229,10 @@ impl<'a, S: Depth> Job<'a, S> {
                 let data = self.data;
                 self.strips_of(work, coded, |isa, classes, group, symbols, residuals| {
                     let lookups = &tables.symbols[group];
-                    kernels::read(isa, lookups, classes, data, &mut cursors, symbols)
+                    let cursors = &mut cursors;
+                    isa.run(Read { lookups, classes, data, cursors, symbols })
                         .ok_or(Error::Vtz("a stream that ends early"))?;
-                    kernels::expand(isa, classes, symbols, &mut low, residuals);
+                    isa.run(Expand { classes, symbols, low: &mut low, residuals });
                     Ok(())
                 })?;
                 if cursors.iter().all(|cursor| cursor.is_done()) {
@@ -457,10 +455,11 @@ impl<'a, S: Depth> Job<'a, S> {
                     swap(&mut **kept, reference);
                     let is_first = top == self.rows.start;
                     follow(reference, reference_above, is_first, strip.corner());
-                    S::inverse(isa, strip, Some(reference), residuals, predictors);
-                    swap(&mut **kept, reference);
+                    let reference = Some(&*reference);
+                    isa.run(Inverse { strip, reference, residuals, predictors });
+                    swap(&mut **kept, &mut work.reference);
                 } else {
-                    S::inverse(isa, strip, None, residuals, predictors);
+                    isa.run(Inverse { strip, reference: None, residuals, predictors });
                 }
                 above.clear();
                 above.extend_from_slice(strip.row(STRIP_ROWS));

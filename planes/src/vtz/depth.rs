@@ -1,15 +1,19 @@
 use super::bits::{self, MAX_PLANES, PLANE};
 use super::class::{self, Classified};
 use super::format::Component;
-use super::isa::Isa;
-use super::predict;
 use super::sample::Sample;
-use super::strip::{BLOCK, Strip};
+use super::strip::BLOCK;
+use super::vector::{Column, Family, Vector};
 use crate::Source;
 
-/// What differs between 8 and 10 bits: how samples lie in a caller's rows, and which kernels work on
-/// them.
+/// What differs between 8 and 10 bits: how samples lie in a caller's rows, and how blocks of them are
+/// coded.
 pub(crate) trait Depth: Sample {
+    /// Sixteen samples.
+    type Column<F: Family>: Column<Sample = Self>;
+    /// As many as a family likes best to predict.
+    type Wide<F: Family>: Vector<Sample = Self, Column = Self::Column<F>>;
+
     /// Planes of a block in mode BITS, at most.
     const MAX_PLANES: usize;
 
@@ -26,48 +30,27 @@ pub(crate) trait Depth: Sample {
     /// Puts the components of a row, in the plane's order, together as on the wire.
     fn scatter(components: &'static [Component], samples: [&[Self]; 4], row: &mut [u8]);
 
-    fn forward(
-        isa: Isa,
-        strip: &Strip<Self>,
-        reference: Option<&Strip<Self>>,
-        rows: usize,
-        residuals: &mut [Self],
-        predictors: &mut [u8],
-    );
-
-    fn inverse(
-        isa: Isa,
-        strip: &mut Strip<Self>,
-        reference: Option<&Strip<Self>>,
-        residuals: &[Self],
-        predictors: &[u8],
-    );
+    /// See [`class::choose`].
+    fn choose(largest: u32, sum: u32) -> u8;
 
     /// See [`class::classify_eight`] and [`class::classify_ten`].
-    fn classify(
-        isa: Isa,
-        block: &[Self; BLOCK],
-        symbols: &mut [u8; BLOCK],
-        low: &mut [u8; 16],
-    ) -> Classified;
+    fn classify(block: &[Self; BLOCK], symbols: &mut [u8; BLOCK], low: &mut [u8; 16])
+    -> Classified;
 
     /// Residuals from the symbols of a class and its low bits, eight bytes for each of them.
-    fn expand(
-        isa: Isa,
-        class: u8,
-        symbols: &mut [u8; BLOCK],
-        low: &[u8],
-        block: &mut [Self; BLOCK],
-    );
+    fn expand(class: u8, symbols: &mut [u8; BLOCK], low: &[u8], block: &mut [Self; BLOCK]);
 
     /// See [`bits::pack_eight`].
-    fn pack(isa: Isa, block: &[Self; BLOCK], out: &mut [u8; PLANE * MAX_PLANES]) -> usize;
+    fn pack(block: &[Self; BLOCK], out: &mut [u8; PLANE * MAX_PLANES]) -> usize;
 
     /// See [`bits::unpack_eight`].
-    fn unpack(isa: Isa, planes: &[u8], block: &mut [Self; BLOCK]);
+    fn unpack(planes: &[u8], block: &mut [Self; BLOCK]);
 }
 
 impl Depth for u8 {
+    type Column<F: Family> = F::Eight;
+    type Wide<F: Family> = F::EightWide;
+
     const MAX_PLANES: usize = 8;
 
     fn gather(
@@ -130,61 +113,25 @@ impl Depth for u8 {
         }
     }
 
-    fn forward(
-        isa: Isa,
-        strip: &Strip<Self>,
-        reference: Option<&Strip<Self>>,
-        rows: usize,
-        residuals: &mut [Self],
-        predictors: &mut [u8],
-    ) {
-        match isa {
-            Isa::Scalar => predict::forward(strip, reference, rows, residuals, predictors),
-        }
+    fn choose(largest: u32, sum: u32) -> u8 {
+        class::choose(largest, sum)
     }
 
-    fn inverse(
-        isa: Isa,
-        strip: &mut Strip<Self>,
-        reference: Option<&Strip<Self>>,
-        residuals: &[Self],
-        predictors: &[u8],
-    ) {
-        match isa {
-            Isa::Scalar => predict::inverse(strip, reference, residuals, predictors),
-        }
+    fn classify(block: &[Self; BLOCK], symbols: &mut [u8; BLOCK], _: &mut [u8; 16]) -> Classified {
+        class::classify_eight(block, symbols)
     }
 
-    fn classify(
-        isa: Isa,
-        block: &[Self; BLOCK],
-        symbols: &mut [u8; BLOCK],
-        _: &mut [u8; 16],
-    ) -> Classified {
-        match isa {
-            Isa::Scalar => class::classify_eight(block, symbols),
-        }
+    fn expand(class: u8, symbols: &mut [u8; BLOCK], _: &[u8], block: &mut [Self; BLOCK]) {
+        class::unpack(symbols, class);
+        *block = *symbols;
     }
 
-    fn expand(isa: Isa, class: u8, symbols: &mut [u8; BLOCK], _: &[u8], block: &mut [Self; BLOCK]) {
-        match isa {
-            Isa::Scalar => {
-                class::unpack(symbols, class);
-                *block = *symbols;
-            }
-        }
+    fn pack(block: &[Self; BLOCK], out: &mut [u8; PLANE * MAX_PLANES]) -> usize {
+        bits::pack_eight(block, out)
     }
 
-    fn pack(isa: Isa, block: &[Self; BLOCK], out: &mut [u8; PLANE * MAX_PLANES]) -> usize {
-        match isa {
-            Isa::Scalar => bits::pack_eight(block, out),
-        }
-    }
-
-    fn unpack(isa: Isa, planes: &[u8], block: &mut [Self; BLOCK]) {
-        match isa {
-            Isa::Scalar => bits::unpack_eight(planes, block),
-        }
+    fn unpack(planes: &[u8], block: &mut [Self; BLOCK]) {
+        bits::unpack_eight(planes, block);
     }
 }
 
@@ -192,6 +139,9 @@ impl Depth for u8 {
 const BELOW: u16 = 0x3f;
 
 impl Depth for u16 {
+    type Column<F: Family> = F::Ten;
+    type Wide<F: Family> = F::TenWide;
+
     const MAX_PLANES: usize = 10;
 
     fn gather(
@@ -249,66 +199,28 @@ impl Depth for u16 {
         }
     }
 
-    fn forward(
-        isa: Isa,
-        strip: &Strip<Self>,
-        reference: Option<&Strip<Self>>,
-        rows: usize,
-        residuals: &mut [Self],
-        predictors: &mut [u8],
-    ) {
-        match isa {
-            Isa::Scalar => predict::forward(strip, reference, rows, residuals, predictors),
-        }
-    }
-
-    fn inverse(
-        isa: Isa,
-        strip: &mut Strip<Self>,
-        reference: Option<&Strip<Self>>,
-        residuals: &[Self],
-        predictors: &[u8],
-    ) {
-        match isa {
-            Isa::Scalar => predict::inverse(strip, reference, residuals, predictors),
-        }
+    fn choose(largest: u32, sum: u32) -> u8 {
+        class::choose_ten(largest, sum)
     }
 
     fn classify(
-        isa: Isa,
         block: &[Self; BLOCK],
         symbols: &mut [u8; BLOCK],
         low: &mut [u8; 16],
     ) -> Classified {
-        match isa {
-            Isa::Scalar => class::classify_ten(block, symbols, low),
-        }
+        class::classify_ten(block, symbols, low)
     }
 
-    fn expand(
-        isa: Isa,
-        class: u8,
-        symbols: &mut [u8; BLOCK],
-        low: &[u8],
-        block: &mut [Self; BLOCK],
-    ) {
-        match isa {
-            Isa::Scalar => {
-                class::unpack(symbols, class);
-                class::widen(symbols, low, block);
-            }
-        }
+    fn expand(class: u8, symbols: &mut [u8; BLOCK], low: &[u8], block: &mut [Self; BLOCK]) {
+        class::unpack(symbols, class);
+        class::widen(symbols, low, block);
     }
 
-    fn pack(isa: Isa, block: &[Self; BLOCK], out: &mut [u8; PLANE * MAX_PLANES]) -> usize {
-        match isa {
-            Isa::Scalar => bits::pack_ten(block, out),
-        }
+    fn pack(block: &[Self; BLOCK], out: &mut [u8; PLANE * MAX_PLANES]) -> usize {
+        bits::pack_ten(block, out)
     }
 
-    fn unpack(isa: Isa, planes: &[u8], block: &mut [Self; BLOCK]) {
-        match isa {
-            Isa::Scalar => bits::unpack_ten(planes, block),
-        }
+    fn unpack(planes: &[u8], block: &mut [Self; BLOCK]) {
+        bits::unpack_ten(planes, block);
     }
 }

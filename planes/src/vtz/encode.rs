@@ -7,12 +7,13 @@ use super::class::{self, Symbols, flat, low_bits};
 use super::depth::Depth;
 use super::format::{Component, Geometry, MAX_COMPONENTS, Plane};
 use super::frame::{HAS_TABLES, IS_KEPT, Mode, References, Strips, check_slice};
-use super::isa::Isa;
-use super::kernels;
+use super::kernels::{Classify, Pack, Write};
 use super::predict::Predictor;
+use super::simd::Isa;
 use super::streams::{STREAMS, Writer};
 use super::strip::{BLOCK, LANES, Strip, blocks, steps, tiles};
 use super::tables::{Counts, Encoding, Lengths};
+use super::wavefront::Forward;
 use crate::{Error, Layout, STRIP_ROWS, Source};
 
 /// How the residuals of a frame are coded.
@@ -252,7 +253,7 @@ impl SliceEncoder {
         Self {
             eight: Work::default(),
             ten: Work::default(),
-            isa: Isa::Scalar,
+            isa: Isa::SCALAR,
             mode: Mode::Raw,
             plane: 0,
             layout: Layout { row_bytes: 0, rows: 0 },
@@ -360,7 +361,8 @@ impl SliceEncoder {
                 class_bits.put(tables.classes[group][usize::from(before)][usize::from(*class)]);
                 before = *class;
             }
-            kernels::write(self.isa, &mut self.writer, &tables.symbols[group], classes, symbols);
+            let (writer, codes) = (&mut self.writer, &tables.symbols[group]);
+            self.isa.run(Write { writer, codes, classes, symbols });
         }
         let class_bytes = class_bits.finish();
         let streams = self.writer.finish();
@@ -537,13 +539,14 @@ impl<S: Depth> Job<'_, S> {
                 if still {
                     predictors.fill(Predictor::Still as u8);
                 } else {
-                    S::forward(isa, strip, Some(reference), rows, residuals, predictors);
+                    let reference = Some(&*reference);
+                    isa.run(Forward { strip, reference, rows, residuals, predictors });
                 }
                 if !keep {
                     swap(&mut **kept, reference);
                 }
             }
-            _ => S::forward(isa, strip, None, rows, residuals, predictors),
+            _ => isa.run(Forward { strip, reference: None, rows, residuals, predictors }),
         }
         if let (Some(kept), true) = (&mut kept, keep) {
             swap(&mut **kept, strip);
@@ -573,21 +576,16 @@ impl<S: Depth> Job<'_, S> {
         }
         match self.frame.method {
             Method::Bits => {
-                for (block, planes) in residuals.iter().zip(classes) {
-                    let room = &mut coded.symbols[coded.symbols_len..];
-                    if let Some(room) = room.first_chunk_mut::<{ PLANE * MAX_PLANES }>() {
-                        let count = S::pack(isa, block, room);
-                        coded.symbols_len += count * PLANE;
-                        *planes = count as u8;
-                    }
-                }
+                let (planes, len) = (&mut coded.symbols[..], &mut coded.symbols_len);
+                isa.run(Pack { residuals, planes, len, counts: classes });
             }
             Method::Huffman => {
                 let symbols = &mut coded.symbols[first * BLOCK..];
                 let reaches = &mut coded.reaches[first..];
-                let low = (&mut coded.low, &mut coded.low_len);
                 let symbols = symbols.as_chunks_mut::<BLOCK>().0;
-                kernels::classify(isa, residuals, symbols, low, classes, reaches);
+                let (low, low_len) = (&mut coded.low[..], &mut coded.low_len);
+                isa.run(Classify { residuals, symbols, low, low_len, classes, reaches });
+                let classes = &coded.classes[first..first + blocks];
                 count(counts, group, unit, classes, symbols);
             }
         }

@@ -44,11 +44,20 @@ mod tables;
 
 mod streams;
 
+mod vector;
+
 mod depth;
-mod isa;
 mod kernels;
+mod wavefront;
+
+// Intrinsics need it; what is safe about them is said there.
+#[allow(unsafe_code)]
+mod simd;
 
 mod frame;
+
+#[cfg(test)]
+mod agree;
 
 mod decode;
 mod encode;
@@ -57,4 +66,4 @@ pub use decode::{Decoder, DecoderFrame, SliceDecoder};
 pub use encode::{Encoder, EncoderFrame, Method, Options, SliceEncoder, Tables};
 pub use format::{Format, Geometry};
 pub use frame::Mode;
-pub use isa::Isa;
+pub use simd::Isa;
