@@ -170,7 +170,7 @@ impl Encoder {
         if self.lengths.cost(&self.counts) as f64 <= least * (self.excess + TOLERANCE) {
             return;
         }
-        self.lengths = Lengths::new(&self.counts);
+        self.lengths.set(&self.counts);
         self.excess = self.lengths.cost(&self.counts) as f64 / least;
         self.told = false;
         let spare = self.tables.iter_mut().position(|tables| Arc::get_mut(tables).is_some());
