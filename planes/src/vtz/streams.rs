@@ -125,19 +125,20 @@ impl Cursor {
     }
 }
 
-/// Reads the symbols of blocks of these classes into the front of 64 bytes each. `None` if a stream
-/// ends before them. `data` holds eight bytes more than the streams.
+/// Reads the symbols of blocks of these classes, and gives each block's in the front of 64 bytes to
+/// `each`, with its number. `None` if a stream ends before them. `data` holds eight bytes more than
+/// the streams.
 #[inline(always)]
 pub(crate) fn read(
     lookups: &[[u16; LOOKUP]; CLASSES],
     classes: &[u8],
     data: &[u8],
     cursors: &mut [Cursor; STREAMS],
-    symbols: &mut [u8],
+    mut each: impl FnMut(usize, &mut [u8; BLOCK]),
 ) -> Option<()> {
     let mut at = cursors.map(|cursor| cursor.at);
-    let end = cursors.map(|cursor| cursor.end);
-    for (&class, symbols) in classes.iter().zip(symbols.as_chunks_mut::<BLOCK>().0) {
+    for (block, &class) in classes.iter().enumerate() {
+        let mut symbols = [0; BLOCK];
         let lookup = &lookups[usize::from(class).min(CLASSES - 1)];
         macro_rules! take {
             ($each:literal, $from:literal, $count:literal) => {
@@ -162,7 +163,7 @@ pub(crate) fn read(
             };
         }
         match Symbols::of(class) {
-            Symbols::None => continue,
+            Symbols::None => {}
             Symbols::Quads => take!(2, 0, 2),
             Symbols::ThreeBitPairs | Symbols::FourBitPairs => take!(4, 0, 4),
             Symbols::Singles => {
@@ -170,14 +171,12 @@ pub(crate) fn read(
                 take!(8, 4, 4);
             }
         }
-        if at.iter().zip(&end).any(|(at, end)| at > end) {
-            return None;
-        }
+        each(block, &mut symbols);
     }
     for (cursor, at) in cursors.iter_mut().zip(at) {
         cursor.at = at;
     }
-    Some(())
+    cursors.iter().all(|cursor| cursor.at <= cursor.end).then_some(())
 }
 
 /// At least 57 bits from there on.
