@@ -51,7 +51,7 @@ const MAX_PONGS: usize = 16;
 pub enum ClientStep<'a> {
     /// Nothing to do.
     Nothing,
-    /// The server took HELLO. CONFIGURE is queued, unless [`Client::awaits_parameter_sets`].
+    /// The server took HELLO. CONFIGURE is queued.
     Connected(ServerTraits),
     /// Frames (encode) or packets (decode) can be sent.
     Configured {
@@ -166,8 +166,6 @@ pub struct Client {
 enum State {
     /// Waits for HELLO_ACK.
     Hello,
-    /// Waits for the caller's parameter sets.
-    ParameterSets,
     /// Waits for CONFIGURE_ACK.
     Configure {
         since: Duration,
@@ -283,7 +281,7 @@ impl Client {
         }
         let awaited = match self.state {
             State::Hello => "HELLO_ACK",
-            State::ParameterSets | State::Configure { .. } => "CONFIGURE_ACK",
+            State::Configure { .. } => "CONFIGURE_ACK",
             _ => "DONE",
         };
         self.fail(ClientError::Lost { awaited, unanswered: self.ledger.outstanding() });
@@ -298,22 +296,6 @@ impl Client {
     /// at most.
     pub fn write_failed(&mut self, now: Duration, reason: String) {
         self.write_failure.get_or_insert((now, reason));
-    }
-
-    /// Decode: the settings had no parameter sets, and this server needs them before it can be
-    /// configured.
-    pub fn awaits_parameter_sets(&self) -> bool {
-        self.state == State::ParameterSets
-    }
-
-    /// Decode: the parameter sets that [`Self::awaits_parameter_sets`]; CONFIGURE is queued.
-    pub fn parameter_sets(&mut self, now: Duration, extradata: Vec<u8>) {
-        if self.state == State::ParameterSets {
-            self.settings.extradata = extradata;
-            if let Err(error) = self.configure(now) {
-                self.fail(error);
-            }
-        }
     }
 
     // ── output ──

@@ -67,12 +67,7 @@ impl Client {
             return Err(ClientError::Refused(ack.status));
         }
         self.server = ServerTraits::new(ack, &self.settings)?;
-        let needs_sets = !self.encodes() && self.server.generation != Generation::Ours;
-        if needs_sets && self.settings.extradata.is_empty() {
-            self.state = State::ParameterSets;
-        } else {
-            self.configure(now)?;
-        }
+        self.configure(now)?;
         Ok(ClientStep::Connected(self.server.clone()))
     }
 

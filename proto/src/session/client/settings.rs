@@ -36,7 +36,7 @@ pub struct ClientSettings {
     pub frame_rate: Rational,
     /// Everything else, `mode` included; the extensions among them are set by the session.
     pub options: Options,
-    /// Decode: parameter sets as avcC, hvcC or Annex B; may be empty.
+    /// Decode: parameter sets as avcC, hvcC or Annex B; may be empty, which servers but ours refuse.
     pub extradata: Vec<u8>,
     /// How many frames may be in flight, 1 to 128 (docs/protocol.md section 7).
     pub window: u32,
