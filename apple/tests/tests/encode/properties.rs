@@ -156,6 +156,17 @@ fn a_constant_rate_takes_the_place_of_the_average() {
     assert_eq!(set.get("AverageBitRate"), None);
 }
 
+#[test]
+fn a_constant_rate_is_one_of_so_many_frames_per_second_in_real_time_too() {
+    let over = over();
+    let constant = hevc(|c| {
+        (c.rate.constant, c.realtime) = (true, Some(true));
+        c.frame_rate = Some(Ratio { num: 25, den: 1 });
+    });
+    let set: BTreeMap<_, _> = set(&over, &constant).into_iter().collect();
+    assert_eq!(set.get("ExpectedFrameRate"), Some(&Value::Real(25.0)));
+}
+
 /// Of a property that is not taken: the option that is refused or warned of, if it is one.
 fn without(config: &EncoderConfig, property: &str) -> Result<Vec<String>, Error> {
     let over = over();
