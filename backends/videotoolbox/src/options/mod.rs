@@ -8,6 +8,8 @@ mod color;
 mod profile;
 mod rate;
 
+pub(crate) use color::hdr_properties;
+
 use crate::ffi::{Text, Value, names};
 use vtremote_backend::{Codec, EncoderConfig, Entropy, Error, PixelFormat, Ratio};
 
