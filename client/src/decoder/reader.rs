@@ -163,9 +163,6 @@ impl Reader {
                     return Ok(News::Items);
                 }
             };
-            if !matches!(item, Item::Body(_)) {
-                news = News::Items;
-            }
             let step = {
                 let mut state = self.shared.lock();
                 if let Item::HelloAck(ack) = &item {
@@ -173,6 +170,15 @@ impl Reader {
                 }
                 state.session.receive(now, item)
             };
+            if !matches!(
+                step,
+                ClientStep::Body(_)
+                    | ClientStep::Plane(_)
+                    | ClientStep::Slice(_)
+                    | ClientStep::SliceEnd { last: false }
+            ) {
+                news = News::Items;
+            }
             match step {
                 ClientStep::Configured { pix_fmt, warnings, .. } => {
                     for warning in warnings {
