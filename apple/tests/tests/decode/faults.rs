@@ -1,7 +1,11 @@
 //! What goes wrong.
 
 use super::*;
+use crate::bare_sps::without_vuis;
 use crate::streams::{Shown, Told};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use vtremote_backend::{DecodedFrame, FrameSink};
 
 /// Everything that comes of a stream under a script, and of libavcodec without.
 fn under(script: Script, stream: &Stream) -> (Told, Vec<Shown>) {
@@ -256,4 +260,57 @@ fn damaged_packets_never_end_a_session() {
             assert!(!told.frames.is_empty());
         }
     }
+}
+
+#[test]
+fn pictures_that_wait_for_many_others_do_not_stop_those_that_wait_for_none() {
+    let base = config(Codec::H264, PixelFormat::Nv12);
+    let mut stream = encode(&EncoderConfig { b_frames: 3, gop: Some(100), ..base.clone() }, 24);
+    for packet in &mut stream.packets {
+        packet.data = without_vuis(&packet.data);
+    }
+    let stream = stream.then(encode(&EncoderConfig { b_frames: 0, ..base }, 10));
+    let told = decode(&silicon(), &decoder_config(&stream), &stream);
+    assert_eq!((told.frames.len(), told.failed, told.warnings.len()), (34, None, 0));
+}
+
+/// Panics over its third picture.
+#[derive(Default)]
+struct Panics {
+    listener: streams::Listener,
+    frames: AtomicUsize,
+}
+
+impl FrameSink for Panics {
+    fn frame(&self, frame: DecodedFrame) {
+        assert_ne!(self.frames.fetch_add(1, Ordering::Relaxed), 2, "the third");
+        self.listener.frame(frame);
+    }
+    fn warning(&self, message: String) {
+        self.listener.warning(message);
+    }
+    fn drained(&self) {
+        self.listener.drained();
+    }
+    fn failed(&self, error: Error) {
+        self.listener.failed(error);
+    }
+}
+
+#[test]
+fn a_panic_over_a_picture_is_a_failure_and_no_good_end() {
+    let stream = stream();
+    let backend = silicon();
+    let sink = Arc::new(Panics::default());
+    let opened = backend.open_decoder(&decoder_config(&stream), Arc::clone(&sink) as _);
+    let mut decoder = opened.unwrap().codec;
+    for packet in &stream.packets {
+        match decoder.submit(packet.clone(), streams::PATIENCE) {
+            Ok(refused) => assert_eq!(refused, None, "room becomes free"),
+            Err(_) => break,
+        }
+    }
+    let _ = decoder.drain();
+    let told = sink.listener.wait(|told| told.drained || told.failed.is_some());
+    assert!(matches!(told.failed, Some(Error::Internal(_))), "{:?}", told.failed);
 }

@@ -1,6 +1,7 @@
 //! What VideoToolbox decodes is what libavcodec decodes, in the same order, with the same times and side
 //! data; and what goes wrong is told.
 
+mod bare_sps;
 mod faults;
 mod streams;
 

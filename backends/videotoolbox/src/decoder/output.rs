@@ -34,6 +34,9 @@ struct State {
     number: u64,
     /// Decoding times of pictures that have no time of showing.
     dts: BTreeSet<(i64, u64)>,
+    /// The most that any picture so far may wait for. Those of a stream before may wait still, and are
+    /// let go by pictures that follow.
+    deepest: usize,
     /// Counts the sessions: what one says that is gone does not count.
     session: u64,
     /// Why the session can decode no more.
@@ -81,6 +84,7 @@ impl Output {
             decoding: BTreeMap::new(),
             number: 0,
             dts: BTreeSet::new(),
+            deepest: 0,
             session: 0,
             lost: None,
             pictures: 0,
@@ -95,9 +99,10 @@ impl Output {
     pub(crate) fn begin(&self, unit: &AccessUnit, layout: Layout) -> Option<u64> {
         let depth = self.depth(&unit.picture);
         {
-            let state = self.lock();
+            let mut state = self.lock();
+            state.deepest = state.deepest.max(depth.most);
             if state.lost.is_none() {
-                self.permits.set_count(PICTURES + depth.most);
+                self.permits.set_count(PICTURES + state.deepest);
             }
         }
         let permit = self.permits.take(std::time::Duration::MAX)?;
@@ -154,6 +159,10 @@ impl Output {
         number: u64,
         decoded: Decoded,
     ) -> Result<(), Error> {
+        if let Decoded::Panicked = decoded {
+            // It was taken out before, if it came: nobody knows what became of it.
+            return Err(Error::Internal(format!("there was a panic over picture {number}")));
+        }
         let expected = {
             let mut state = self.lock();
             if session != state.session {
@@ -174,18 +183,18 @@ impl Output {
         let (mut warning, mut ended) = (None, Ok(()));
         let mut frame = None;
         match decoded {
+            // Not to show it is a hint, which VideoToolbox need not take.
+            Decoded::Picture(_) if hidden => {}
             // Copying takes its time: not under the lock.
             Decoded::Picture(buffer) => match self.frame(expected, &buffer) {
                 Ok(made) => frame = Some(made),
                 Err(error) => ended = Err(error),
             },
             Decoded::Nothing if hidden => {}
-            Decoded::Nothing => warning = Some("no picture comes of it".to_owned()),
-            Decoded::Failed(status) => warning = Some(status.to_string()),
-            Decoded::Panicked => {
-                let what = format!("{name}: there was a panic over its picture");
-                ended = Err(Error::Internal(what));
+            Decoded::Nothing | Decoded::Panicked => {
+                warning = Some("no picture comes of it".to_owned())
             }
+            Decoded::Failed(status) => warning = Some(status.to_string()),
         }
         let mut state = self.lock();
         state.pictures += u64::from(frame.is_some());
