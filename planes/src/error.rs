@@ -38,6 +38,21 @@ pub enum Error {
         /// Rows of the plane.
         rows: usize,
     },
+    /// The caller's pictures have a side of 0 or beyond
+    /// [`Geometry::MAX_SIDE`](crate::vtz::Geometry::MAX_SIDE).
+    Geometry {
+        /// Width in pixels.
+        width: usize,
+        /// Height in pixels.
+        height: usize,
+    },
+    /// The caller's rows for a slice are not those that the slice has.
+    Shape {
+        /// Bytes that a row has.
+        row_bytes: usize,
+        /// Rows that there are.
+        rows: usize,
+    },
     /// The caller's plane is larger than [`MAX_PLANE_BYTES`](crate::MAX_PLANE_BYTES).
     PlaneTooLarge {
         /// Its size, saturated.
@@ -81,6 +96,8 @@ pub enum Error {
         /// The decoder's own words.
         detail: &'static str,
     },
+    /// The peer's frame or slice is not valid vtz, for this reason.
+    Vtz(&'static str),
 }
 
 impl Error {
@@ -90,12 +107,15 @@ impl Error {
             Self::WireStride { .. }
             | Self::WireTooLarge { .. }
             | Self::Size { .. }
-            | Self::Malformed { .. } => true,
+            | Self::Malformed { .. }
+            | Self::Vtz(_) => true,
             Self::UnknownCompression(_)
             | Self::Stride { .. }
             | Self::Memory { .. }
             | Self::PartialSample { .. }
             | Self::Rows { .. }
+            | Self::Geometry { .. }
+            | Self::Shape { .. }
             | Self::PlaneTooLarge { .. }
             | Self::Compress { .. }
             | Self::OutOfMemory => false,
@@ -121,6 +141,12 @@ impl fmt::Display for Error {
             Self::Rows { start, end, rows } => {
                 write!(f, "rows {start}..{end} asked of a plane of {rows}")
             }
+            Self::Geometry { width, height } => {
+                write!(f, "no pictures of {width}x{height} pixels")
+            }
+            Self::Shape { row_bytes, rows } => {
+                write!(f, "a slice of {rows} rows of {row_bytes} bytes does not go there")
+            }
             Self::PlaneTooLarge { bytes } => {
                 write!(f, "picture plane of {bytes} bytes is too large to send")
             }
@@ -140,6 +166,7 @@ impl fmt::Display for Error {
             Self::Malformed { compression, detail } => {
                 write!(f, "peer's plane is not valid {compression}: {detail}")
             }
+            Self::Vtz(detail) => write!(f, "peer's picture is not valid vtz: {detail}"),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Wire compression of picture planes: none, LZ4 and Zstandard, slice by slice over worker threads.
+//! Wire compression of picture planes: none, LZ4, Zstandard and our own [`vtz`], slice by slice over
+//! worker threads.
 //!
 //! A plane on the wire is rows of bytes (docs/protocol.md section 5): luma, or chroma as whole
 //! Cb,Cr pairs. A caller's picture may be laid out otherwise, so a [`Source`] says where the rows
@@ -25,7 +26,7 @@
 //! # Ok(())
 //! # }
 //! ```
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod compression;
 mod error;
@@ -38,6 +39,8 @@ mod decompress;
 
 mod slices;
 mod workers;
+
+pub mod vtz;
 
 pub use compress::Compressor;
 pub use compression::{Compression, MAX_PLANE_BYTES, max_compressed_len};
