@@ -36,6 +36,7 @@ mod nal;
 mod parameter_sets;
 mod picture_order;
 pub mod sei;
+mod shown_size;
 pub mod sps;
 
 pub use access_unit::{AccessUnits, access_units, is_keyframe};
@@ -45,4 +46,5 @@ pub use length_prefixed::LengthSize;
 pub use nal::Codec;
 pub use parameter_sets::{Framing, ParameterSets, SetKind};
 pub use picture_order::{CodedPicture, Extent, Output, Parity, PictureOrder};
+pub use shown_size::ShownSize;
 pub use sps::{SampleFormat, StreamFacts, Timing};

@@ -258,3 +258,30 @@ proptest! {
         prop_assert_eq!(sei::captions_in(codec, &unit), triplets.concat());
     }
 }
+
+#[test]
+fn metadata_of_hdr_takes_the_place_of_what_is_there() {
+    for (codec, slice) in [(Codec::H264, &[0x65, 0x88][..]), (Codec::H265, &[38, 1, 0x88][..])] {
+        let captions = sei::captions(&CC_DATA).unwrap();
+        let with = |unit: &[u8], messages: &[Sei]| {
+            let mut out = Vec::new();
+            sei::insert(codec, unit, messages, &mut out).unwrap();
+            out
+        };
+        let found = |unit: &[u8]| sei::messages_in(codec, unit).collect::<Vec<_>>();
+        let (display, light) = (Sei::mastering_display([7; 24]), Sei::content_light([1; 4]));
+        let before = [display.clone(), captions.clone(), light.clone()];
+        let unit = with(&stream(&[slice]), &before);
+        let other = Sei::content_light([2; 4]);
+        let after = with(&unit, std::slice::from_ref(&other));
+        assert_eq!(found(&after), [display.clone(), captions.clone(), other.clone()]);
+        let both = [Sei::mastering_display([8; 24]), other];
+        assert_eq!(found(&with(&unit, &both)), [&[captions.clone()][..], &both].concat());
+        // A NAL unit of which nothing is left is none.
+        let alone = with(&stream(&[slice]), std::slice::from_ref(&display));
+        assert_eq!(with(&alone, &both), with(&stream(&[slice]), &both));
+        // Captions add to captions.
+        let twice = with(&unit, std::slice::from_ref(&captions));
+        assert_eq!(found(&twice), [&before[..], &[captions]].concat());
+    }
+}

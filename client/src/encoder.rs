@@ -139,6 +139,7 @@ impl Encoder {
         };
 
         let log = Log::new(settings.log_level, log);
+        let most_in_flight = session.most_in_flight();
         let shared = Shared::new(session, closer, log, server, !token.is_empty(), jobs);
         let codec = settings.codec;
         let in_band = !settings.options.flags.contains(CodecFlags::GLOBAL_HEADER);
@@ -152,7 +153,7 @@ impl Encoder {
             },
             in_band,
             limits: Limits::for_format(format.wire(), width, height, DEFAULT_CAP),
-            buffers: Buffers::new(settings.inflight as usize),
+            buffers: Buffers::new(most_in_flight),
         };
         let writer = Writer {
             shared: shared.clone(),

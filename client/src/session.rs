@@ -87,6 +87,7 @@ impl<D: Direction> Session<D> {
             }
             state = self.shared.wait_for_input(state, None);
         };
+        let most_in_flight = state.session.most_in_flight();
         drop(state);
         let Configured { server: traits, .. } = &self.configured;
         if settings.slices == Some(true) && !traits.slices {
@@ -98,7 +99,7 @@ impl<D: Direction> Session<D> {
         self.shared.log.line(
             Level::Info,
             format_args!(
-                "{}: {}, {} {what}, wire compression {}{}, {} {} in flight",
+                "{}: {}, {} {what}, wire compression {}{}, {}{} {} in flight",
                 self.shared.server,
                 match (traits.name.as_str(), traits.version.as_str()) {
                     ("", _) => "a server that does not give its name".to_owned(),
@@ -108,7 +109,8 @@ impl<D: Direction> Session<D> {
                 settings.codec.map_or("", Codec::name),
                 self.compression,
                 if traits.slices { " in slices" } else { "" },
-                settings.inflight,
+                if settings.inflight == 0 { "up to " } else { "" },
+                most_in_flight,
                 D::SENT,
             ),
         );

@@ -28,7 +28,8 @@ pub struct Settings {
     pub token: Option<String>,
     /// `timeout_ms`: for connecting, each answer of the handshake, and then silence on the link.
     pub timeout: Duration,
-    /// How many frames, or packets and pictures, are on their way at once: 1 to 128.
+    /// How many frames, or packets and pictures, are on their way at once: 1 to 128. 0: as few as make no
+    /// difference to how many are delivered per second, 64 at most.
     pub inflight: u32,
     /// `wire_compression`: `auto` (none given here) is none on one machine and zstd over a network.
     pub compression: Option<Compression>,
@@ -106,12 +107,8 @@ impl Settings {
                 self.timeout = Duration::from_millis(ms);
             }
             "inflight" => {
-                if value == "0" {
-                    let problem = "0, a window that adapts, is not there yet: give 1 to 128";
-                    return Err(Error::Option { key: key.into(), problem: problem.into() });
-                }
-                let allowed = value.parse().ok().filter(|n| (1..=128).contains(n));
-                self.inflight = allowed.ok_or_else(|| problem("a number from 1 to 128"))?;
+                let allowed = value.parse().ok().filter(|n| (0..=128).contains(n));
+                self.inflight = allowed.ok_or_else(|| problem("a number from 0 to 128"))?;
             }
             "wire_compression" => {
                 self.compression = match value {
@@ -296,7 +293,7 @@ mod tests {
             "option \"codec\": \"av1\" is not h264 or hevc"
         );
         for (key, value) in [
-            ("inflight", "0"),
+            ("inflight", "-1"),
             ("inflight", "129"),
             ("wire_compression", "2"),
             ("wire_compression", "vtz"),
@@ -317,6 +314,7 @@ mod tests {
         assert_eq!(settings.compression, Some(Compression::Lz4));
         assert_eq!(settings.options, Options::default());
         assert_eq!(set("slices", "1").unwrap().slices, Some(true));
+        assert_eq!(set("inflight", "0").unwrap().inflight, 0);
         let formats = [PixelFormat::P210, PixelFormat::Bgra];
         assert_eq!(set("pix_fmts", "p210le,bgra").unwrap().formats, formats);
         assert_eq!(set("pix_fmts", "").unwrap().formats, []);

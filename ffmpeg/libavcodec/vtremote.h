@@ -85,7 +85,7 @@ typedef struct VTRemoteLink {
         VTREMOTE_LINK(token), AV_OPT_TYPE_STRING, { .str = NULL }, 0, 0, flags }, \
     { "vt_remote_timeout_ms", "Limit for connecting, then for silence on the link, in milliseconds", \
         VTREMOTE_LINK(timeout_ms), AV_OPT_TYPE_INT, { .i64 = 5000 }, 100, 60000, flags }, \
-    { "vt_remote_inflight", "Frames, or packets to decode, on their way at a time (0, adaptive, is not there yet)", \
+    { "vt_remote_inflight", "Frames, or packets to decode, on their way at a time (0: as few as give the full speed)", \
         VTREMOTE_LINK(inflight), AV_OPT_TYPE_INT, { .i64 = 16 }, 0, 128, flags }, \
     { "vt_remote_wire_compression", "Compression of frames on the network", \
         VTREMOTE_LINK(wire_compression), AV_OPT_TYPE_INT, { .i64 = -1 }, -1, 2, flags, .unit = "vt_remote_wire_compression" }, \

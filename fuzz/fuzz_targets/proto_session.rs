@@ -293,8 +293,7 @@ fn client(script: &mut Script<'_>, variant: u8) {
             25 => client.flush(now),
             26 if operation >> 6 == 3 => client.end_of_input(now),
             27 if operation >> 6 == 3 => client.write_failed(now, "broken".into()),
-            26 => client.parameter_sets(now, vec![1]),
-            27..=29 => write_as_client(&mut client, now, &mut said),
+            26..=29 => write_as_client(&mut client, now, &mut said),
             _ => {
                 let end = now + Duration::from_millis(250) * script.number().into();
                 let cell = std::cell::RefCell::new(&mut client);

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::sync::Arc;
-use vtremote_apple_double::{Double, Machine};
+use vtremote_apple_double::{Double, Machine, Script};
 use vtremote_backend::{
     Backend, Capabilities, Decoder, DecoderConfig, Encoder, EncoderConfig, Error, FrameSink,
     Opened, PacketSink,
@@ -23,7 +23,16 @@ impl OverDouble {
     /// # Panics
     /// If there is nothing to encode with.
     pub fn new(machine: Machine) -> Self {
+        Self::starting(machine, Script::new())
+    }
+
+    /// On this machine, with things that happen while the backend looks at it.
+    ///
+    /// # Panics
+    /// If there is nothing to encode with.
+    pub fn starting(machine: Machine, script: Script) -> Self {
         let double = Double::new(machine);
+        double.script(script);
         let notices = Arc::new(|line| eprintln!("notice: {line}"));
         let backend = VideoToolbox::new(notices).expect("a backend");
         OverDouble { backend, double }

@@ -1,7 +1,6 @@
 //! One session's encoder: a queue, and a thread that the codec has to itself.
 
 use crate::ffi::{self, Frame, Layout, Received};
-use crate::metadata::{Messages, Metadata};
 use crate::planar::Conversion;
 use crate::pool::Pool;
 use crate::timing::{Clock, InFlight};
@@ -13,8 +12,8 @@ use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use vtremote_backend::{
-    Codec, EncodedPacket, EncoderConfig, Error, FrameInfo, PacketSink, Picture, PlaneMemory,
-    Reference, Rows,
+    Codec, EncodedPacket, EncoderConfig, Error, FrameInfo, Messages, Metadata, PacketSink, Picture,
+    PlaneMemory, Reference, Rows,
 };
 use vtremote_bitstream::sei::{self, Sei};
 use vtremote_bitstream::{ParameterSets, annexb};

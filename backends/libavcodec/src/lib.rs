@@ -14,7 +14,6 @@ mod complaints;
 mod decoder;
 mod extradata;
 mod interleave;
-mod metadata;
 
 mod pool;
 

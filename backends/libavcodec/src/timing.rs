@@ -1,7 +1,7 @@
 //! What a packet's times are: the frame's own, and a decoding time that can be relied upon.
 
-use crate::metadata::Messages;
 use std::collections::HashMap;
+use vtremote_backend::Messages;
 
 /// Farther from the first frame than this (in ticks) no frame may be: codecs multiply times by
 /// rates.

@@ -4,7 +4,8 @@ use crate::ffi::{EncoderInfo, encoders};
 use crate::options::{Extras, plan};
 use crate::session::warm_up;
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 use vtremote_backend::{
     Backend, Capabilities, Codec, Decoder, DecoderConfig, Encoder, EncoderConfig, Error, FrameSink,
     Opened, PacketSink, PixelFormat, Ratio, Support, check_size,
@@ -14,8 +15,12 @@ use vtremote_bitstream::LengthSize;
 /// Hears of what no client can be told while its session goes on: a line each.
 pub type Notices = Arc<dyn Fn(String) + Send + Sync>;
 
-/// How long a session that is only tried may take. Clients give up on CONFIGURE after five seconds, and
-/// the session proper comes after it.
+/// How often what fails at the start is tried, and how long that waits in between.
+const ATTEMPTS: u32 = 3;
+const MOMENT: Duration = Duration::from_secs(1);
+
+/// How long sessions that are only tried may take together. Clients give up on CONFIGURE after five
+/// seconds, and the session proper comes after them.
 const WARM_UP: Duration = Duration::from_secs(3);
 
 /// How long it may take to find out why there was none.
@@ -40,18 +45,20 @@ impl VideoToolbox {
             Error::Unsupported(format!("there is no list of encoders: {status}"))
         })?;
         let mut capabilities = Capabilities { side_data: true, ..Capabilities::default() };
-        let mut refusals = Vec::new();
+        let kinds = [Codec::H264, Codec::H265]
+            .into_iter()
+            .filter(|codec| implementation(&listed, *codec).is_some())
+            .flat_map(|codec| candidates(codec).iter().map(move |&format| (codec, format)));
+        let (found, refused) =
+            tried(kinds.collect(), |&(codec, format)| works(&probe(codec, format), false));
+        let mut refusals: Vec<String> = refused
+            .into_iter()
+            .map(|((codec, format), error)| format!("{codec} from {}: {error}", format.name()))
+            .collect();
         for codec in [Codec::H264, Codec::H265] {
             let Some(implementation) = implementation(&listed, codec) else { continue };
-            let mut formats = Vec::new();
-            for &format in candidates(codec) {
-                match works(&probe(codec, format), false) {
-                    Ok(()) => formats.push(format),
-                    Err(error) => {
-                        refusals.push(format!("{codec} from {}: {error}", format.name()));
-                    }
-                }
-            }
+            let of_codec = |&format: &PixelFormat| found.contains(&(codec, format));
+            let formats: Vec<_> = candidates(codec).iter().copied().filter(of_codec).collect();
             if !formats.is_empty() {
                 capabilities.encoders.push(Support { codec, implementation, formats });
             }
@@ -96,6 +103,33 @@ fn candidates(codec: Codec) -> &'static [PixelFormat] {
     }
 }
 
+/// Which of these work, and why others don't.
+///
+/// What fails rather than is not supported may work in a moment: other programs have all encoders, or this
+/// is a Mac that has just started. It is tried again, since what is missing here is missing for good.
+pub(crate) fn tried<K>(
+    mut kinds: Vec<K>,
+    works: impl Fn(&K) -> Result<(), Error>,
+) -> (Vec<K>, Vec<(K, Error)>) {
+    let (mut found, mut refused) = (Vec::new(), Vec::new());
+    for attempt in 1.. {
+        let mut again = Vec::new();
+        for kind in kinds {
+            match works(&kind) {
+                Ok(()) => found.push(kind),
+                Err(Error::Codec(_)) if attempt < ATTEMPTS => again.push(kind),
+                Err(error) => refused.push((kind, error)),
+            }
+        }
+        if again.is_empty() {
+            break;
+        }
+        kinds = again;
+        thread::sleep(MOMENT);
+    }
+    (found, refused)
+}
+
 /// A size that no encoder finds too small, and any encoder that there is.
 fn probe(codec: Codec, format: PixelFormat) -> EncoderConfig {
     let mut config = EncoderConfig::new(codec, 640, 384, format, Ratio { num: 1, den: 30 });
@@ -138,11 +172,13 @@ impl Backend for VideoToolbox {
         check_size(width, height)?;
         let extras = Extras { alpha: self.alpha, low_latency: true };
         let mut plan_of = plan(config, extras)?;
+        let began = Instant::now();
         let mut sets = warm_up(&plan_of, config, WARM_UP);
         if sets.is_err() && config.low_delay {
             // Not every encoder has it, and no list says which.
             let without = plan(config, Extras { low_latency: false, ..extras })?;
-            if let Ok(found) = warm_up(&without, config, WARM_UP) {
+            let left = WARM_UP.saturating_sub(began.elapsed());
+            if let Ok(found) = warm_up(&without, config, left) {
                 (plan_of, sets) = (without, Ok(found));
             }
         }
@@ -194,10 +230,10 @@ fn hardware_only(config: &EncoderConfig, extras: Extras, error: Error) -> Error 
     let extras = Extras { low_latency: false, ..extras };
     let tried = plan(&allowed, extras).and_then(|plan| warm_up(&plan, &allowed, SECOND_TRY));
     match tried {
-        Ok(_) => {
+        Ok(Some(_)) => {
             let reason = format!("only software encodes this here, and it is not allowed: {what}");
             Error::Option { key: "allow_sw", reason }
         }
-        Err(_) => error,
+        Ok(None) | Err(_) => error,
     }
 }

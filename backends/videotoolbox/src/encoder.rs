@@ -4,7 +4,7 @@ use crate::Notices;
 use crate::clock::Clock;
 use crate::ffi::{Access, Compression, Listener, Output, PixelBuffer, Pool, Sample, Status, Time};
 use crate::flight::{Flight, Packet};
-use crate::options::Plan;
+use crate::options::{Plan, hdr_properties};
 use crate::permits::{Permit, Permits};
 use crate::session::{Session, parameter_sets, picture};
 
@@ -14,16 +14,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use vtremote_backend::{
-    Codec, EncoderConfig, Error, FrameInfo, PacketSink, Picture, PlaneShape, Reference, SideData,
+    Codec, EncoderConfig, Error, FrameInfo, Hdr, Messages, Metadata, PacketSink, Picture,
+    PlaneShape, Reference,
 };
 use vtremote_bitstream::sei::{self, Sei};
 use vtremote_bitstream::{ParameterSets, SetKind, StreamFacts, length_prefixed};
-
-/// FFmpeg's AV_FRAME_DATA_A53_CC: the closed captions of a frame, in cc_data_pkts of 3 bytes.
-const CAPTIONS: u32 = 1;
-
-/// How many bytes of captions one SEI message can have.
-const CAPTIONS_OF_A_MESSAGE: usize = 31 * 3;
 
 /// Pictures of a session: what the encoder may hold back and reorder, what waits for it, and what is filled.
 const PICTURES: usize = 24;
@@ -36,8 +31,7 @@ pub(crate) struct Encoder {
     shared: Arc<Shared>,
     permits: Arc<Permits>,
     clock: Clock,
-    /// Whether frames' captions go into the stream.
-    captions: bool,
+    metadata: Metadata,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -51,6 +45,8 @@ struct Shared {
     shapes: Vec<PlaneShape>,
     /// The parameter sets that the client has, if it wants them nowhere else.
     header: Option<ParameterSets>,
+    /// What the plan says of HDR: a session is told where its first frame says another.
+    hdr: Hdr,
     notices: Notices,
 }
 
@@ -85,7 +81,7 @@ struct Input {
     buffer: PixelBuffer,
     time: (Time, Time),
     keyframe: bool,
-    captions: Arc<[Sei]>,
+    messages: Messages,
     _permit: Arc<Permit>,
 }
 
@@ -105,6 +101,7 @@ impl Encoder {
         notices: Notices,
         sink: Arc<dyn PacketSink>,
     ) -> Result<(Self, Vec<String>), Error> {
+        let EncoderConfig { mastering_display, content_light, .. } = *config;
         let permits = Permits::new(PICTURES);
         let state = State {
             flight: Flight::new(),
@@ -128,6 +125,7 @@ impl Encoder {
             codec: config.codec,
             shapes: config.format.planes(config.width, config.height),
             header,
+            hdr: Hdr { mastering_display, content_light },
             notices,
         });
         let session = Session::open(&shared.plan, listener(&shared, 0))?;
@@ -145,8 +143,7 @@ impl Encoder {
             shared,
             permits,
             clock: Clock::new(config.time_base),
-            // Who sends captions and says nothing of them wants them.
-            captions: config.a53_captions != Some(false),
+            metadata: Metadata::new(config),
             thread: Some(thread),
         };
         Ok((encoder, warnings))
@@ -190,10 +187,10 @@ impl vtremote_backend::Encoder for Encoder {
         let planes = locked.planes(&self.shared.shapes).map_err(Error::Codec)?;
         let reference = Reference::holding(&planes, Box::new(Arc::clone(&permit)))?;
         drop(planes);
-        let captions = if self.captions { captions(&frame)? } else { Vec::new() };
+        let messages = self.metadata.of(&frame)?;
         let FrameInfo { pts, duration, keyframe, .. } = frame;
         let time = self.clock.tick(pts, duration).map_err(Error::Codec)?;
-        let input = Input { buffer, time, keyframe, captions: captions.into(), _permit: permit };
+        let input = Input { buffer, time, keyframe, messages, _permit: permit };
         let mut state = self.shared.state();
         state.check()?;
         if state.ended {
@@ -235,24 +232,6 @@ impl Drop for Encoder {
         let flight = std::mem::replace(&mut self.shared.state().flight, Flight::new());
         drop(flight);
     }
-}
-
-/// A frame's closed captions as messages: those of two fields can be more than one has room for.
-fn captions(frame: &FrameInfo) -> Result<Vec<Sei>, Error> {
-    let records = frame.side_data.iter().filter(|record| record.kind == CAPTIONS);
-    let mut messages = Vec::new();
-    for SideData { data, .. } in records {
-        for part in data.chunks(CAPTIONS_OF_A_MESSAGE) {
-            let message = sei::captions(part).ok_or_else(|| {
-                let (pts, len) = (frame.pts, data.len());
-                let what =
-                    format!("frame {pts} has captions of {len} bytes, which are no triplets");
-                Error::Codec(what)
-            })?;
-            messages.push(message);
-        }
-    }
-    Ok(messages)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -328,13 +307,13 @@ impl Shared {
         let (pts, input) = state.flight.input(number).ok_or_else(|| {
             Error::Codec(format!("VideoToolbox gives a packet too many, for frame {number}"))
         })?;
-        let captions = Arc::clone(&input.captions);
         let keyframe = sample.is_sync();
+        let messages = input.messages.clone().sei(keyframe);
         let (sets, size) = parameter_sets(sample, self.codec)?;
         let bytes = sample.bytes();
         let bytes =
             bytes.map_err(|status| Error::Codec(format!("a packet cannot be read: {status}")))?;
-        let data = self.access_unit(&bytes, size, &captions, keyframe.then_some(&sets));
+        let data = self.access_unit(&bytes, size, &messages, keyframe.then_some(&sets));
         let data = data.map_err(|error| Error::Codec(format!("VideoToolbox's packet: {error}")))?;
         if !state.flight.knows_depth() {
             let depth = depth(&sets, state.reorders);
@@ -362,15 +341,15 @@ impl Shared {
         &self,
         bytes: &[u8],
         size: vtremote_bitstream::LengthSize,
-        captions: &[Sei],
+        messages: &[Sei],
         sets: Option<&ParameterSets>,
     ) -> Result<Vec<u8>, vtremote_bitstream::Error> {
         let mut coded = Vec::with_capacity(bytes.len() + 16);
         length_prefixed::to_annexb(bytes, size, &mut coded)?;
-        if !captions.is_empty() {
-            let mut captioned = Vec::new();
-            sei::insert(self.codec, &coded, captions, &mut captioned)?;
-            coded = captioned;
+        if !messages.is_empty() {
+            let mut with_messages = Vec::new();
+            sei::insert(self.codec, &coded, messages, &mut with_messages)?;
+            coded = with_messages;
         }
         // What the client has already it needs no more, unless the session writes others by now.
         match sets.filter(|sets| self.header.as_ref() != Some(*sets)) {
@@ -442,10 +421,15 @@ impl Worker {
 
     fn work(&self, compression: Compression) -> Result<Ended, Error> {
         let mut compression = compression;
+        // Has had no frame.
+        let mut fresh = true;
         loop {
             match self.job() {
                 Job::Frame(number, input) => {
-                    let Input { buffer, time, keyframe, .. } = &input;
+                    let Input { buffer, time, keyframe, messages, .. } = &input;
+                    if std::mem::take(&mut fresh) {
+                        self.tell_hdr(&compression, messages.hdr());
+                    }
                     let taken = compression.encode(buffer, *time, *keyframe, number as usize);
                     self.check(taken, "VideoToolbox takes no frame")?;
                 }
@@ -472,9 +456,21 @@ impl Worker {
                 Job::Lost(status) => {
                     drop(compression);
                     compression = self.again(status)?;
+                    fresh = true;
                 }
                 Job::Over => return Ok(Ended::Told),
             }
+        }
+    }
+
+    /// A session hears of its first frame's metadata of HDR, if CONFIGURE had other.
+    fn tell_hdr(&self, compression: &Compression, hdr: Hdr) {
+        if hdr == self.shared.hdr {
+            return;
+        }
+        for (property, value) in hdr_properties(hdr) {
+            // The stream says it in any case: `packet` sees to that.
+            let _ = compression.set(&property, &value);
         }
     }
 

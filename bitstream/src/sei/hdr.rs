@@ -33,6 +33,11 @@ impl Sei {
         Self { payload_type: ALTERNATIVE_TRANSFER, payload: vec![characteristics] }
     }
 
+    /// Of which an access unit has one at most.
+    pub(super) fn is_of_hdr(&self) -> bool {
+        matches!(self.payload_type, MASTERING_DISPLAY | CONTENT_LIGHT | ALTERNATIVE_TRANSFER)
+    }
+
     /// The payload, if this is [`mastering_display`](Self::mastering_display). What an extension of
     /// the standard may put behind it is left out, here and below.
     pub fn to_mastering_display(&self) -> Option<[u8; 24]> {

@@ -27,7 +27,8 @@ pub struct Sei {
 /// with 4-byte start codes. No messages add none.
 ///
 /// The NAL unit stands behind the delimiter, the parameter sets and the SEI that is already there,
-/// which may have to be the first (H.264 7.4.1.2.3), and before the first slice.
+/// which may have to be the first (H.264 7.4.1.2.3), and before the first slice. Messages about HDR
+/// take the place of those of their type, which may not contradict each other (H.265 D.3.28, D.3.35).
 ///
 /// # Errors
 /// [`Error::NoStartCode`].
@@ -48,12 +49,36 @@ pub fn insert(
         {
             write_nal_unit(&nal_unit(codec, Header::read(codec, nal), messages), out);
         }
-        write_nal_unit(nal, out);
+        match without_replaced(codec, nal, messages) {
+            Some(rest) if rest.is_empty() => {}
+            Some(rest) => write_nal_unit(&rest, out),
+            None => write_nal_unit(nal, out),
+        }
     }
     if let Some(messages) = waiting {
         write_nal_unit(&nal_unit(codec, None, messages), out);
     }
     Ok(())
+}
+
+/// A NAL unit of SEI without what `messages` say anew, empty if nothing is left; `None` if there is
+/// nothing of it in the NAL unit. Behind part of a message nothing is kept.
+fn without_replaced(codec: Codec, nal: &[u8], messages: &[Sei]) -> Option<Vec<u8>> {
+    let kept = |message: &Sei| {
+        let same = |new: &Sei| new.is_of_hdr() && new.payload_type == message.payload_type;
+        !messages.iter().any(same)
+    };
+    if Role::of(codec, nal) != Role::Sei || !messages.iter().any(Sei::is_of_hdr) {
+        return None;
+    }
+    let (header, payload) = nal.split_at_checked(Header::len(codec))?;
+    let mut bits = BitReader::new(payload);
+    let own: Vec<Sei> = std::iter::from_fn(|| Sei::read(&mut bits)).collect();
+    if own.iter().all(kept) {
+        return None;
+    }
+    let rest: Vec<Sei> = own.into_iter().filter(kept).collect();
+    Some(if rest.is_empty() { Vec::new() } else { written(header.to_vec(), &rest) })
 }
 
 /// The messages before the first slice of `access_unit`, a byte stream, in their order. Behind part
@@ -128,11 +153,17 @@ impl Sei {
 
 /// `picture` is the header of the NAL unit that the messages are put before.
 fn nal_unit(codec: Codec, picture: Option<Header>, messages: &[Sei]) -> Vec<u8> {
-    let mut nal = match codec {
+    let header = match codec {
         Codec::H264 => vec![6],
         // TemporalId is at least that of the access unit (H.265 7.4.2.2).
         Codec::H265 => vec![39 << 1, picture.map_or(1, |header| header.temporal_id_plus1)],
     };
+    written(header, messages)
+}
+
+/// A NAL unit of this header.
+fn written(header: Vec<u8>, messages: &[Sei]) -> Vec<u8> {
+    let mut nal = header;
     let mut rbsp = Vec::new();
     messages.iter().for_each(|message| message.write(&mut rbsp));
     rbsp.push(0x80); // rbsp_trailing_bits

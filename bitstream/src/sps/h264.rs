@@ -131,7 +131,8 @@ fn all_facts(nal: &[u8]) -> Option<(StreamFacts, SliceFacts)> {
 
     let mut vui = Vui::default();
     let mut reorder_depth = None;
-    if bits.flag()? {
+    let has_vui = bits.flag()?;
+    if has_vui {
         vui = vui::read_signal(bits)?;
         if bits.flag()? {
             vui.timing = vui::read_timing(bits)?;
@@ -165,6 +166,7 @@ fn all_facts(nal: &[u8]) -> Option<(StreamFacts, SliceFacts)> {
         maybe_interlaced: !frame_mbs_only,
         reorder_depth,
         tells_reorder_depth: told.is_some() || reorder_depth == 0,
+        has_vui,
         sample_aspect_ratio: vui.sample_aspect_ratio,
         full_range: vui.full_range,
         primaries: vui.primaries,

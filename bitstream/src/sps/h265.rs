@@ -136,7 +136,8 @@ fn all_facts(nal: &[u8]) -> Option<(StreamFacts, SliceFacts)> {
     // set, says nothing that is asked for here.
     let mut vui = Vui::default();
     let mut fields = false;
-    if bits.flag()? {
+    let has_vui = bits.flag()?;
+    if has_vui {
         vui = vui::read_signal(bits)?;
         bits.skip(1)?; // neutral_chroma_indication_flag
         fields = bits.flag()?;
@@ -158,6 +159,7 @@ fn all_facts(nal: &[u8]) -> Option<(StreamFacts, SliceFacts)> {
         maybe_interlaced: fields || sps.interlaced_source(),
         reorder_depth,
         tells_reorder_depth: true,
+        has_vui,
         sample_aspect_ratio: vui.sample_aspect_ratio,
         full_range: vui.full_range,
         primaries: vui.primaries,

@@ -65,6 +65,8 @@ pub struct StreamFacts {
     /// Whether the parameter set says so. What is inferred is the most that there can be, and mostly far
     /// more than there is.
     pub tells_reorder_depth: bool,
+    /// Whether there is video usability information, which all that follows is.
+    pub has_vui: bool,
     /// Width to height of a sample; none if unspecified.
     pub sample_aspect_ratio: Option<(u16, u16)>,
     /// video_full_range_flag; none if unspecified, which is as good as false.

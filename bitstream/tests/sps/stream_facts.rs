@@ -2,7 +2,7 @@
 //! trace_headers reads in them, and those with what neither writes.
 
 use crate::bit_writer::Writer;
-use vtremote_bitstream::{Codec, SampleFormat, StreamFacts, Timing};
+use vtremote_bitstream::{Codec, SampleFormat, ShownSize, StreamFacts, Timing};
 
 /// Bytes of hexadecimal digits.
 fn hex(digits: &str) -> Vec<u8> {
@@ -29,6 +29,7 @@ const X264: StreamFacts = StreamFacts {
     maybe_interlaced: false,
     reorder_depth: 2,
     tells_reorder_depth: true,
+    has_vui: true,
     sample_aspect_ratio: Some((1, 1)),
     full_range: None,
     primaries: 2,
@@ -387,11 +388,32 @@ fn without_a_vui_everything_is_unspecified() {
         profile: 77,
         reorder_depth: 16,
         tells_reorder_depth: false,
+        has_vui: false,
         sample_aspect_ratio: None,
         timing: None,
         ..X264
     };
     assert_eq!(h264([77, 0, 10], no_format, any_order, no_vui), Some(facts));
+}
+
+#[test]
+fn a_container_is_believed_until_a_stream_is_not_what_it_says() {
+    let coded = StreamFacts { coded_width: 1920, coded_height: 1088, ..X264 };
+    let full = StreamFacts { width: 1920, height: 1088, ..coded };
+    let next = |codec, facts: &StreamFacts, size| ShownSize::new(codec, size).next(facts);
+    assert_eq!(next(Codec::H264, &full, (1920, 1080)), (1920, 1080));
+    assert_eq!(next(Codec::H264, &full, (1910, 1088)), (1910, 1088));
+    assert_eq!(next(Codec::H265, &full, (1920, 1080)), (1920, 1088));
+    for other in [(1920, 1072), (1920, 1089), (0, 1080), (1904, 1088), (1920, u32::MAX)] {
+        assert_eq!(next(Codec::H264, &full, other), (1920, 1088), "{other:?}");
+    }
+    let cut = StreamFacts { cut_at_start: true, ..full };
+    assert_eq!(next(Codec::H264, &cut, (1920, 1080)), (1920, 1088));
+
+    let mut size = ShownSize::new(Codec::H264, (1920, 1080));
+    assert_eq!([size.next(&full), size.of(&full)], [(1920, 1080); 2]);
+    assert_eq!(size.next(&X264), (64, 64));
+    assert_eq!([size.next(&full), size.of(&full)], [(1920, 1088); 2]);
 }
 
 #[test]

@@ -198,8 +198,7 @@ impl Decoder {
             connect,
             server,
             token,
-            // Some pictures are with the caller, one is coming in.
-            pool: Pool::new(settings.inflight as usize + 4),
+            pool: Pool::new(0),
             settings,
             stream: stream.clone(),
             log,
@@ -226,6 +225,9 @@ impl Decoder {
         let Link { reader, writer, closer, peer, is_local } = (self.connect)()?;
         let compression = compression(&self.settings, is_local);
         let client = Client::new(self.client_settings(geometry, compression)).map_err(refused)?;
+        let most = client.most_in_flight();
+        // Some pictures are with the caller, one is coming in.
+        self.pool.keep(most + 4);
         let server = self.server.clone().unwrap_or(peer);
         let token_given = !self.token.is_empty();
         let shared = Shared::new(client, closer, self.log.clone(), server, token_given, 0);
@@ -235,7 +237,7 @@ impl Decoder {
             pool: self.pool.clone(),
             geometry,
             compression,
-            most: self.settings.inflight as usize,
+            most,
             untimed: false,
         };
         let writer = Writer { shared: shared.clone(), link: writer, message: Message::default() };

@@ -39,6 +39,14 @@ impl Pool {
         Arc::new(Self { state: Mutex::new(state) })
     }
 
+    /// From now on at most `keep` pictures that nobody has are kept.
+    pub(crate) fn keep(&self, keep: usize) {
+        let mut state = self.lock();
+        state.keep = keep;
+        let more = keep.saturating_sub(state.idle.len());
+        state.idle.reserve(more);
+    }
+
     /// Memory for such a picture, with what an earlier one left in it.
     ///
     /// # Errors

@@ -49,6 +49,14 @@ struct Buffer {
     end: usize,
 }
 
+/// What a read brought.
+enum News {
+    /// More of a picture at most: it concerns nobody yet.
+    Bytes,
+    /// Something that a thread may wait for.
+    Items,
+}
+
 /// Where one read goes: memory in pieces.
 struct Pieces<'a> {
     slices: [IoSliceMut<'a>; PIECES],
@@ -74,12 +82,19 @@ impl Reader {
         let mut incoming = Incoming::new(Limits::DEFAULT);
         let mut buffer = Buffer { bytes: vec![0; BUFFER + BEHIND_BODY], start: 0, end: 0 };
         loop {
-            if let Err(trouble) = self.read(&mut incoming, &mut buffer, &mut filling) {
-                self.shared.fail(trouble);
-            }
+            let news = match self.read(&mut incoming, &mut buffer, &mut filling) {
+                Ok(News::Bytes) => false,
+                Ok(News::Items) => true,
+                Err(trouble) => {
+                    self.shared.fail(trouble);
+                    true
+                }
+            };
             let over = self.shared.lock().over();
-            self.shared.wake_writer();
-            self.shared.wake_caller();
+            if news || over {
+                self.shared.wake_writer();
+                self.shared.wake_caller();
+            }
             if over {
                 return;
             }
@@ -92,7 +107,7 @@ impl Reader {
         incoming: &mut Incoming,
         buffer: &mut Buffer,
         filling: &mut Filling,
-    ) -> Result<(), Trouble> {
+    ) -> Result<News, Trouble> {
         let body = incoming.body_left();
         let mut pieces = Pieces {
             slices: std::array::from_fn(|_| IoSliceMut::new(&mut [])),
@@ -109,7 +124,7 @@ impl Reader {
         }
         let count = pieces.count;
         let moved = self.link.read_vectored(&mut pieces.slices[..count]);
-        let Some(bytes) = self.shared.read(moved) else { return Ok(()) };
+        let Some(bytes) = self.shared.read(moved) else { return Ok(News::Bytes) };
         let now = self.shared.now();
         let of_body = bytes.min(direct);
         incoming.body_taken(of_body);
@@ -122,9 +137,9 @@ impl Reader {
             state.session.receive(now, Item::Body(&[]));
         }
         drop(state);
-        self.take(incoming, buffer, filling)?;
+        let news = self.take(incoming, buffer, filling)?;
         self.shared.lock().session.moved(now, bytes, incoming.in_message());
-        Ok(())
+        Ok(news)
     }
 
     /// Takes in what is in the buffer, item by item, until it is used up or the session is over.
@@ -133,7 +148,8 @@ impl Reader {
         incoming: &mut Incoming,
         buffer: &mut Buffer,
         filling: &mut Filling,
-    ) -> Result<(), Trouble> {
+    ) -> Result<News, Trouble> {
+        let mut news = News::Bytes;
         loop {
             let now = self.shared.now();
             let item = match incoming.read(&buffer.bytes[buffer.start..buffer.end]) {
@@ -141,10 +157,10 @@ impl Reader {
                     buffer.start += used;
                     item
                 }
-                Ok((_, None)) => return Ok(()),
+                Ok((_, None)) => return Ok(news),
                 Err(error) => {
                     self.shared.lock().session.unreadable(now, &error);
-                    return Ok(());
+                    return Ok(News::Items);
                 }
             };
             let step = {
@@ -154,6 +170,15 @@ impl Reader {
                 }
                 state.session.receive(now, item)
             };
+            if !matches!(
+                step,
+                ClientStep::Body(_)
+                    | ClientStep::Plane(_)
+                    | ClientStep::Slice(_)
+                    | ClientStep::SliceEnd { last: false }
+            ) {
+                news = News::Items;
+            }
             match step {
                 ClientStep::Configured { pix_fmt, warnings, .. } => {
                     for warning in warnings {
@@ -188,9 +213,9 @@ impl Reader {
                 ClientStep::Body(data) => filling.put(data)?,
                 ClientStep::Done => {
                     self.report_nothing();
-                    return Ok(());
+                    return Ok(News::Items);
                 }
-                ClientStep::Failed => return Ok(()),
+                ClientStep::Failed => return Ok(News::Items),
                 _ => {}
             }
         }

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use vtremote_bitstream::sps::{SampleFormat, StreamFacts};
 use vtremote_bitstream::{
-    ActiveSps, Codec, Framing, LengthSize, ParameterSets, SetKind, annexb, length_prefixed,
+    ActiveSps, Codec, Framing, LengthSize, ParameterSets, SetKind, ShownSize, annexb,
+    length_prefixed,
 };
 use vtremote_proto::{Geometry, PixelFormat, Rational};
 
@@ -52,10 +53,8 @@ pub(super) struct Coded {
     active: ActiveSps,
     /// Of packets that are not Annex B.
     lengths: Option<LengthSize>,
-    /// What the container says.
-    size: (u32, u32),
-    /// Whether that has cut all pictures so far, [`cut_by_container`].
-    cut: bool,
+    /// Of the pictures, as the container has it.
+    size: ShownSize,
     /// What the caller takes besides 4:2:0.
     formats: Vec<PixelFormat>,
 }
@@ -67,14 +66,14 @@ impl Coded {
         stream: &Stream,
         formats: &[PixelFormat],
     ) -> (Self, Option<vtremote_bitstream::Error>) {
-        let size = (stream.width, stream.height);
+        let size = ShownSize::new(codec, (stream.width, stream.height));
         let sets = ParameterSets::new(codec);
         let active = ActiveSps::new(sets.clone());
         let formats = formats.to_vec();
-        let mut coded = Self { sets, active, lengths: None, size, cut: true, formats };
+        let mut coded = Self { sets, active, lengths: None, size, formats };
         let error = coded.extradata(&stream.extradata).err();
         coded.active = ActiveSps::new(coded.sets.clone());
-        coded.note_cut();
+        coded.note_size();
         (coded, error)
     }
 
@@ -116,18 +115,16 @@ impl Coded {
             data = Cow::Owned(whole);
         }
         self.active.take(&data);
-        self.note_cut();
+        self.note_size();
         Ok(match data {
             Cow::Owned(data) => Some(data),
             Cow::Borrowed(_) => None,
         })
     }
 
-    /// libavcodec believes the container until a stream is not what it says, and not again after that.
-    fn note_cut(&mut self) {
+    fn note_size(&mut self) {
         if let Some(facts) = self.active.facts() {
-            let codec = self.sets.codec();
-            self.cut = self.cut && codec == Codec::H264 && cut_by_container(&facts, self.size);
+            self.size.next(&facts);
         }
     }
 
@@ -140,24 +137,14 @@ impl Coded {
     /// container say it.
     pub(super) fn facts(&self) -> Option<Geometry> {
         if let Some(facts) = self.active.facts() {
-            let size = if self.cut { self.size } else { (facts.width, facts.height) };
+            let size = self.size.of(&facts);
             return Some(geometry(&facts, size, &self.formats));
         }
         // A parameter set that we cannot read is for the decoder to refuse.
         self.sets.of(SetKind::Sps).next()?;
-        let (width, height) = self.size;
+        let (width, height) = self.size.container();
         (width > 0 && height > 0).then(|| Geometry::new(width, height, PixelFormat::Nv12))
     }
-}
-
-/// Whether pictures are shown in the container's size rather than their own: where an encoder fills
-/// whole macroblocks (H.264 7.4.2.1.1) and only the container says how much of the last ones is meant,
-/// as cameras do: 1080 of 1088 rows.
-fn cut_by_container(facts: &StreamFacts, (width, height): (u32, u32)) -> bool {
-    let side = |container: u32, shown: u32| {
-        (1..=shown).contains(&container) && container.div_ceil(16) == shown.div_ceil(16)
-    };
-    !facts.cut_at_start && side(width, facts.width) && side(height, facts.height)
 }
 
 /// What pictures of such a stream and size are. Those that have more colour than 4:2:0, and that the caller does not

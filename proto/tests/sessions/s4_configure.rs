@@ -155,22 +155,6 @@ fn a_decode_client_says_that_frames_may_come_at_any_time() {
 }
 
 #[test]
-fn a_decoder_without_parameter_sets_waits_for_them_with_existing_servers_only() {
-    let bare = || ClientSettings { extradata: Vec::new(), ..decoding() };
-    assert!(configure_for(bare(), speech::OURS).starts_with("CONFIGURE"));
-
-    let mut rig = ClientRig::new(bare());
-    rig.hear(&speech::hello_ack(speech::CURRENT));
-    assert!(rig.client.awaits_parameter_sets());
-    rig.wait(60.0);
-    assert_eq!(rig.said(), ["HELLO h264"]);
-    rig.client.parameter_sets(rig.now, vec![1, 2, 3]);
-    assert!(!rig.client.awaits_parameter_sets());
-    assert!(rig.said()[0].starts_with("CONFIGURE"));
-    assert_eq!(rig.hear(&speech::configure_ack()), ["Configured"]);
-}
-
-#[test]
 fn a_decoder_is_told_a_format_that_exists() {
     for (pix_fmt, mode, good) in
         [(9, Mode::Decode, false), (2, Mode::Decode, true), (9, Mode::Encode, true)]

@@ -59,6 +59,32 @@ fn with_acks_the_window_counts_what_the_backend_has_not_taken() {
 }
 
 #[test]
+fn a_window_that_adapts_shrinks_where_fewer_do_as_well_and_loses_nothing() {
+    for capabilities in [speech::CURRENT, speech::OURS] {
+        let mut rig = with_window(0, capabilities);
+        assert_eq!(rig.client.window(), 16);
+        assert_eq!(rig.client.most_in_flight(), 64);
+        // An encoder that takes 100 a second however many wait for it.
+        let (mut sent, mut answered) = (0, 0);
+        while answered < 3000 {
+            while rig.client.room(rig.now) {
+                rig.send(sent).unwrap();
+                sent += 1;
+            }
+            assert!(rig.client.outstanding() <= 64 + 3);
+            rig.wait(0.01);
+            answered += 1;
+            if capabilities == speech::OURS {
+                rig.hear(&speech::ack(answered as u32));
+            }
+            rig.hear_packet(answered - 1, answered - 1);
+        }
+        let (least, most) = if capabilities == speech::OURS { (3, 5) } else { (8, 12) };
+        assert!((least..=most).contains(&rig.client.window()), "{}", rig.client.window());
+    }
+}
+
+#[test]
 fn what_has_come_and_waits_for_the_caller_takes_room_in_the_window() {
     for settings in [settings(), decoding()] {
         for capabilities in [speech::EARLY, speech::CURRENT, speech::OURS] {

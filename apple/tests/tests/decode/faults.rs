@@ -1,7 +1,11 @@
 //! What goes wrong.
 
 use super::*;
+use crate::bare_sps::without_vuis;
 use crate::streams::{Shown, Told};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use vtremote_backend::{DecodedFrame, FrameSink};
 
 /// Everything that comes of a stream under a script, and of libavcodec without.
 fn under(script: Script, stream: &Stream) -> (Told, Vec<Shown>) {
@@ -64,37 +68,108 @@ fn the_same_fault_over_and_over_is_told_once_and_counted() {
     assert!(told.warnings[1].contains("4 more times"), "{:?}", told.warnings);
 }
 
-#[test]
-fn a_lost_session_goes_on_with_the_next_keyframe() {
-    // Nothing is in the session's queue.
-    let caller = || Script::new().callbacks(Callbacks::Caller);
-    let (told, expected) = under(caller().decode(12, Outcome::Invalidate), &stream());
-    assert_eq!(missing(&told, &expected), [22, 24, 26, 28, 30]);
-    let [lost, skipped] = &told.warnings[..] else { panic!("{:?}", told.warnings) };
-    assert!(lost.contains("kVTInvalidSessionErr, -12903"), "{lost}");
-    assert!(skipped.contains("packet 16") && skipped.contains("5 pictures"), "{skipped}");
+/// How a session can be lost at its nth picture: by what a call gives, or by what comes of a picture later,
+/// to the thread that calls or to another.
+fn losses(nth: usize) -> [Script; 4] {
+    [
+        Script::new().decode(nth, Outcome::Invalidate),
+        Script::new().callbacks(Callbacks::Caller).decode(nth, Outcome::Invalidate),
+        Script::new().decode(nth, Outcome::Die(-17691)),
+        Script::new().callbacks(Callbacks::Caller).decode(nth, Outcome::Die(-17690)),
+    ]
+}
+
+/// What comes of a stream where its session is lost, in each way at each of these pictures.
+fn with_losses(
+    stream: &Stream,
+    expected: &[Shown],
+    pictures: std::ops::RangeInclusive<usize>,
+    judge: impl Fn(&Told, &str),
+) {
+    let backend = silicon();
+    for script in pictures.flat_map(losses) {
+        let what = format!("{script:?}");
+        backend.double().script(script);
+        let told = decode(&backend, &decoder_config(stream), stream);
+        assert_eq!(missing(&told, expected), [0; 0], "{what}: {:?}", told.warnings);
+        judge(&told, &what);
+    }
 }
 
 #[test]
-fn nothing_is_lost_with_a_session_that_ends_at_a_keyframe() {
-    let script = Script::new().callbacks(Callbacks::Caller).decode(17, Outcome::Invalidate);
+fn nothing_is_lost_with_a_session_wherever_that_happens() {
+    // Pyramids of B-frames; keyframes that lead with pictures which refer to what was before them.
+    for (codec, closed_gop) in [(Codec::H264, true), (Codec::H265, true), (Codec::H265, false)] {
+        let config = EncoderConfig { closed_gop, ..config(codec, PixelFormat::Nv12) };
+        let stream = encode(&config, 20);
+        with_losses(&stream, &expected(&stream), 1..=20, |told, what| {
+            let [lost] = &told.warnings[..] else { panic!("{what}: {:?}", told.warnings) };
+            let goes_on = lost.contains("a lost session: ") && lost.contains("a new one goes on");
+            assert!(goes_on && !lost.contains("pictures are lost"), "{codec}, {what}: {lost}");
+        });
+    }
+}
+
+#[test]
+fn fields_and_streams_that_change_survive_the_loss_of_a_session() {
+    let first = encode(&config(Codec::H265, PixelFormat::Nv12), 7);
+    let changing = first.then(encode(&config(Codec::H265, PixelFormat::P010), 7));
+    let one = |told: &Told, what: &str| {
+        assert_eq!(told.warnings.len(), 1, "{what}: {:?}", told.warnings);
+    };
+    with_losses(&changing, &expected(&changing), 1..=7, one);
+    let fields = super::fields(false);
+    with_losses(&fields, &expected(&fields), 1..=6, one);
+}
+
+#[test]
+fn sessions_may_be_lost_again_and_again_as_long_as_pictures_come_out() {
+    let caller = Script::new().callbacks(Callbacks::Caller);
+    // Each session gets one picture further than the one before.
+    let script = (2..8).fold(caller, |script, nth| script.decode(nth, Outcome::Invalidate));
     let (told, expected) = under(script, &stream());
     assert_eq!(missing(&told, &expected), [0; 0]);
-    let [lost] = &told.warnings[..] else { panic!("{:?}", told.warnings) };
-    assert!(lost.contains("kVTInvalidSessionErr"), "{lost}");
+    assert_eq!(told.warnings.len(), 6, "{:?}", told.warnings);
 }
 
 #[test]
-fn a_malfunction_loses_no_more_than_what_was_in_the_decoder_and_up_to_the_next_keyframe() {
-    for status in [-12911, -17690, -17691] {
-        let (told, expected) = under(Script::new().decode(4, Outcome::Die(status)), &stream());
-        let missing = missing(&told, &expected);
-        assert!(missing.contains(&6), "{missing:?}");
-        // It dies when it comes to the fourth: a group or two, as fast as packets came.
-        assert!(missing.iter().all(|pts| *pts < 32), "{missing:?}");
-        let status = status.to_string();
-        assert!(told.warnings.iter().any(|warning| warning.contains(&status)), "{told:?}");
+fn a_session_that_is_lost_again_before_a_picture_came_out_fails_the_decoder() {
+    let caller = Script::new().callbacks(Callbacks::Caller).decode(4, Outcome::Invalidate);
+    let cases = losses(1).map(|script| (script.decode(1, Outcome::Invalidate), 0));
+    for (script, shown) in cases.into_iter().chain([(caller.decode(4, Outcome::Die(-17691)), 3)]) {
+        let (told, expected) = under(script, &stream());
+        let Some(Error::Codec(what)) = &told.failed else { panic!("{:?}", told.failed) };
+        assert!(what.contains("lost again before a picture came out"), "{what}");
+        assert!(!told.drained && told.frames == expected[..shown], "{}", told.frames.len());
     }
+}
+
+#[test]
+fn a_decoder_that_fails_at_one_picture_again_goes_on_with_the_next_keyframe() {
+    let script = Script::new().callbacks(Callbacks::Caller);
+    let script = script.decode(4, Outcome::Error(-12911)).decode(4, Outcome::Error(-12911));
+    let (told, expected) = under(script, &stream());
+    assert_eq!(missing(&told, &expected), [6, 8, 10, 12, 14], "{:?}", told.warnings);
+    let [first, again, skipped] = &told.warnings[..] else { panic!("{:?}", told.warnings) };
+    assert!(first.contains("VTVideoDecoderMalfunctionErr") && first.contains("goes on"), "{first}");
+    assert!(again.contains("; 1 pictures are lost; decoding goes on with a keyframe"), "{again}");
+    assert!(skipped.contains("packet 8") && skipped.contains("4 pictures"), "{skipped}");
+}
+
+#[test]
+fn more_than_is_kept_is_not_decoded_again() {
+    let config =
+        EncoderConfig { gop: Some(310), b_frames: 0, ..config(Codec::H264, PixelFormat::Nv12) };
+    let stream = encode(&config, 320);
+    let caller = || Script::new().callbacks(Callbacks::Caller);
+    let (told, expected) = under(caller().decode(300, Outcome::Invalidate), &stream);
+    assert_eq!(missing(&told, &expected), [0; 0], "{:?}", told.warnings);
+    let (told, expected) = under(caller().decode(301, Outcome::Invalidate), &stream);
+    // From the three hundred and first to the keyframe.
+    assert_eq!(missing(&told, &expected), (300..310).map(|at| 2 * at).collect::<Vec<_>>());
+    let [lost, skipped] = &told.warnings[..] else { panic!("{:?}", told.warnings) };
+    assert!(lost.contains("1 pictures are lost: more than 300 packets or 64 MiB"), "{lost}");
+    assert!(skipped.contains("packet 310") && skipped.contains("9 pictures"), "{skipped}");
 }
 
 #[test]
@@ -185,4 +260,57 @@ fn damaged_packets_never_end_a_session() {
             assert!(!told.frames.is_empty());
         }
     }
+}
+
+#[test]
+fn pictures_that_wait_for_many_others_do_not_stop_those_that_wait_for_none() {
+    let base = config(Codec::H264, PixelFormat::Nv12);
+    let mut stream = encode(&EncoderConfig { b_frames: 3, gop: Some(100), ..base.clone() }, 24);
+    for packet in &mut stream.packets {
+        packet.data = without_vuis(&packet.data);
+    }
+    let stream = stream.then(encode(&EncoderConfig { b_frames: 0, ..base }, 10));
+    let told = decode(&silicon(), &decoder_config(&stream), &stream);
+    assert_eq!((told.frames.len(), told.failed, told.warnings.len()), (34, None, 0));
+}
+
+/// Panics over its third picture.
+#[derive(Default)]
+struct Panics {
+    listener: streams::Listener,
+    frames: AtomicUsize,
+}
+
+impl FrameSink for Panics {
+    fn frame(&self, frame: DecodedFrame) {
+        assert_ne!(self.frames.fetch_add(1, Ordering::Relaxed), 2, "the third");
+        self.listener.frame(frame);
+    }
+    fn warning(&self, message: String) {
+        self.listener.warning(message);
+    }
+    fn drained(&self) {
+        self.listener.drained();
+    }
+    fn failed(&self, error: Error) {
+        self.listener.failed(error);
+    }
+}
+
+#[test]
+fn a_panic_over_a_picture_is_a_failure_and_no_good_end() {
+    let stream = stream();
+    let backend = silicon();
+    let sink = Arc::new(Panics::default());
+    let opened = backend.open_decoder(&decoder_config(&stream), Arc::clone(&sink) as _);
+    let mut decoder = opened.unwrap().codec;
+    for packet in &stream.packets {
+        match decoder.submit(packet.clone(), streams::PATIENCE) {
+            Ok(refused) => assert_eq!(refused, None, "room becomes free"),
+            Err(_) => break,
+        }
+    }
+    let _ = decoder.drain();
+    let told = sink.listener.wait(|told| told.drained || told.failed.is_some());
+    assert!(matches!(told.failed, Some(Error::Internal(_))), "{:?}", told.failed);
 }

@@ -29,6 +29,14 @@ fn apple_silicon_takes_every_format() {
 }
 
 #[test]
+fn what_is_in_use_at_the_start_is_tried_again() {
+    let create = ["VTCompressionSessionCreate", "VTDecompressionSessionCreate"];
+    let script = Script::new().fail(create[0], 1, -12915).fail(create[1], 3, -12913);
+    let found = OverDouble::starting(Machine::apple_silicon(), script).capabilities().clone();
+    assert_eq!(&found, OverDouble::new(Machine::apple_silicon()).capabilities());
+}
+
+#[test]
 fn an_intel_mac_lists_what_it_has_and_refuses_the_rest() {
     let over = OverDouble::new(Machine::intel());
     let eight_bits = [PixelFormat::Nv12, PixelFormat::Bgra, PixelFormat::Ayuv];

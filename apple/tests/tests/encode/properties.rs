@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use vtremote_apple_double::{Machine, Script, Value};
 use vtremote_apple_tests::OverDouble;
 use vtremote_backend::{
-    Codec, Color, EncoderConfig, Entropy, Error, PixelFormat, Quality, RateControl, Ratio,
+    Codec, Color, EncoderConfig, Entropy, Error, FrameInfo, PixelFormat, Quality, RateControl,
+    Ratio, SideData,
 };
 
 fn over() -> OverDouble {
@@ -156,6 +157,17 @@ fn a_constant_rate_takes_the_place_of_the_average() {
     assert_eq!(set.get("AverageBitRate"), None);
 }
 
+#[test]
+fn a_constant_rate_is_one_of_so_many_frames_per_second_in_real_time_too() {
+    let over = over();
+    let constant = hevc(|c| {
+        (c.rate.constant, c.realtime) = (true, Some(true));
+        c.frame_rate = Some(Ratio { num: 25, den: 1 });
+    });
+    let set: BTreeMap<_, _> = set(&over, &constant).into_iter().collect();
+    assert_eq!(set.get("ExpectedFrameRate"), Some(&Value::Real(25.0)));
+}
+
 /// Of a property that is not taken: the option that is refused or warned of, if it is one.
 fn without(config: &EncoderConfig, property: &str) -> Result<Vec<String>, Error> {
     let over = over();
@@ -191,10 +203,7 @@ fn a_property_without_which_the_stream_would_be_another_is_refused_by_its_option
 
 #[test]
 fn another_property_that_is_not_taken_is_a_warning_that_names_it_and_the_status() {
-    let hdr = hevc(|c| {
-        (c.mastering_display, c.content_light) = (Some([7; 24]), Some([1, 2, 3, 4]));
-        (c.closed_gop, c.rate.max_rate) = (true, Some(700_000));
-    });
+    let closed = hevc(|c| (c.closed_gop, c.rate.max_rate) = (true, Some(700_000)));
     for (property, option, config) in [
         ("PrioritizeEncodingSpeedOverQuality", "prio_speed", &all()),
         ("MaximizePowerEfficiency", "power_efficient", &all()),
@@ -208,10 +217,8 @@ fn another_property_that_is_not_taken_is_a_warning_that_names_it_and_the_status(
         ("MaxH264SliceBytes", "max_slice_bytes", &all()),
         ("ReferenceBufferCount", "max_ref_frames", &all()),
         ("SpatialAdaptiveQPLevel", "spatial_aq", &all()),
-        ("DataRateLimits", "maxrate", &hdr),
-        ("AllowOpenGOP", "flags", &hdr),
-        ("MasteringDisplayColorVolume", "mastering_display", &hdr),
-        ("ContentLightLevelInfo", "content_light", &hdr),
+        ("DataRateLimits", "maxrate", &closed),
+        ("AllowOpenGOP", "flags", &closed),
     ] {
         let warnings = without(config, property).unwrap_or_else(|error| panic!("{error}"));
         let expected = format!(
@@ -249,4 +256,26 @@ fn what_cannot_be_together_is_refused_before_there_is_a_session() {
     let refused = Session::try_open(&over, &h264(|c| c.profile = Some(110)));
     assert!(matches!(refused.err(), Some(Error::Option { key: "profile", .. })));
     assert_eq!(over.double().properties().len(), before);
+}
+
+#[test]
+fn a_session_is_told_the_metadata_of_hdr_of_its_first_frame() {
+    let over = over();
+    let mut session = Session::open(&over, &hevc(|c| c.content_light = Some([9; 4])));
+    let before = told(&over).len();
+    let side_data = vec![
+        SideData { kind: SideData::MASTERING_DISPLAY, data: vec![7; 24] },
+        SideData { kind: SideData::CONTENT_LIGHT, data: vec![1, 2, 3, 4] },
+    ];
+    session.submit(FrameInfo { pts: 0, duration: 1, side_data, ..FrameInfo::default() }).unwrap();
+    session.send(1).unwrap();
+    session.encoder.drain().unwrap();
+    assert_eq!(session.packets().len(), 2);
+    let expected = [
+        ("HDRMetadataInsertionMode", text("Auto")),
+        ("MasteringDisplayColorVolume", Value::Data(vec![7; 24])),
+        ("ContentLightLevelInfo", Value::Data(vec![1, 2, 3, 4])),
+    ];
+    let expected = expected.map(|(property, value)| (property.to_owned(), value));
+    assert_eq!(told(&over)[before..], expected);
 }

@@ -1,10 +1,13 @@
 //! What the packets are.
 
 use crate::session::{Session, assert_in_order, assert_whole, config, encode, h264, hevc};
-use vtremote_apple_double::Machine;
+use vtremote_apple_double::{Machine, Script};
 use vtremote_apple_tests::OverDouble;
-use vtremote_backend::{Codec, EncoderConfig, FrameInfo, PixelFormat, Ratio, SideData};
-use vtremote_bitstream::{ParameterSets, SetKind, StreamFacts, sei};
+use vtremote_backend::{
+    Codec, EncodedPacket, EncoderConfig, FrameInfo, PixelFormat, Ratio, SideData,
+};
+use vtremote_bitstream::sei::{self, Sei};
+use vtremote_bitstream::{ParameterSets, SetKind, StreamFacts};
 
 fn over() -> OverDouble {
     OverDouble::new(Machine::apple_silicon())
@@ -87,6 +90,75 @@ fn captions_are_in_the_access_unit_of_their_frame() {
             }
         }
     }
+}
+
+/// The metadata of HDR in each keyframe, by its number; none anywhere else.
+fn hdr_of(codec: Codec, packets: &[EncodedPacket]) -> Vec<(i64, Vec<Sei>)> {
+    let of_hdr = |message: &Sei| {
+        message.to_mastering_display().is_some() || message.to_content_light().is_some()
+    };
+    let found = |packet: &EncodedPacket| -> Vec<Sei> {
+        sei::messages_in(codec, &packet.data).filter(of_hdr).collect()
+    };
+    let (keyframes, others): (Vec<_>, Vec<_>) = packets.iter().partition(|packet| packet.keyframe);
+    assert!(others.into_iter().all(|packet| found(packet).is_empty()));
+    keyframes.into_iter().map(|packet| (packet.pts, found(packet))).collect()
+}
+
+/// BT.2020 with this highest luminance, in units of 0.0001 candela per square metre.
+fn display(luminance: u32) -> [u8; 24] {
+    let points = [8500_u16, 39850, 6550, 2300, 35400, 14600, 15635, 16450];
+    let bytes = [points.map(u16::to_be_bytes).concat(), luminance.to_be_bytes().to_vec()].concat();
+    [bytes, vec![0, 0, 0, 1]].concat().try_into().unwrap()
+}
+
+#[test]
+fn metadata_of_hdr_is_in_the_keyframes_from_the_frame_on_that_brings_it() {
+    let (first, second) = (display(10_000_000), display(40_000_000));
+    let light = [3, 0xe8, 1, 0x90];
+    let both = |payload| vec![Sei::mastering_display(payload), Sei::content_light(light)];
+    for (codec, format, b_frames, configured) in [
+        (Codec::H264, PixelFormat::Nv12, 0, None),
+        (Codec::H264, PixelFormat::Nv12, 2, Some(second)),
+        (Codec::H265, PixelFormat::P010, 0, None),
+        (Codec::H265, PixelFormat::P010, 2, None),
+        (Codec::H265, PixelFormat::P010, 0, Some(second)),
+    ] {
+        let over = over();
+        let mut config = config(codec, format);
+        (config.b_frames, config.mastering_display) = (b_frames, configured);
+        let mut session = Session::open(&over, &config);
+        for pts in 0..24 {
+            let of_this = |kind, data: &[u8]| SideData { kind, data: data.to_vec() };
+            let side_data = match pts {
+                0 => vec![
+                    of_this(SideData::MASTERING_DISPLAY, &first),
+                    of_this(SideData::CONTENT_LIGHT, &light),
+                ],
+                14 => vec![of_this(SideData::MASTERING_DISPLAY, &second)],
+                _ => Vec::new(),
+            };
+            let keyframe = pts % 8 == 0;
+            session.submit(FrameInfo { pts, duration: 1, keyframe, side_data }).unwrap();
+        }
+        session.encoder.drain().unwrap();
+        let expected = [(0, both(first)), (8, both(first)), (16, both(second))];
+        assert_eq!(hdr_of(codec, &session.packets()), expected, "{codec} {b_frames}");
+    }
+}
+
+#[test]
+fn metadata_of_hdr_needs_no_property() {
+    let over = over();
+    let property = "MasteringDisplayColorVolume";
+    over.double().script(Script::new().property(property, -12900));
+    let mut config = config(Codec::H265, PixelFormat::P010);
+    config.mastering_display = Some(display(10_000_000));
+    let mut session = Session::open(&over, &config);
+    assert_eq!(session.warnings, [""; 0]);
+    session.send_all(3);
+    let expected = vec![Sei::mastering_display(display(10_000_000))];
+    assert_eq!(hdr_of(Codec::H265, &session.packets()), [(0, expected)]);
 }
 
 #[test]

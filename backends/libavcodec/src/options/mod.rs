@@ -3,7 +3,7 @@
 //! Every field of [`EncoderConfig`] ends here in one of three ways: it becomes an option, it is
 //! refused by its wire name because the stream would not be what was asked for, or it is named in a
 //! warning. Hints that every client sends (`realtime=0`, `allow_sw=1`, …) are no reason for one. Only
-//! captions and the metadata of HDR are no encoder's: [`crate::metadata`] writes them.
+//! captions and the metadata of HDR are no encoder's: [`vtremote_backend::Metadata`] has them.
 //! docs/options.md says which.
 
 mod coding;

@@ -4,6 +4,7 @@ mod order;
 mod output;
 mod picture;
 mod probe;
+mod recent;
 mod stream;
 
 pub(crate) use probe::decoders;
@@ -12,6 +13,7 @@ use crate::ffi::{CodedSample, Decoded, Decompression, FormatDescription, Status,
 use crate::permits::Permits;
 use output::{Output, PICTURES, ends_session};
 use picture::{Layout, check_picture};
+use recent::{Entry, MOST_BYTES, MOST_PACKETS, Recent, Start};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -79,7 +81,7 @@ impl Decoder {
         let permits = Permits::new(PICTURES);
         let shared = Arc::new(Shared {
             queue: Queue::new(PACKETS),
-            output: Output::new(Arc::clone(&sink), permits, config.max_delay),
+            output: Output::new(codec, Arc::clone(&sink), permits, config.max_delay),
             sink,
             failure: OnceLock::new(),
             abandoned: AtomicBool::new(false),
@@ -97,11 +99,13 @@ impl Decoder {
         };
         let worker = Worker {
             codec,
-            stream: Stream::new(codec, sets.clone()),
+            stream: Stream::new(codec, sets.clone(), (config.width, config.height)),
             shared: Arc::clone(&shared),
             sets,
             sets_changed: false,
             session,
+            recent: Recent::new(),
+            pictures_at_loss: None,
             skipped: None,
         };
         let thread =
@@ -157,8 +161,11 @@ impl Drop for Decoder {
 /// A session of VideoToolbox's, and what it was made for.
 struct Session {
     decompression: Decompression,
+    /// Of the next picture.
     format: FormatDescription,
     layout: Layout,
+    /// See [`Output::new_session`].
+    number: u64,
 }
 
 impl Session {
@@ -168,11 +175,12 @@ impl Session {
         layout: Layout,
         shared: &Arc<Shared>,
     ) -> Result<Self, Error> {
+        let session = shared.output.new_session();
         // Weakly: what comes out when the decoder is gone goes nowhere.
         let shared = Arc::downgrade(shared);
         let listener = Arc::new(move |number, decoded| {
             let Some(shared) = shared.upgrade() else { return };
-            if let Err(error) = shared.output.complete(number, decoded) {
+            if let Err(error) = shared.output.complete(session, number, decoded) {
                 shared.fail(error);
             }
         });
@@ -186,7 +194,7 @@ impl Session {
                 }
                 _ => Error::Codec(format!("{codec}: no decoder: {status}")),
             })?;
-        Ok(Session { decompression, format, layout })
+        Ok(Session { decompression, format, layout, number: session })
     }
 }
 
@@ -210,8 +218,26 @@ struct Worker {
     /// The session was made for others.
     sets_changed: bool,
     session: Option<Session>,
+    recent: Recent<Coded>,
+    /// How many pictures had come out when a session was lost.
+    pictures_at_loss: Option<u64>,
     /// How many pictures were passed over since a session was lost; none if none was, or decoding goes on.
     skipped: Option<u64>,
+}
+
+/// A picture as a session was given it.
+struct Coded {
+    sample: CodedSample,
+    format: FormatDescription,
+    shown: bool,
+}
+
+/// How a session goes on where another was lost.
+struct Resumed {
+    /// Packets that are decoded again.
+    again: usize,
+    /// Pictures that do not come out, as what they need is not kept.
+    missing: usize,
 }
 
 /// Why the thread ends before the last picture.
@@ -284,9 +310,7 @@ impl Worker {
         if let Some(sets) = unit.sets.take() {
             (self.sets, self.sets_changed) = (sets, true);
         }
-        if let Some(status) = self.shared.output.lost() {
-            self.lose_session(status)?;
-        }
+        self.keep_session()?;
         if self.skipped.is_some() {
             if !unit.keyframe {
                 self.skipped = self.skipped.map(|skipped| skipped + 1);
@@ -294,37 +318,43 @@ impl Worker {
             }
             self.tell_skipped(&unit.name());
         }
-        let Some(status) = self.submit(&unit)? else { return Ok(()) };
-        self.lose_session(status)?;
-        if unit.keyframe {
-            // Nothing is lost with it: it is where decoding would go on.
-            self.skipped = None;
-            if let Some(status) = self.submit(&unit)? {
-                self.lose_session(status)?;
-            }
-        }
-        self.skipped = self.skipped.map(|skipped| skipped + 1);
-        Ok(())
+        self.submit(&unit)
     }
 
-    /// Hands a picture to the session, or a new one where that does not fit. Gives why the session can decode
-    /// no more, if it can't.
-    fn submit(&mut self, unit: &AccessUnit) -> Result<Option<Status>, Stop> {
-        let shared = Arc::clone(&self.shared);
-        let Some(session) = self.session_for(unit)? else { return Ok(None) };
+    /// Hands a picture to the session, or a new one where that does not fit.
+    fn submit(&mut self, unit: &AccessUnit) -> Result<(), Stop> {
+        let (codec, shared) = (self.codec, Arc::clone(&self.shared));
+        let Some(session) = self.session_for(unit)? else { return Ok(()) };
         let number = shared.output.begin(unit, session.layout).ok_or(Stop::Closed)?;
-        let shown = unit.picture.output != vtremote_bitstream::Output::Hidden;
-        let sample = CodedSample::new(&unit.slices, &session.format);
-        match sample.and_then(|sample| session.decompression.decode(&sample, number, shown)) {
-            Ok(()) => Ok(None),
-            Err(status) if ends_session(status) => {
-                shared.output.withdraw(number)?;
-                Ok(Some(status))
-            }
+        let format = session.format.clone();
+        let sample = match CodedSample::new(&unit.slices, &format) {
+            Ok(sample) => sample,
             Err(status) => {
-                shared.output.complete(number, Decoded::Failed(status))?;
-                Ok(None)
+                shared.output.complete(session.number, number, Decoded::Failed(status))?;
+                return Ok(());
             }
+        };
+        let shown = unit.picture.output != vtremote_bitstream::Output::Hidden;
+        let decoded = session.decompression.decode(&sample, number, shown);
+        if let Err(status) = decoded {
+            shared.output.complete(session.number, number, Decoded::Failed(status))?;
+        }
+        let entry = Entry {
+            number,
+            start: match (unit.keyframe, unit.picture.begins_sequence) {
+                (false, _) => Start::No,
+                (true, false) => Start::Open,
+                (true, true) => Start::Closed,
+            },
+            count: unit.picture.order_count,
+            bytes: unit.slices.len(),
+            refers_back: unit.refers_back(codec),
+            coded: Coded { sample, format, shown },
+        };
+        self.recent.push(entry, shared.output.first_unanswered().unwrap_or(u64::MAX));
+        match decoded {
+            Err(status) if ends_session(status) => self.keep_session(),
+            _ => Ok(()),
         }
     }
 
@@ -358,32 +388,112 @@ impl Worker {
 
     /// Waits for what is being decoded, and ends the session.
     fn end_session(&mut self) -> Result<(), Stop> {
-        let Some(session) = self.session.take() else { return Ok(()) };
-        let finished = session.decompression.finish();
-        drop(session);
+        let mut finished = Ok(());
+        while let Some(session) = &self.session {
+            finished = session.decompression.finish();
+            if let Err(status) = finished
+                && ends_session(status)
+            {
+                self.shared.output.lose_session(status);
+            }
+            match self.shared.output.lost() {
+                Some(_) if self.shared.output.first_unanswered().is_some() => {
+                    self.keep_session()?
+                }
+                _ => break,
+            }
+        }
+        drop(self.session.take());
+        self.recent.clear();
         let missing = self.shared.output.give_up()?;
-        let lost = self.shared.output.lost();
         if missing > 0 {
-            let why = finished.err().or(lost).map(|status| format!(": {status}"));
+            let why = finished.err().map(|status| format!(": {status}"));
             let what = format!("{missing} pictures did not come out{}", why.unwrap_or_default());
             self.shared.output.warning("the end of a session", &what);
         }
         Ok(())
     }
 
-    /// The session is gone. Decoding goes on with the next keyframe.
-    fn lose_session(&mut self, status: Status) -> Result<(), Stop> {
-        drop(self.session.take());
-        let missing = self.shared.output.give_up()?;
-        // Its last pictures may have said the same.
-        self.shared.output.lost();
-        let what = match missing {
-            0 => format!("{status}; decoding goes on with a keyframe"),
-            _ => format!("{status}; {missing} pictures are lost; decoding goes on with a keyframe"),
-        };
-        self.shared.output.warning("a lost session", &what);
-        self.skipped = Some(0);
+    /// Where the session is lost, makes another that goes on in its place, without loss. Decoding goes on with
+    /// the next keyframe only where too much would have to be decoded again, or the data are to blame.
+    fn keep_session(&mut self) -> Result<(), Stop> {
+        let shared = Arc::clone(&self.shared);
+        while let Some(status) = shared.output.lost()
+            && let Some(Session { decompression, format, layout, .. }) = self.session.take()
+        {
+            // What it still has to say comes first.
+            drop(decompression);
+            let pictures = shared.output.pictures();
+            let again = self.pictures_at_loss.replace(pictures) == Some(pictures);
+            let resumed = match again {
+                false => self.decode_again(&format, layout),
+                // A decoder that fails at the same picture each time: it is the picture's fault.
+                true if status == Status::DECODER_MALFUNCTION => Ok(None),
+                true => {
+                    Err(Error::Codec(format!("lost again before a picture came out: {status}")))
+                }
+            };
+            let resumed = match resumed {
+                Ok(resumed) => resumed,
+                Err(error) => {
+                    // What waits for them is shown.
+                    shared.output.give_up()?;
+                    return Err(error.into());
+                }
+            };
+            let (goes_on, missing) = match resumed {
+                Some(Resumed { again, missing }) => {
+                    (format!("a new one goes on, {again} packets are decoded again"), missing)
+                }
+                None => {
+                    self.recent.clear();
+                    self.skipped = Some(0);
+                    ("decoding goes on with a keyframe".into(), shared.output.give_up()?)
+                }
+            };
+            let most = MOST_BYTES >> 20;
+            let lost = match missing {
+                0 => String::new(),
+                _ if again => format!("; {missing} pictures are lost"),
+                _ => format!(
+                    "; {missing} pictures are lost: \
+                     more than {MOST_PACKETS} packets or {most} MiB would have to be decoded again"
+                ),
+            };
+            let what = format!("{status}{lost}; {goes_on}");
+            shared.output.warning("a lost session", &what);
+        }
         Ok(())
+    }
+
+    /// Makes a session that goes on where another was lost. None if it would have to decode more than is kept.
+    fn decode_again(
+        &mut self,
+        format: &FormatDescription,
+        layout: Layout,
+    ) -> Result<Option<Resumed>, Error> {
+        let output = &self.shared.output;
+        let Some(recent) = self.recent.all() else { return Ok(None) };
+        let mut session: Option<Session> = None;
+        let (mut unanswered, mut again) = (output.unanswered(), 0);
+        for Entry { number, coded, .. } in recent {
+            let Coded { sample, format, shown } = coded;
+            let session = match &mut session {
+                Some(session) => session,
+                None => {
+                    session.insert(Session::new(self.codec, format.clone(), layout, &self.shared)?)
+                }
+            };
+            // Those that came out before are there to be referred to.
+            let shown = unanswered.remove(number) && *shown;
+            if let Err(status) = session.decompression.decode(sample, *number, shown) {
+                output.complete(session.number, *number, Decoded::Failed(status))?;
+            }
+            again += 1;
+        }
+        unanswered.iter().try_for_each(|number| output.withdraw(*number))?;
+        self.session = session.map(|session| Session { format: format.clone(), ..session });
+        Ok(Some(Resumed { again, missing: unanswered.len() }))
     }
 
     fn tell_skipped(&mut self, until: &str) {

@@ -7,7 +7,9 @@ use crate::ffi::{Decoded, PixelBuffer, Status};
 use crate::permits::{Permit, Permits};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use vtremote_backend::{DecodedFrame, Error, FrameSink, Geometry, Planes, Reference, SideData};
+use vtremote_backend::{
+    Codec, DecodedFrame, Error, FrameSink, Geometry, Planes, Reference, SideData,
+};
 use vtremote_bitstream::CodedPicture;
 
 /// Decoded pictures that may be out, beside those that wait for others to be shown before them: in the
@@ -16,6 +18,7 @@ pub(crate) const PICTURES: usize = 10;
 
 /// Takes what a session gives, in any order and from any thread, and gives it to the sink.
 pub(crate) struct Output {
+    codec: Codec,
     sink: Arc<dyn FrameSink>,
     shelf: Shelf,
     permits: Arc<Permits>,
@@ -31,8 +34,15 @@ struct State {
     number: u64,
     /// Decoding times of pictures that have no time of showing.
     dts: BTreeSet<(i64, u64)>,
+    /// The most that any picture so far may wait for. Those of a stream before may wait still, and are
+    /// let go by pictures that follow.
+    deepest: usize,
+    /// Counts the sessions: what one says that is gone does not count.
+    session: u64,
     /// Why the session can decode no more.
     lost: Option<Status>,
+    /// How many pictures have come out of all sessions.
+    pictures: u64,
     /// The last warning, and how often it came again.
     repeated: Repeated,
     closed: bool,
@@ -42,6 +52,7 @@ struct State {
 struct Expected {
     name: String,
     picture: CodedPicture,
+    size: (u32, u32),
     layout: Layout,
     pts: Option<i64>,
     dts: Option<i64>,
@@ -63,6 +74,7 @@ struct Frame {
 
 impl Output {
     pub(crate) fn new(
+        codec: Codec,
         sink: Arc<dyn FrameSink>,
         permits: Arc<Permits>,
         max_delay: Option<u32>,
@@ -72,17 +84,27 @@ impl Output {
             decoding: BTreeMap::new(),
             number: 0,
             dts: BTreeSet::new(),
+            deepest: 0,
+            session: 0,
             lost: None,
+            pictures: 0,
             repeated: Repeated::default(),
             closed: false,
         };
-        Output { sink, shelf: Shelf::default(), permits, max_delay, state: Mutex::new(state) }
+        let (shelf, state) = (Shelf::default(), Mutex::new(state));
+        Output { codec, sink, shelf, permits, max_delay, state }
     }
 
     /// A picture goes to the decoder: gives its number. None if there is to be no more output.
     pub(crate) fn begin(&self, unit: &AccessUnit, layout: Layout) -> Option<u64> {
         let depth = self.depth(&unit.picture);
-        self.permits.set_count(PICTURES + depth.most);
+        {
+            let mut state = self.lock();
+            state.deepest = state.deepest.max(depth.most);
+            if state.lost.is_none() {
+                self.permits.set_count(PICTURES + state.deepest);
+            }
+        }
         let permit = self.permits.take(std::time::Duration::MAX)?;
         let mut state = self.lock();
         let number = state.number;
@@ -95,6 +117,7 @@ impl Output {
         let expected = Expected {
             name: unit.name(),
             picture: unit.picture,
+            size: unit.size,
             layout,
             pts: unit.pts,
             dts: unit.dts,
@@ -118,36 +141,63 @@ impl Output {
         }
     }
 
-    /// What became of a picture.
+    /// There is a new session: gives its number.
+    pub(crate) fn new_session(&self) -> u64 {
+        let mut state = self.lock();
+        (state.session, state.lost) = (state.session + 1, None);
+        state.session
+    }
+
+    /// What became of a picture, as this session says. A picture that the session was lost with may come of
+    /// another.
     ///
     /// # Errors
     /// Why there can be no more of them.
-    pub(crate) fn complete(&self, number: u64, decoded: Decoded) -> Result<(), Error> {
-        let Some(expected) = self.lock().decoding.remove(&number) else { return Ok(()) };
+    pub(crate) fn complete(
+        &self,
+        session: u64,
+        number: u64,
+        decoded: Decoded,
+    ) -> Result<(), Error> {
+        if let Decoded::Panicked = decoded {
+            // It was taken out before, if it came: nobody knows what became of it.
+            return Err(Error::Internal(format!("there was a panic over picture {number}")));
+        }
+        let expected = {
+            let mut state = self.lock();
+            if session != state.session {
+                return Ok(());
+            }
+            match decoded {
+                Decoded::Failed(status) if ends_session(status) => {
+                    self.lose(&mut state, status);
+                    return Ok(());
+                }
+                _ => state.decoding.remove(&number),
+            }
+        };
+        let Some(expected) = expected else { return Ok(()) };
         let Expected { dts, ref name, .. } = expected;
         let name = name.clone();
         let hidden = expected.picture.output == vtremote_bitstream::Output::Hidden;
-        let (mut warning, mut lost, mut ended) = (None, None, Ok(()));
+        let (mut warning, mut ended) = (None, Ok(()));
         let mut frame = None;
         match decoded {
+            // Not to show it is a hint, which VideoToolbox need not take.
+            Decoded::Picture(_) if hidden => {}
             // Copying takes its time: not under the lock.
             Decoded::Picture(buffer) => match self.frame(expected, &buffer) {
                 Ok(made) => frame = Some(made),
                 Err(error) => ended = Err(error),
             },
             Decoded::Nothing if hidden => {}
-            Decoded::Nothing => warning = Some("no picture comes of it".to_owned()),
-            Decoded::Failed(status) => {
-                lost = Some(status).filter(|status| ends_session(*status));
-                warning = Some(status.to_string());
+            Decoded::Nothing | Decoded::Panicked => {
+                warning = Some("no picture comes of it".to_owned())
             }
-            Decoded::Panicked => {
-                let what = format!("{name}: there was a panic over its picture");
-                ended = Err(Error::Internal(what));
-            }
+            Decoded::Failed(status) => warning = Some(status.to_string()),
         }
         let mut state = self.lock();
-        state.lost = state.lost.or(lost);
+        state.pictures += u64::from(frame.is_some());
         if let Some(what) = warning {
             self.warn(&mut state, &name, &what);
         }
@@ -159,15 +209,17 @@ impl Output {
     }
 
     fn frame(&self, expected: Expected, buffer: &PixelBuffer) -> Result<Frame, Error> {
-        let Expected { name, picture, layout, pts, duration, side_data, permit, .. } = expected;
+        let Expected {
+            name, picture, size: shown, layout, pts, duration, side_data, permit, ..
+        } = expected;
         // What the parameter set cuts from the picture is cut already. Where it is not, no more is shown.
         let side = |pixels: usize, shown: u32| {
             u32::try_from(pixels).map_or(shown, |pixels| pixels.min(shown))
         };
         let size = buffer.size();
-        let size = (side(size.0, picture.facts.width), side(size.1, picture.facts.height));
+        let size = (side(size.0, shown.0), side(size.1, shown.1));
         let planes = self.shelf.copy(buffer, layout, size)?;
-        let geometry = geometry(&picture, size, layout.format);
+        let geometry = geometry(self.codec, &picture, size, layout.format);
         Ok(Frame { name, planes, geometry, pts, duration, side_data, permit })
     }
 
@@ -208,9 +260,35 @@ impl Output {
         Ok(())
     }
 
-    /// Why the session can decode no more, once, if it can't.
+    /// The session can decode no more.
+    pub(crate) fn lose_session(&self, status: Status) {
+        self.lose(&mut self.lock(), status);
+    }
+
+    fn lose(&self, state: &mut State, status: Status) {
+        state.lost = state.lost.or(Some(status));
+        // Whoever waits for one of its pictures to be let go of would wait for ever.
+        self.permits.set_count(usize::MAX);
+    }
+
+    /// Why the session can decode no more, if it can't.
     pub(crate) fn lost(&self) -> Option<Status> {
-        self.lock().lost.take()
+        self.lock().lost
+    }
+
+    /// The pictures that the sessions have not answered.
+    pub(crate) fn unanswered(&self) -> BTreeSet<u64> {
+        self.lock().decoding.keys().copied().collect()
+    }
+
+    /// The first of them.
+    pub(crate) fn first_unanswered(&self) -> Option<u64> {
+        self.lock().decoding.first_key_value().map(|(number, _)| *number)
+    }
+
+    /// How many pictures have come out of all sessions.
+    pub(crate) fn pictures(&self) -> u64 {
+        self.lock().pictures
     }
 
     /// Something is wrong with what is named, and decoding goes on.

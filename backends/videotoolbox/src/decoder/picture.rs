@@ -75,6 +75,7 @@ pub(crate) fn check_picture(facts: &StreamFacts) -> Result<(), Error> {
 
 /// What a picture of this size and format is, as its headers say it.
 pub(crate) fn geometry(
+    codec: Codec,
     picture: &CodedPicture,
     (width, height): (u32, u32),
     format: PixelFormat,
@@ -82,6 +83,12 @@ pub(crate) fn geometry(
     let CodedPicture { earlier_field, facts, .. } = picture;
     // 2 is "unspecified", and 0 reserved but for the matrix, where it is RGB.
     let told = |number: u8| Some(number).filter(|number| *number != 2);
+    // What E.2.1 of H.264 and E.3.1 of H.265 infer is left. Of H.264 nobody takes their word for it where
+    // nothing else is told either.
+    let left = match codec {
+        Codec::H264 => facts.has_vui,
+        Codec::H265 => facts.format.chroma_format == 1,
+    };
     Geometry {
         width,
         height,
@@ -94,11 +101,10 @@ pub(crate) fn geometry(
             matrix: told(facts.matrix),
             primaries: told(facts.primaries).filter(|number| *number != 0),
             transfer: told(facts.transfer).filter(|number| *number != 0),
-            // FFmpeg's numbers are one more, and 0 is "unspecified". Of 4:2:0 that is left (E.2.1 of H.264,
-            // E.3.1 of H.265).
+            // FFmpeg's numbers are one more, and 0 is "unspecified".
             chroma_location: facts
                 .chroma_location
-                .or((facts.format.chroma_format == 1).then_some(0))
+                .or(left.then_some(0))
                 .map(|location| location + 1),
         },
         fields: match earlier_field {

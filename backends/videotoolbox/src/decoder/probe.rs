@@ -2,9 +2,10 @@
 
 use super::picture::Layout;
 use super::{describe, names};
+use crate::backend::tried;
 use crate::ffi::{Decompression, Status, Value, decodes_in_hardware};
 use std::sync::Arc;
-use vtremote_backend::{Codec, PixelFormat, Support};
+use vtremote_backend::{Codec, Error, PixelFormat, Support};
 use vtremote_bitstream::ParameterSets;
 
 /// Parameter sets of 1280x720, progressive: H.264 Main and High 10, H.265 Main and Main 10.
@@ -55,12 +56,14 @@ const KINDS: [(Codec, PixelFormat, [&[u8]; 3]); 4] = [
 
 /// What is decoded, and a line for each kind that is not.
 pub(crate) fn decoders() -> (Vec<Support>, Vec<String>) {
-    let (mut decoders, mut refusals): (Vec<Support>, _) = (Vec::new(), Vec::new());
-    for (codec, format, sets) in KINDS {
-        if let Err(what) = starts(codec, format, &sets) {
-            refusals.push(format!("{codec} to {}: {what}", format.name()));
-            continue;
-        }
+    let (found, refused) =
+        tried(KINDS.to_vec(), |(codec, format, sets)| starts(*codec, *format, sets));
+    let refusals = refused
+        .into_iter()
+        .map(|((codec, format, _), error)| format!("{codec} to {}: {error}", format.name()))
+        .collect();
+    let mut decoders: Vec<Support> = Vec::new();
+    for (codec, format, _) in KINDS.into_iter().filter(|kind| found.contains(kind)) {
         match decoders.iter_mut().find(|support| support.codec == codec) {
             Some(support) => support.formats.push(format),
             None => {
@@ -73,16 +76,24 @@ pub(crate) fn decoders() -> (Vec<Support>, Vec<String>) {
     (decoders, refusals)
 }
 
-fn starts(codec: Codec, format: PixelFormat, nals: &[&[u8]]) -> Result<(), Status> {
+fn starts(codec: Codec, format: PixelFormat, nals: &[&[u8]]) -> Result<(), Error> {
     let mut sets = ParameterSets::new(codec);
     for nal in nals {
         sets.insert(nal);
     }
-    let description = describe(codec, &sets)?;
+    let error = |status: Status| match status {
+        Status::NO_DECODER | Status::UNSUPPORTED_DATA_FORMAT | Status::PARAMETER => {
+            Error::Unsupported(status.to_string())
+        }
+        _ => Error::Codec(status.to_string()),
+    };
+    let description = describe(codec, &sets).map_err(error)?;
     let specification = [(names::enable_hardware_decoder(), Value::Bool(true))];
     let characters = Layout::video_range(format).characters.cast_signed();
     let pictures = [(names::pixel_format(), Value::Int(characters))];
-    Decompression::new(&description, &specification, &pictures, Arc::new(|_, _| ())).map(drop)
+    Decompression::new(&description, &specification, &pictures, Arc::new(|_, _| ()))
+        .map(drop)
+        .map_err(error)
 }
 
 #[cfg(test)]

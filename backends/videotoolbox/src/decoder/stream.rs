@@ -2,7 +2,7 @@
 
 use vtremote_backend::{Codec, CodedPacket, SideData, Times};
 use vtremote_bitstream::{
-    CodedPicture, Extent, Output, ParameterSets, PictureOrder, annexb, is_keyframe, sei,
+    CodedPicture, Extent, Output, ParameterSets, PictureOrder, ShownSize, annexb, is_keyframe, sei,
 };
 
 /// The parameter sets that are kept, in bytes. Streams have a few hundred.
@@ -59,6 +59,8 @@ pub(crate) struct AccessUnit {
     /// nothing else means anything to it.
     pub(crate) slices: Vec<u8>,
     pub(crate) picture: CodedPicture,
+    /// Width and height in which it is shown.
+    pub(crate) size: (u32, u32),
     /// The parameter sets from here on, if they are others than before.
     pub(crate) sets: Option<ParameterSets>,
     /// AVFrameSideDataType records.
@@ -69,6 +71,13 @@ impl AccessUnit {
     /// For messages.
     pub(crate) fn name(&self) -> String {
         name(self.packet, self.pts)
+    }
+
+    /// Whether it is one of H.265's RASL pictures: it may refer to what was decoded before the last keyframe,
+    /// and nothing behind them refers to it (H.265 3.126).
+    pub(crate) fn refers_back(&self, codec: Codec) -> bool {
+        let first = self.slices.get(4..).and_then(|nal| codec.nal_unit_type(nal));
+        codec == Codec::H265 && matches!(first, Some(8 | 9))
     }
 }
 
@@ -91,6 +100,7 @@ pub(crate) struct Stream {
     /// What the last picture came with.
     told: ParameterSets,
     order: PictureOrder,
+    size: ShownSize,
     times: Times,
     /// Times have jumped back: what comes next is shown behind everything before.
     jumped: bool,
@@ -102,12 +112,13 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// `sets` are the extradata's, and may be none.
-    pub(crate) fn new(codec: Codec, sets: ParameterSets) -> Self {
+    /// `sets` are the extradata's, and may be none; the width and height are the container's.
+    pub(crate) fn new(codec: Codec, sets: ParameterSets, size: (u32, u32)) -> Self {
         Stream {
             codec,
             sets,
             told: ParameterSets::new(codec),
+            size: ShownSize::new(codec, size),
             order: PictureOrder::new(codec),
             times: Times::default(),
             jumped: false,
@@ -246,6 +257,7 @@ impl Stream {
             keyframe: packet.keyframe || is_keyframe(self.codec, &packet.data),
             slices,
             picture,
+            size: self.size.next(&picture.facts),
             sets,
             side_data,
         };

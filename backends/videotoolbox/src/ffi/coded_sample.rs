@@ -8,6 +8,9 @@ use std::ptr::{self, NonNull};
 /// One picture to be decoded. It has no times: what comes of it is known by its number.
 pub(crate) struct CodedSample(CFRetained<CMSampleBuffer>);
 
+// SAFETY: nobody changes it once it is made, and CoreFoundation counts references from any thread.
+unsafe impl Send for CodedSample {}
+
 impl CodedSample {
     /// Of NAL units behind their lengths, which are copied.
     pub(crate) fn new(nal_units: &[u8], format: &FormatDescription) -> Result<Self, Status> {

@@ -2,7 +2,7 @@
 
 use super::{Draft, Need};
 use crate::ffi::{Text, Value, names};
-use vtremote_backend::{Error, PixelFormat, Ratio};
+use vtremote_backend::{EncoderConfig, Error, Hdr, PixelFormat, Ratio};
 
 /// The most that a stream can say of an aspect ratio (H.264 E.1.1, H.265 E.2.1).
 const MOST_ASPECT: u32 = u16::MAX as u32;
@@ -96,23 +96,26 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// As the payloads of the SEI messages are (H.265 D.2.28 and D.2.35).
+    /// Where there are no such properties the stream says it all the same: see `encoder`.
     pub(super) fn hdr(&mut self) {
-        let config = self.config;
-        if config.mastering_display.is_none() && config.content_light.is_none() {
-            return;
-        }
-        let auto = Value::Text(names::hdr_metadata_auto());
-        self.set(names::hdr_metadata_insertion(), auto, Need::Hint);
-        if let Some(payload) = config.mastering_display {
-            let need = Need::Wish("mastering_display");
-            self.set(names::mastering_display(), Value::Bytes(payload.to_vec()), need);
-        }
-        if let Some(payload) = config.content_light {
-            let need = Need::Wish("content_light");
-            self.set(names::content_light_level(), Value::Bytes(payload.to_vec()), need);
+        let EncoderConfig { mastering_display, content_light, .. } = *self.config;
+        for (property, value) in hdr_properties(Hdr { mastering_display, content_light }) {
+            self.set(property, value, Need::Hint);
         }
     }
+}
+
+/// As the payloads of the SEI messages are (H.265 D.2.28 and D.2.35). None for nothing.
+pub(crate) fn hdr_properties(hdr: Hdr) -> Vec<(Text, Value)> {
+    let display = hdr.mastering_display.map(|payload| payload.to_vec());
+    let light = hdr.content_light.map(|payload| payload.to_vec());
+    let mut properties = Vec::new();
+    if display.is_some() || light.is_some() {
+        properties.push((names::hdr_metadata_insertion(), Value::Text(names::hdr_metadata_auto())));
+    }
+    properties.extend(display.map(|bytes| (names::mastering_display(), Value::Bytes(bytes))));
+    properties.extend(light.map(|bytes| (names::content_light_level(), Value::Bytes(bytes))));
+    properties
 }
 
 fn primaries(code: u8) -> Option<Known> {

@@ -8,6 +8,8 @@ mod color;
 mod profile;
 mod rate;
 
+pub(crate) use color::hdr_properties;
+
 use crate::ffi::{Text, Value, names};
 use vtremote_backend::{Codec, EncoderConfig, Entropy, Error, PixelFormat, Ratio};
 
@@ -170,7 +172,9 @@ impl Draft<'_> {
     fn speed(&mut self) {
         let EncoderConfig { realtime, prioritize_speed, power_efficient, .. } = *self.config;
         let batch = realtime != Some(true);
-        if let (true, Some(Ratio { num, den })) = (batch, self.config.frame_rate) {
+        // A constant bit rate is one of so many frames per second.
+        let wanted = batch || self.config.rate.constant;
+        if let (true, Some(Ratio { num, den })) = (wanted, self.config.frame_rate) {
             let rate = f64::from(num) / f64::from(den);
             self.set(names::expected_frame_rate(), Value::Float(rate), Need::Hint);
         }

@@ -104,7 +104,6 @@ impl Client {
         let moved = heard.max(self.uploaded);
         let (hello, configure, streaming, flushed) = match self.state {
             State::Hello => (Some(Duration::ZERO), None, None, None),
-            State::ParameterSets => (None, None, None, None),
             State::Configure { since } => (None, Some(since), None, None),
             State::Flushed { since } => (None, None, None, Some(moved.max(since))),
             _ => (None, None, Some(moved), None),

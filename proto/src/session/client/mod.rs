@@ -7,6 +7,7 @@ mod ledger;
 mod order;
 mod rules;
 mod settings;
+mod window;
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -15,6 +16,7 @@ pub use error::{AdmitError, ClientError};
 use ledger::Ledger;
 use order::Order;
 pub use settings::{ClientSettings, Generation, ServerTraits};
+use window::Window;
 
 use super::{activity::Activity, message, picture::Pictures};
 use crate::{
@@ -51,7 +53,7 @@ const MAX_PONGS: usize = 16;
 pub enum ClientStep<'a> {
     /// Nothing to do.
     Nothing,
-    /// The server took HELLO. CONFIGURE is queued, unless [`Client::awaits_parameter_sets`].
+    /// The server took HELLO. CONFIGURE is queued.
     Connected(ServerTraits),
     /// Frames (encode) or packets (decode) can be sent.
     Configured {
@@ -131,6 +133,8 @@ pub struct ClientCounts {
 #[derive(Debug)]
 pub struct Client {
     settings: ClientSettings,
+    /// The server is known before it counts.
+    window: Window,
     state: State,
     server: ServerTraits,
     activity: Activity,
@@ -166,8 +170,6 @@ pub struct Client {
 enum State {
     /// Waits for HELLO_ACK.
     Hello,
-    /// Waits for the caller's parameter sets.
-    ParameterSets,
     /// Waits for CONFIGURE_ACK.
     Configure {
         since: Duration,
@@ -211,6 +213,7 @@ impl Client {
     pub fn new(settings: ClientSettings) -> Result<Self, ClientError> {
         settings.check()?;
         let mut client = Self {
+            window: Window::fixed(settings.window as usize),
             state: State::Hello,
             server: ServerTraits::default(),
             activity: Activity::default(),
@@ -283,7 +286,7 @@ impl Client {
         }
         let awaited = match self.state {
             State::Hello => "HELLO_ACK",
-            State::ParameterSets | State::Configure { .. } => "CONFIGURE_ACK",
+            State::Configure { .. } => "CONFIGURE_ACK",
             _ => "DONE",
         };
         self.fail(ClientError::Lost { awaited, unanswered: self.ledger.outstanding() });
@@ -300,22 +303,6 @@ impl Client {
         self.write_failure.get_or_insert((now, reason));
     }
 
-    /// Decode: the settings had no parameter sets, and this server needs them before it can be
-    /// configured.
-    pub fn awaits_parameter_sets(&self) -> bool {
-        self.state == State::ParameterSets
-    }
-
-    /// Decode: the parameter sets that [`Self::awaits_parameter_sets`]; CONFIGURE is queued.
-    pub fn parameter_sets(&mut self, now: Duration, extradata: Vec<u8>) {
-        if self.state == State::ParameterSets {
-            self.settings.extradata = extradata;
-            if let Err(error) = self.configure(now) {
-                self.fail(error);
-            }
-        }
-    }
-
     // ── output ──
 
     /// How many packets (encode) or pictures (decode) have come and wait for nothing but the caller:
@@ -329,8 +316,7 @@ impl Client {
         if self.state != State::Streaming || self.flush {
             return false;
         }
-        let window = self.settings.window as usize;
-        if self.server.ack && self.untaken() + self.unclaimed >= window {
+        if self.server.ack && self.untaken() + self.unclaimed >= self.window.size() {
             return false;
         }
         let bounded = match (self.server.ack, self.encodes()) {
@@ -509,6 +495,16 @@ impl Client {
         self.ledger.outstanding()
     }
 
+    /// The most that there is ever room for.
+    pub fn most_in_flight(&self) -> usize {
+        self.settings.most_in_flight()
+    }
+
+    /// How many may be on their way: the settings' number, or what an adaptive window has come to.
+    pub fn window(&self) -> usize {
+        self.window.size()
+    }
+
     /// What went through so far.
     pub fn counts(&self) -> ClientCounts {
         ClientCounts {
@@ -534,12 +530,12 @@ impl Client {
     /// What is unanswered, and what the caller has yet to take, fills the window.
     fn is_full(&self) -> bool {
         let slack = if self.server.ack { SLACK } else { 0 };
-        let window = self.settings.window as usize + slack + self.held_back;
+        let window = self.window.size() + slack + self.held_back;
         self.ledger.outstanding() + self.unclaimed >= window
     }
 
     fn most_outstanding(&self) -> usize {
-        self.settings.window as usize + MAX_DELAY
+        self.window.size() + MAX_DELAY
     }
 
     fn streaming(&self) -> bool {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     Client, ClientError, ClientSettings, ClientStep, Generation, Incoming, MAX_PONGS, Order,
-    PacketOut, ServerTraits, State,
+    PacketOut, ServerTraits, State, Window,
 };
 use crate::{
     Ack, Configure, ConfigureAck, ErrorMessage, Geometry, HelloAck, HelloStatus, Item, Mode,
@@ -42,7 +42,7 @@ impl Client {
             Item::Hello(_) | Item::Configure(_) | Item::Flush => {
                 violation("a message that only clients send")
             }
-            Item::Ack(ack) => self.ack(ack),
+            Item::Ack(ack) => self.ack(now, ack),
             Item::Done => self.finish(),
             Item::Body(data) => {
                 self.answered = self.answered.max(now);
@@ -67,12 +67,10 @@ impl Client {
             return Err(ClientError::Refused(ack.status));
         }
         self.server = ServerTraits::new(ack, &self.settings)?;
-        let needs_sets = !self.encodes() && self.server.generation != Generation::Ours;
-        if needs_sets && self.settings.extradata.is_empty() {
-            self.state = State::ParameterSets;
-        } else {
-            self.configure(now)?;
+        if self.settings.window == 0 {
+            self.window = Window::adaptive(self.server.ack, self.settings.picture_bytes());
         }
+        self.configure(now)?;
         Ok(ClientStep::Connected(self.server.clone()))
     }
 
@@ -135,7 +133,7 @@ impl Client {
         Ok(ClientStep::Configured { extradata, pix_fmt, warnings })
     }
 
-    fn ack<'a>(&mut self, ack: Ack) -> Result<ClientStep<'a>, ClientError> {
+    fn ack<'a>(&mut self, now: Duration, ack: Ack) -> Result<ClientStep<'a>, ClientError> {
         if !self.server.ack || !self.streaming() {
             return violation("ACK out of order");
         }
@@ -144,7 +142,9 @@ impl Client {
         if more > self.ledger.admitted() - self.taken {
             return violation(format!("ACK of {} messages, more than were sent", ack.taken));
         }
+        let used = self.untaken();
         self.taken += more;
+        self.window.delivered(now, more, used);
         Ok(ClientStep::Ack(ack))
     }
 
@@ -167,6 +167,7 @@ impl Client {
                 self.incoming = Incoming::Nothing;
                 self.answered = self.answered.max(now);
                 self.received += 1;
+                self.answered_one(now);
                 self.ledger
                     .answer(frame)
                     .map_err(|(count, first)| ClientError::Missing { count, first })?;
@@ -219,7 +220,7 @@ impl Client {
             }
             Item::FrameEnd(side_data) => {
                 self.pictures()?.frame_end();
-                self.complete();
+                self.complete(now);
                 Ok(ClientStep::FrameEnd(side_data))
             }
             Item::FrameBegin(begin) => {
@@ -241,7 +242,7 @@ impl Client {
                 let last = self.pictures()?.slice_end();
                 self.activity.picture_since = (!last).then_some(now);
                 if last {
-                    self.complete();
+                    self.complete(now);
                 }
                 Ok(ClientStep::SliceEnd { last })
             }
@@ -250,13 +251,21 @@ impl Client {
     }
 
     /// The picture that came in is whole.
-    fn complete(&mut self) {
+    fn complete(&mut self, now: Duration) {
         if let Incoming::Picture { pts } = self.incoming {
             self.received += 1;
+            self.answered_one(now);
             self.ledger.decoded(pts, self.server.generation == Generation::Early);
             self.order.arrived(pts);
         }
         self.incoming = Incoming::Nothing;
+    }
+
+    /// A frame or packet gets its answer. Without acks that is when it leaves the window.
+    fn answered_one(&mut self, now: Duration) {
+        if !self.server.ack {
+            self.window.delivered(now, 1, self.ledger.outstanding());
+        }
     }
 
     /// DONE.

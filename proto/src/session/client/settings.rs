@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::ClientError;
+use super::window::most_adaptive;
 use crate::message::{MAX_PIXELS, MAX_SIDE};
 use crate::{HelloAck, Mode, Options, PixelFormat, Rational};
 
@@ -36,9 +37,10 @@ pub struct ClientSettings {
     pub frame_rate: Rational,
     /// Everything else, `mode` included; the extensions among them are set by the session.
     pub options: Options,
-    /// Decode: parameter sets as avcC, hvcC or Annex B; may be empty.
+    /// Decode: parameter sets as avcC, hvcC or Annex B; may be empty, which servers but ours refuse.
     pub extradata: Vec<u8>,
-    /// How many frames may be in flight, 1 to 128 (docs/protocol.md section 7).
+    /// How many frames may be in flight, 1 to 128 (docs/protocol.md section 7); 0 is a window that
+    /// adapts, up to [`most_in_flight`](Self::most_in_flight).
     pub window: u32,
     /// For each answer of the handshake, and for silence on the connection, which has 3 s at least.
     pub timeout: Duration,
@@ -49,10 +51,7 @@ pub struct ClientSettings {
 impl ClientSettings {
     pub(super) fn check(&self) -> Result<(), ClientError> {
         let refuse = |why: String| Err(ClientError::Settings(why));
-        if self.window == 0 {
-            return refuse("an adaptive window (0) is not built yet: give 1 to 128".into());
-        }
-        if !WINDOWS.contains(&self.window) {
+        if self.window != 0 && !WINDOWS.contains(&self.window) {
             return refuse(format!("a window of {} is not within 1 to 128", self.window));
         }
         if self.options.mode == Mode::Transcode {
@@ -73,6 +72,21 @@ impl ClientSettings {
             return refuse(format!("codec {} is not h264 or hevc", self.codec));
         }
         Ok(())
+    }
+
+    /// The most that may ever be in flight.
+    pub fn most_in_flight(&self) -> usize {
+        match self.window {
+            0 => most_adaptive(self.picture_bytes()),
+            window => window as usize,
+        }
+    }
+
+    /// Of a picture without compression.
+    pub(super) fn picture_bytes(&self) -> u64 {
+        let layout = |plane| self.pix_fmt.plane_layout(self.width, self.height, plane);
+        let bytes = |(row_bytes, rows)| row_bytes as u64 * rows as u64;
+        (0..self.pix_fmt.planes()).map(layout).map(bytes).sum()
     }
 
     /// The frame rate to tell: existing servers refuse an unknown one when they encode.

@@ -1,6 +1,6 @@
 //! What a frame carries into the stream besides its pixels: captions, and the metadata of HDR.
 
-use vtremote_backend::{EncoderConfig, Error, FrameInfo, SideData};
+use crate::{EncoderConfig, Error, FrameInfo, SideData};
 use vtremote_bitstream::sei::{self, Sei};
 
 /// How many bytes of captions one SEI message can have.
@@ -8,21 +8,24 @@ const CAPTIONS_OF_A_MESSAGE: usize = 31 * 3;
 
 /// The metadata of HDR that holds from some frame on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Hdr {
-    mastering_display: Option<[u8; 24]>,
-    content_light: Option<[u8; 4]>,
+pub struct Hdr {
+    /// As in [`EncoderConfig::mastering_display`].
+    pub mastering_display: Option<[u8; 24]>,
+    /// As in [`EncoderConfig::content_light`].
+    pub content_light: Option<[u8; 4]>,
 }
 
 /// What the frames so far have said.
 #[derive(Debug)]
-pub(crate) struct Metadata {
+pub struct Metadata {
     /// Whether frames' captions go into the stream.
     captions: bool,
     hdr: Hdr,
 }
 
 impl Metadata {
-    pub(crate) fn new(config: &EncoderConfig) -> Self {
+    /// Before the first frame: what CONFIGURE says.
+    pub fn new(config: &EncoderConfig) -> Self {
         let EncoderConfig { a53_captions, mastering_display, content_light, .. } = *config;
         // Who sends captions and says nothing of them wants them.
         let captions = a53_captions != Some(false);
@@ -34,7 +37,7 @@ impl Metadata {
     ///
     /// # Errors
     /// [`Error::Codec`] for captions that are no triplets.
-    pub(crate) fn of(&mut self, frame: &FrameInfo) -> Result<Messages, Error> {
+    pub fn of(&mut self, frame: &FrameInfo) -> Result<Messages, Error> {
         let mut captions = Vec::new();
         for SideData { kind, data } in &frame.side_data {
             match *kind {
@@ -58,15 +61,20 @@ impl Metadata {
 
 /// What goes into the stream with a frame.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Messages {
+pub struct Messages {
     captions: Vec<Sei>,
     hdr: Hdr,
 }
 
 impl Messages {
+    /// The metadata of HDR that holds from the frame on, if it is a keyframe.
+    pub fn hdr(&self) -> Hdr {
+        self.hdr
+    }
+
     /// The SEI of its access unit. The metadata of HDR holds from keyframe to keyframe, and must be
     /// the same in between (H.265 D.3.28, D.3.35).
-    pub(crate) fn sei(self, keyframe: bool) -> Vec<Sei> {
+    pub fn sei(self, keyframe: bool) -> Vec<Sei> {
         let hdr = if keyframe { self.hdr } else { Hdr::default() };
         let display = hdr.mastering_display.map(Sei::mastering_display);
         let light = hdr.content_light.map(Sei::content_light);
@@ -88,7 +96,7 @@ fn caption_messages(pts: i64, cc_data: &[u8]) -> Result<Vec<Sei>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vtremote_backend::{Codec, PixelFormat, Ratio};
+    use crate::{Codec, PixelFormat, Ratio};
 
     fn config() -> EncoderConfig {
         let time_base = Ratio { num: 1, den: 30 };
