@@ -13,7 +13,7 @@ use super::predict::Predictor;
 use super::simd::Isa;
 use super::streams::{Cursor, STREAMS};
 use super::strip::{BLOCK, LANES, Strip, blocks, steps, tiles};
-use super::tables::{CLASS_LOOKUP, Counts, Decoding, Lengths};
+use super::tables::{CLASS_LOOKUP, Decoding, Lengths};
 use super::wavefront::Inverse;
 use crate::source::check_memory;
 use crate::{Error, STRIP_ROWS, Source, Target};
@@ -73,7 +73,7 @@ impl Decoder {
             isa,
             references: Arc::new(References::new(geometry)),
             has_reference: false,
-            lengths: Lengths::new(&Counts::new()),
+            lengths: Lengths::none(),
             tables: Vec::new(),
             has_tables: false,
         })

@@ -76,13 +76,18 @@ fn alphabet(class: usize, reach: u8) -> impl Iterator<Item = u8> + Clone {
 impl Lengths {
     /// The best codes for what was counted: see [`set`](Self::set).
     pub(crate) fn new(counts: &Counts) -> Self {
-        let mut new = Self {
+        let mut new = Self::none();
+        new.set(counts);
+        new
+    }
+
+    /// No codes at all.
+    pub(crate) fn none() -> Self {
+        Self {
             symbols: Box::new([[[0; ALPHABET]; FIRST_FLAT]; GROUPS]),
             reach: [[0; FIRST_FLAT]; GROUPS],
             classes: Box::new([[[0; CLASSES]; CLASSES]; GROUPS]),
-        };
-        new.set(counts);
-        new
+        }
     }
 
     /// Makes these the best codes for what was counted. Every symbol that may occur has one: those that were not
