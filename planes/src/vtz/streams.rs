@@ -176,14 +176,14 @@ fn take<const COUNT: usize>(
 ) -> Option<[u8; COUNT]> {
     let mut word = word(data, *at)?;
     let (mut symbols, mut length) = (0_u32, 0_u32);
-    for symbol in 0..COUNT {
+    for _ in 0..COUNT {
         let entry = u32::from(lookup[word as usize % LOOKUP]);
         word >>= entry & 63;
-        symbols |= (entry >> 8) << (8 * symbol);
+        symbols = symbols >> 8 | (entry & 0xff00) << 16;
         length += entry;
     }
     *at += (length & 255) as usize;
-    symbols.to_le_bytes().first_chunk().copied()
+    symbols.to_le_bytes().last_chunk().copied()
 }
 
 /// At least 57 bits from there on.
