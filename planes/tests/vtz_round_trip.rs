@@ -33,7 +33,7 @@ fn every_content_in_every_format_comes_back() {
 fn every_small_size_comes_back() {
     for format in [Format::Nv12, Format::P010, Format::Bgra] {
         for width in (1..20).chain([31, 32, 33, 47, 48, 49, 63, 64, 65]) {
-            for height in [1, 2, 15, 16, 17, 33] {
+            for height in [1, 15, 17, 33] {
                 let geometry = Geometry { format, width, height };
                 let mut stream = Stream::new(geometry);
                 for (frame, method) in
@@ -186,7 +186,7 @@ fn every_set_of_instructions_writes_the_same_bytes() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
     fn any_pictures_come_back(
         format in prop::sample::select(&Format::ALL[..]),

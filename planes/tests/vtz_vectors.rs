@@ -159,3 +159,18 @@ fn what_is_read_is_what_the_vectors_say() {
         }
     }
 }
+
+/// vtz_reader.py was written from docs/protocol.md, not from this code.
+#[test]
+fn another_reader_reads_the_vectors() {
+    let reader = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vtz_reader.py");
+    match std::process::Command::new("python3").arg(reader).output() {
+        Ok(output) => assert!(
+            output.status.success(),
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        ),
+        Err(error) => eprintln!("not run, no python3: {error}"),
+    }
+}

@@ -8,12 +8,12 @@ use super::depth::Depth;
 use super::encode::{TAIL, follow};
 use super::format::{Geometry, MAX_COMPONENTS, Plane};
 use super::frame::{HAS_TABLES, IS_KEPT, Mode, References, Strips, check_slice};
-use super::kernels::{Expand, Read, Unpack};
+use super::kernels::{Read, Unpack};
 use super::predict::Predictor;
 use super::simd::Isa;
 use super::streams::{Cursor, STREAMS};
 use super::strip::{BLOCK, LANES, Strip, blocks, steps, tiles};
-use super::tables::{CLASS_LOOKUP, Counts, Decoding, Lengths};
+use super::tables::{CLASS_LOOKUP, Decoding, Lengths};
 use super::wavefront::Inverse;
 use crate::source::check_memory;
 use crate::{Error, STRIP_ROWS, Source, Target};
@@ -73,7 +73,7 @@ impl Decoder {
             isa,
             references: Arc::new(References::new(geometry)),
             has_reference: false,
-            lengths: Lengths::new(&Counts::new()),
+            lengths: Lengths::none(),
             tables: Vec::new(),
             has_tables: false,
         })
@@ -150,7 +150,6 @@ struct Coded {
     predictors: Vec<u8>,
     /// By block: the class, or the number of planes.
     classes: Vec<u8>,
-    symbols: Vec<u8>,
 }
 
 impl SliceDecoder {
@@ -216,7 +215,7 @@ impl<'a, S: Depth> Job<'a, S> {
             Mode::Copy => self.copy(),
             Mode::Bits => {
                 let mut planes = self.start_bits(coded)?;
-                self.strips_of(work, coded, |isa, counts, _, _, residuals| {
+                self.strips_of(work, coded, |isa, counts, _, residuals| {
                     isa.run(Unpack { counts, planes: &mut planes, residuals });
                     Ok(())
                 })
@@ -227,13 +226,11 @@ impl<'a, S: Depth> Job<'a, S> {
                 let tables = frame.tables.as_deref().ok_or(none)?;
                 let (mut cursors, mut low) = self.start_huffman(coded, tables)?;
                 let data = self.data;
-                self.strips_of(work, coded, |isa, classes, group, symbols, residuals| {
+                self.strips_of(work, coded, |isa, classes, group, residuals| {
                     let lookups = &tables.symbols[group];
-                    let cursors = &mut cursors;
-                    isa.run(Read { lookups, classes, data, cursors, symbols })
-                        .ok_or(Error::Vtz("a stream that ends early"))?;
-                    isa.run(Expand { classes, symbols, low: &mut low, residuals });
-                    Ok(())
+                    let (cursors, low) = (&mut cursors, &mut low);
+                    isa.run(Read { lookups, classes, data, cursors, low, residuals })
+                        .ok_or(Error::Vtz("a stream that ends early"))
                 })?;
                 if cursors.iter().all(|cursor| cursor.is_done()) {
                     Ok(())
@@ -422,20 +419,19 @@ impl<'a, S: Depth> Job<'a, S> {
         &mut self,
         work: &mut Work<S>,
         coded: &mut Coded,
-        mut residuals: impl FnMut(Isa, &[u8], usize, &mut [u8], &mut [[S; BLOCK]]) -> Result<(), Error>,
+        mut residuals: impl FnMut(Isa, &[u8], usize, &mut [[S; BLOCK]]) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let DecoderFrame { isa, temporal, keep, geometry, .. } = *self.frame;
         let Plane { components, width, .. } = self.shape;
         let samples = steps(width) * LANES;
         work.residuals.resize(samples, S::default());
-        coded.symbols.resize(samples, 0);
         let mut units =
             coded.classes.chunks(blocks(width)).zip(coded.predictors.chunks(tiles(width)));
         for top in self.rows.clone().step_by(STRIP_ROWS) {
             for (at, component) in components.iter().enumerate() {
                 let Some((classes, predictors)) = units.next() else { break };
                 let blocks = work.residuals.as_chunks_mut().0;
-                residuals(isa, classes, component.group, &mut coded.symbols, blocks)?;
+                residuals(isa, classes, component.group, blocks)?;
 
                 let Work { strips, reference, above, residuals } = work;
                 let [above, reference_above] = &mut above[at];

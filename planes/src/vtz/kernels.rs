@@ -156,35 +156,42 @@ fn unpack<B: Bytes>(symbols: &[u8; BLOCK], class: u8) -> [B; 4] {
     fields.map(|part| part.sub(bias))
 }
 
-/// Residuals of blocks from their symbols, and from their low bits, which are taken from the front.
-pub(crate) struct Expand<'a, 'low, S> {
+/// Residuals of blocks from their streams, and from their low bits, which are taken from the front.
+pub(crate) struct Read<'a, 'low, S> {
+    pub lookups: &'a [[u16; LOOKUP]; CLASSES],
     pub classes: &'a [u8],
-    pub symbols: &'a mut [u8],
+    pub data: &'a [u8],
+    pub cursors: &'a mut [Cursor; STREAMS],
     pub low: &'a mut &'low [u8],
     pub residuals: &'a mut [[S; BLOCK]],
 }
 
-impl<S: Depth> Expand<'_, '_, S> {
+impl<S: Depth> Read<'_, '_, S> {
     #[inline(always)]
-    fn each(self, mut expand: impl FnMut(u8, &mut [u8; BLOCK], &[u8], &mut [S; BLOCK])) {
-        let symbols = self.symbols.as_chunks_mut().0;
-        for ((&class, symbols), block) in self.classes.iter().zip(symbols).zip(self.residuals) {
-            let (own, rest) = self.low.split_at(8 * low_bits(class));
-            expand(class, symbols, own, block);
-            *self.low = rest;
-        }
+    fn each(
+        self,
+        mut expand: impl FnMut(u8, &mut [u8; BLOCK], &[u8], &mut [S; BLOCK]),
+    ) -> Option<()> {
+        let Self { lookups, classes, data, cursors, low, residuals } = self;
+        let classes = &classes[..classes.len().min(residuals.len())];
+        streams::read(lookups, classes, data, cursors, |at, symbols| {
+            let (own, rest) = low.split_at(8 * low_bits(classes[at]));
+            expand(classes[at], symbols, own, &mut residuals[at]);
+            *low = rest;
+        })
     }
 }
 
-impl<S: Depth> Task for Expand<'_, '_, S> {
-    type Output = ();
+impl<S: Depth> Task for Read<'_, '_, S> {
+    /// `None` if a stream ends too early.
+    type Output = Option<()>;
 
-    fn scalar(self) {
-        self.each(S::expand);
+    fn scalar(self) -> Option<()> {
+        self.each(S::expand)
     }
 
     #[inline(always)]
-    fn vector<F: Family>(self) {
+    fn vector<F: Family>(self) -> Option<()> {
         self.each(|class, symbols, low, block| {
             let shift = low_bits(class);
             let bytes = unpack::<BytesOf<S::Column<F>>>(symbols, class);
@@ -197,7 +204,7 @@ impl<S: Depth> Task for Expand<'_, '_, S> {
                 }
             }
             store_columns(columns, block);
-        });
+        })
     }
 }
 
@@ -343,27 +350,5 @@ impl Task for Write<'_> {
     #[inline(always)]
     fn vector<F: Family>(self) {
         self.writer.write(self.codes, self.classes, self.symbols);
-    }
-}
-
-/// [`streams::read`].
-pub(crate) struct Read<'a> {
-    pub lookups: &'a [[u16; LOOKUP]; CLASSES],
-    pub classes: &'a [u8],
-    pub data: &'a [u8],
-    pub cursors: &'a mut [Cursor; STREAMS],
-    pub symbols: &'a mut [u8],
-}
-
-impl Task for Read<'_> {
-    type Output = Option<()>;
-
-    fn scalar(self) -> Option<()> {
-        streams::read(self.lookups, self.classes, self.data, self.cursors, self.symbols)
-    }
-
-    #[inline(always)]
-    fn vector<F: Family>(self) -> Option<()> {
-        streams::read(self.lookups, self.classes, self.data, self.cursors, self.symbols)
     }
 }

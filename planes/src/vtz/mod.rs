@@ -19,7 +19,7 @@
 //! let (mut head, mut data) = (Vec::new(), Vec::new());
 //! encoder.head(&frame, &mut head);
 //! let mode = slice.pack(&encoder.tables(), &source, &mut data)?;
-//! assert!(data.len() < luma.len() / 4);
+//! assert!(data.len() < luma.len() / 2);
 //!
 //! let mut picture = vec![0; 64 * 32];
 //! let frame = Decoder::new(geometry)?.begin(&head, false)?;

@@ -125,59 +125,65 @@ impl Cursor {
     }
 }
 
-/// Reads the symbols of blocks of these classes into the front of 64 bytes each. `None` if a stream
-/// ends before them. `data` holds eight bytes more than the streams.
+/// Reads the symbols of blocks of these classes, and gives each block's in the front of 64 bytes to
+/// `each`, with its number. `None` if a stream ends before them. `data` holds eight bytes more than
+/// the streams.
 #[inline(always)]
 pub(crate) fn read(
     lookups: &[[u16; LOOKUP]; CLASSES],
     classes: &[u8],
     data: &[u8],
     cursors: &mut [Cursor; STREAMS],
-    symbols: &mut [u8],
+    mut each: impl FnMut(usize, &mut [u8; BLOCK]),
 ) -> Option<()> {
     let mut at = cursors.map(|cursor| cursor.at);
-    let end = cursors.map(|cursor| cursor.end);
-    for (&class, symbols) in classes.iter().zip(symbols.as_chunks_mut::<BLOCK>().0) {
+    for (block, &class) in classes.iter().enumerate() {
+        let mut symbols = [0; BLOCK];
         let lookup = &lookups[usize::from(class).min(CLASSES - 1)];
         macro_rules! take {
-            ($each:literal, $from:literal, $count:literal) => {
-                for half in [0, 4] {
-                    let mut words = [0; 4];
-                    for stream in 0..4 {
-                        words[stream] = word(data, at[half + stream])?;
-                    }
-                    let mut lengths = [0; 4];
-                    for symbol in 0..$count {
-                        for stream in 0..4 {
-                            let entry = lookup[words[stream] as usize % LOOKUP];
-                            words[stream] >>= entry & 63;
-                            lengths[stream] += usize::from(entry & 255);
-                            symbols[(half + stream) * $each + $from + symbol] = (entry >> 8) as u8;
-                        }
-                    }
-                    for stream in 0..4 {
-                        at[half + stream] += lengths[stream];
-                    }
+            ($($stream:literal)*; $each:literal, $count:literal) => {{$(
+                let batch = take::<$count>(lookup, data, &mut at[$stream])?;
+                symbols[$stream * $each..][..$count].copy_from_slice(&batch);
+                if $each > $count {
+                    let batch = take::<$count>(lookup, data, &mut at[$stream])?;
+                    symbols[$stream * $each + $count..][..$count].copy_from_slice(&batch);
                 }
-            };
+            )*}};
         }
         match Symbols::of(class) {
-            Symbols::None => continue,
-            Symbols::Quads => take!(2, 0, 2),
-            Symbols::ThreeBitPairs | Symbols::FourBitPairs => take!(4, 0, 4),
-            Symbols::Singles => {
-                take!(8, 0, 4);
-                take!(8, 4, 4);
-            }
+            Symbols::None => {}
+            Symbols::Quads => take!(0 1 2 3 4 5 6 7; 2, 2),
+            Symbols::ThreeBitPairs | Symbols::FourBitPairs => take!(0 1 2 3 4 5 6 7; 4, 4),
+            Symbols::Singles => take!(0 1 2 3 4 5 6 7; 8, 4),
         }
-        if at.iter().zip(&end).any(|(at, end)| at > end) {
-            return None;
-        }
+        each(block, &mut symbols);
     }
     for (cursor, at) in cursors.iter_mut().zip(at) {
         cursor.at = at;
     }
-    Some(())
+    cursors.iter().all(|cursor| cursor.at <= cursor.end).then_some(())
+}
+
+/// Up to four symbols of a stream: 44 bits.
+///
+/// They are put together in a register. Stored one by one they would be bait for a compiler that
+/// makes vectors of everything, lengths included, lane by lane.
+#[inline(always)]
+fn take<const COUNT: usize>(
+    lookup: &[u16; LOOKUP],
+    data: &[u8],
+    at: &mut usize,
+) -> Option<[u8; COUNT]> {
+    let mut word = word(data, *at)?;
+    let (mut symbols, mut length) = (0_u32, 0_u32);
+    for symbol in 0..COUNT {
+        let entry = u32::from(lookup[word as usize % LOOKUP]);
+        word >>= entry & 63;
+        symbols |= (entry >> 8) << (8 * symbol);
+        length += entry;
+    }
+    *at += (length & 255) as usize;
+    symbols.to_le_bytes().first_chunk().copied()
 }
 
 /// At least 57 bits from there on.

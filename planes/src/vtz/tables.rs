@@ -74,15 +74,27 @@ fn alphabet(class: usize, reach: u8) -> impl Iterator<Item = u8> + Clone {
 }
 
 impl Lengths {
-    /// The best codes for what was counted. Every symbol that may occur has one: those that were not
-    /// seen as if seen a quarter of a time, and a class that was not seen at all as if its residuals
-    /// were few and small.
+    /// The best codes for what was counted: see [`set`](Self::set).
     pub(crate) fn new(counts: &Counts) -> Self {
-        let mut new = Self {
+        let mut new = Self::none();
+        new.set(counts);
+        new
+    }
+
+    /// No codes at all.
+    pub(crate) fn none() -> Self {
+        Self {
             symbols: Box::new([[[0; ALPHABET]; FIRST_FLAT]; GROUPS]),
             reach: [[0; FIRST_FLAT]; GROUPS],
             classes: Box::new([[[0; CLASSES]; CLASSES]; GROUPS]),
-        };
+        }
+    }
+
+    /// Makes these the best codes for what was counted. Every symbol that may occur has one: those that were not
+    /// seen as if seen a quarter of a time, and a class that was not seen at all as if its residuals
+    /// were few and small.
+    pub(crate) fn set(&mut self, counts: &Counts) {
+        *self.symbols = [[[0; ALPHABET]; FIRST_FLAT]; GROUPS];
         let (mut weights, mut lengths) = ([0; ALPHABET], [0; ALPHABET]);
         for group in 0..GROUPS {
             for class in FIRST_CODED..FIRST_FLAT {
@@ -92,7 +104,7 @@ impl Lengths {
                 } else {
                     0
                 };
-                new.reach[group][class] = reach;
+                self.reach[group][class] = reach;
                 let seen = counts.iter().any(|&count| count > 0);
                 let mut count = 0;
                 for symbol in alphabet(class, reach) {
@@ -105,15 +117,14 @@ impl Lengths {
                 }
                 huffman::lengths(&weights[..count], MAX_LENGTH, &mut lengths);
                 for (symbol, &length) in alphabet(class, reach).zip(&lengths) {
-                    new.symbols[group][class][usize::from(symbol)] = length;
+                    self.symbols[group][class][usize::from(symbol)] = length;
                 }
             }
-            for (counts, lengths) in counts.classes[group].iter().zip(&mut new.classes[group]) {
+            for (counts, lengths) in counts.classes[group].iter().zip(&mut self.classes[group]) {
                 let weights = counts.map(|count| count.saturating_mul(4).max(1));
                 huffman::lengths(&weights, MAX_CLASS_LENGTH, lengths);
             }
         }
-        new
     }
 
     /// Bits that the symbols and classes counted would take, and what is counted without a code.

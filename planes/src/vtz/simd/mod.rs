@@ -1,6 +1,8 @@
 //! What only a processor's own instructions do, and all that is `unsafe` here: loads and stores of
 //! fixed size from slices of that size, and functions compiled for instructions that were detected.
 
+#[cfg(target_arch = "aarch64")]
+mod neon;
 #[cfg(target_arch = "x86_64")]
 mod sse2;
 #[cfg(target_arch = "x86_64")]
@@ -19,6 +21,8 @@ enum Kind {
     Sse2,
     #[cfg(target_arch = "x86_64")]
     Avx2,
+    #[cfg(target_arch = "aarch64")]
+    Neon,
 }
 
 impl std::fmt::Debug for Isa {
@@ -45,7 +49,13 @@ impl Isa {
     }
 
     /// All that this machine has, the reference first and the best last.
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(target_arch = "aarch64")]
+    pub fn all() -> &'static [Self] {
+        &[Self::SCALAR, Self(Kind::Neon)]
+    }
+
+    /// All that this machine has, the reference first and the best last.
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     pub fn all() -> &'static [Self] {
         &[Self::SCALAR]
     }
@@ -59,6 +69,8 @@ impl Isa {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: only `all` makes this kind, where the machine has the instructions.
             Kind::Avx2 => unsafe { x86::with_avx2(task) },
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon => task.vector::<neon::Neon>(),
         }
     }
 }
