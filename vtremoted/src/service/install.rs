@@ -3,9 +3,9 @@ use super::machine::Machine;
 use super::places::Places;
 use super::plist::{self, Installed};
 use crate::{Arguments, Error};
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 const ID: &str = "/usr/bin/id";
@@ -71,7 +71,7 @@ pub(crate) fn install(
     }
     for directory in [Some(places.support.as_path()), Some(&places.logs), places.plist.parent()] {
         let Some(directory) = directory else { continue };
-        DirBuilder::new().recursive(true).mode(0o755).create(directory).map_err(here(directory))?;
+        make_directory(directory).map_err(here(directory))?;
     }
     for (path, content, mode) in differ {
         write(path, content, mode).map_err(here(path))?;
@@ -161,6 +161,17 @@ fn is_so(path: &Path, content: &[u8], mode: u32) -> io::Result<bool> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(false),
     }
+}
+
+/// A directory, and those above it, that others may look into.
+fn make_directory(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    path.parent().map_or(Ok(()), make_directory)?;
+    fs::create_dir(path)?;
+    // The mode that it was made with was less the user's mask, and with sudo's it would be root's alone.
+    fs::set_permissions(path, Permissions::from_mode(0o755))
 }
 
 /// Writes a file in place of the old one and never into it: whoever reads it meanwhile sees one or the

@@ -49,6 +49,16 @@ fn an_agent_is_a_program_a_token_of_its_user_s_alone_a_plist_and_a_process() {
 }
 
 #[test]
+fn its_directories_are_open_to_it_whatever_the_mask_of_who_installs_it() {
+    let scratch = Scratch::new();
+    let mask = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    let said = install(&scratch.machine, &scratch.places, &scratch.order(&[]));
+    rustix::process::umask(mask);
+    said.unwrap();
+    assert_eq!((mode(&scratch.places.support), mode(&scratch.places.logs)), (0o755, 0o755));
+}
+
+#[test]
 fn installing_the_same_again_leaves_the_process_alone() {
     let scratch = Scratch::new();
     installed(&scratch, &flags(&["--max-sessions", "2"]));
