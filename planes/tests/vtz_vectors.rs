@@ -1,7 +1,7 @@
 //! The test vectors of docs/protocol.md section 11, read and written.
 //!
-//! vtz_vectors.txt has one thing a line: `picture FORMAT WIDTH HEIGHT`; then for each frame `frame` and
-//! `temporal` or `spatial`, `head` and hexadecimal, and for each slice `slice PLANE MODE FIRST-ROW ROWS`
+//! vtz_vectors.txt has one thing a line: `picture FORMAT WIDTH HEIGHT`; then for each frame `frame`
+//! and `temporal` or `spatial`, `head` and hexadecimal, and for each slice `slice PLANE MODE FIRST-ROW ROWS`
 //! with its data and, as `rows`, what comes out. `VTZ_WRITE=1 cargo test -p vtremote-planes --test
 //! vtz_vectors` writes it anew, after a change of the format.
 

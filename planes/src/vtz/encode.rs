@@ -81,8 +81,8 @@ impl EncoderFrame {
 #[derive(Clone)]
 pub struct Tables(Arc<Encoding>);
 
-/// What tables take on the wire, about: 0.2 % of a 1080p frame of video. Making them takes about a quarter
-/// of a millisecond.
+/// What tables take on the wire, about: 0.2 % of a 1080p frame of video. Making them takes about a
+/// quarter of a millisecond.
 const TABLE_BYTES: f64 = 2300.0;
 
 /// How much more than necessary the tables may cost before there are new ones.

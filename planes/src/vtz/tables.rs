@@ -90,9 +90,9 @@ impl Lengths {
         }
     }
 
-    /// Makes these the best codes for what was counted. Every symbol that may occur has one: those that were not
-    /// seen as if seen a quarter of a time, and a class that was not seen at all as if its residuals
-    /// were few and small.
+    /// Makes these the best codes for what was counted. Every symbol that may occur has one: those
+    /// that were not seen as if seen a quarter of a time, and a class that was not seen at all as if
+    /// its residuals were few and small.
     pub(crate) fn set(&mut self, counts: &Counts) {
         *self.symbols = [[[0; ALPHABET]; FIRST_FLAT]; GROUPS];
         let (mut weights, mut lengths) = ([0; ALPHABET], [0; ALPHABET]);

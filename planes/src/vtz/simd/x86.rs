@@ -23,8 +23,8 @@ impl Family for Sse2 {
     type TenWide = Ten;
 }
 
-/// AVX2, BMI1, BMI2 and LZCNT. Its kernels are the same code as SSE2's, compiled for these, but for rows
-/// that are taken two tiles at a time.
+/// AVX2, BMI1, BMI2 and LZCNT. Its kernels are the same code as SSE2's, compiled for these, but for
+/// rows that are taken two tiles at a time.
 pub(crate) struct Avx2;
 
 impl Family for Avx2 {
