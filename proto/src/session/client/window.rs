@@ -17,7 +17,7 @@ const LEAST_WITH_ACK: usize = 3;
 /// they have so much.
 const LEAST: usize = 8;
 
-/// No link and no encoder that was measured gains by more.
+/// As many as are ever in flight with servers that do not say what they have taken.
 const MOST: usize = 64;
 
 /// What all frames in flight may take together, uncompressed …
