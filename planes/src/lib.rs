@@ -34,6 +34,7 @@ mod source;
 
 mod interleave;
 
+mod choose;
 mod compress;
 mod decompress;
 
@@ -42,6 +43,7 @@ mod workers;
 
 pub mod vtz;
 
+pub use choose::{Choice, Chooser, Prior, Setting};
 pub use compress::Compressor;
 pub use compression::{Compression, MAX_PLANE_BYTES, max_compressed_len};
 pub use decompress::{Decompressor, Target};
