@@ -11,7 +11,7 @@ use std::time::Duration;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use vtremote_client::{Error, ErrorKind, FrameSource, Settings, Video};
-use vtremote_planes::Compression;
+use vtremote_planes::Coding;
 use vtremote_proto::Codec;
 
 use crate::exit;
@@ -90,7 +90,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 fn bench(arguments: &Arguments) -> Result<(), Error> {
     let mut settings = arguments.server.settings("bench")?;
     settings.codec = Some(arguments.codec);
-    let measurements = 2 * (1 + Compression::ALL.len() + OTHERS.len());
+    let measurements = 2 * (1 + Coding::ALL.len() + OTHERS.len());
     let bar = ProgressBar::new(measurements as u64);
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}") {
         bar.set_style(style);
@@ -113,7 +113,7 @@ impl Bench {
         let server = self.settings.server_address()?.to_string();
         let round_trip = run::round_trip(&self.settings)?;
         let mut report = Report::new(server, self.settings.codec, round_trip);
-        let modes = Compression::ALL.map(Some);
+        let modes = Coding::ALL.map(Some);
         let pictures = REFERENCE.pictures();
         for mode in [None].into_iter().chain(modes) {
             self.settings.compression = mode;
@@ -140,7 +140,7 @@ impl Bench {
         &mut self,
         size: Size,
         pictures: &[Arc<dyn FrameSource>],
-        mode: Option<Compression>,
+        mode: Option<Coding>,
     ) -> Result<Cell, Error> {
         let refused = |error: Error| match error.kind() {
             ErrorKind::Refused | ErrorKind::Remote | ErrorKind::Option => Ok(Err(error)),

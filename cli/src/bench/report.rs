@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use vtremote_planes::Compression;
+use vtremote_planes::Coding;
 use vtremote_proto::Codec;
 
 use super::run::Ran;
@@ -23,7 +23,7 @@ pub(super) struct Report {
     codec: Option<Codec>,
     round_trip: Duration,
     /// The reference size in every mode; None is the client's own choice.
-    pub(super) modes: Vec<(Option<Compression>, Cell)>,
+    pub(super) modes: Vec<(Option<Coding>, Cell)>,
     /// Every size in the best mode.
     pub(super) sizes: Vec<(&'static str, Cell)>,
 }
@@ -35,7 +35,7 @@ impl Report {
 
     /// The mode to set: one that is clearly faster than the client's own choice, both directions taken
     /// together; else None, which is that choice.
-    pub(super) fn best(&self) -> Option<Compression> {
+    pub(super) fn best(&self) -> Option<Coding> {
         // Twice as fast one way is worth as much as twice as fast the other way.
         let speed = |cell: &Cell| {
             let speeds = [&cell.encode, &cell.decode];
@@ -106,7 +106,7 @@ impl Report {
 }
 
 /// As the option's value has it.
-pub(super) fn mode_name(mode: Option<Compression>) -> String {
+pub(super) fn mode_name(mode: Option<Coding>) -> String {
     mode.map_or("auto".to_owned(), |mode| mode.to_string())
 }
 
