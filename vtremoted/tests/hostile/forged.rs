@@ -6,25 +6,25 @@ use crate::video::{Form, Video};
 use vtremote_backend::PixelFormat;
 use vtremote_proto::error_code::{AUTH_OR_CONFIG, BAD_REQUEST, PROTOCOL, UNSUPPORTED};
 
-const ACK: (&str, &str) = ("x.ack.v1", "1");
-const SLICES: (&str, &str) = ("x.slices.v1", "1");
+pub(crate) const ACK: (&str, &str) = ("x.ack.v1", "1");
+pub(crate) const SLICES: (&str, &str) = ("x.slices.v1", "1");
 const GEOMETRY: (&str, &str) = ("x.geometry.v1", "1");
 const DECODE: [(&str, &str); 2] = [("mode", "decode"), ("decode_async", "1")];
 
 const FRAME: u16 = 5;
 const PACKET: u16 = 6;
-const FRAME_BEGIN: u16 = 0x4001;
-const SLICE: u16 = 0x4002;
+pub(crate) const FRAME_BEGIN: u16 = 0x4001;
+pub(crate) const SLICE: u16 = 0x4002;
 
 fn header(kind: u16, len: u32) -> Vec<u8> {
     [&b"VTR1\0\x01"[..], &kind.to_be_bytes(), &len.to_be_bytes()].concat()
 }
 
-fn message(kind: u16, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn message(kind: u16, payload: &[u8]) -> Vec<u8> {
     [header(kind, payload.len() as u32), payload.to_vec()].concat()
 }
 
-fn numbers(numbers: &[u32]) -> Vec<u8> {
+pub(crate) fn numbers(numbers: &[u32]) -> Vec<u8> {
     numbers.iter().flat_map(|number| number.to_be_bytes()).collect()
 }
 
@@ -41,7 +41,7 @@ fn configure(width: u32, height: u32, format: u8, options: u16) -> Vec<u8> {
 
 /// The end of every attack: the peer's fault is said to be the peer's, and the daemon goes on.
 #[track_caller]
-fn is_refused(target: &Target, what: &str, bytes: &[u8]) {
+pub(crate) fn is_refused(target: &Target, what: &str, bytes: &[u8]) {
     let (code, text) = target.refusal(bytes);
     let peers = [AUTH_OR_CONFIG, UNSUPPORTED, BAD_REQUEST, PROTOCOL];
     assert!(peers.contains(&code), "{what}: ERROR {code} {text}");
@@ -255,7 +255,14 @@ fn begin(planes: u8, codec: u8, reference: u32, slices: u16, rest: &[u8]) -> Vec
 }
 
 /// A raw SLICE of frame `id`: so many bytes of data.
-fn slice(id: u32, index: u16, plane: u8, mode: u8, rows: (u32, u32), len: usize) -> Vec<u8> {
+pub(crate) fn slice(
+    id: u32,
+    index: u16,
+    plane: u8,
+    mode: u8,
+    rows: (u32, u32),
+    len: usize,
+) -> Vec<u8> {
     let head = [&numbers(&[id])[..], &index.to_be_bytes(), &[plane, mode]].concat();
     message(SLICE, &[head, numbers(&[rows.0, rows.1]), vec![0x55; len]].concat())
 }
@@ -427,7 +434,7 @@ fn compressed_planes_that_unpack_to_gigabytes_are_refused_within_bounds() {
 }
 
 /// The most memory that the process has had at a time since this was asked last, in bytes.
-fn resident() -> usize {
+pub(crate) fn resident() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<usize>().ok());

@@ -20,3 +20,4 @@ mod valid;
 mod crowds;
 mod forged;
 mod prefixes;
+mod vtz;

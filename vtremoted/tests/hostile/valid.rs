@@ -4,8 +4,12 @@ use crate::peer::Peer;
 use crate::service::Service;
 use crate::video::{Form, Video};
 use vtremote_backend::PixelFormat;
-use vtremote_planes::Compression;
-use vtremote_proto::{Configure, Flush, Hello, PacketHead, Ping, Rational, packet_message};
+use vtremote_planes::vtz::{Format, Geometry};
+use vtremote_planes::{Begin, Coding, Compression, Layout, PictureEncoder, Scratch, Source};
+use vtremote_proto::{
+    Configure, Flush, FrameBegin, FrameHead, Hello, NO_REFERENCE, PacketHead, Ping, Rational,
+    SideData, SliceHead, packet_message, slice_message,
+};
 
 pub(crate) const TINY: Video = Video { format: PixelFormat::Nv12, width: 16, height: 16 };
 
@@ -104,13 +108,18 @@ pub(crate) fn handshake(video: Video, options: &[(&str, &str)]) -> Vec<u8> {
 }
 
 fn encoding(name: &'static str, options: &[(&str, &str)], form: Form) -> Valid {
+    let pictures = (0..INPUTS).map(|number| TINY.message(number, form));
+    encoding_of(name, options, pictures.collect())
+}
+
+/// As [`encoding`], of pictures whose messages are these.
+fn encoding_of(name: &'static str, options: &[(&str, &str)], pictures: Vec<Vec<u8>>) -> Valid {
     let mut messages = vec![
         (Use::Hello, hello()),
         (Use::Configure, configure(TINY, options)),
         (Use::Part, ping()),
     ];
-    for number in 0..INPUTS {
-        let bytes = TINY.message(number, form);
+    for bytes in pictures {
         // A picture in slices is several messages.
         let mut left = &bytes[..];
         while !left.is_empty() {
@@ -122,6 +131,54 @@ fn encoding(name: &'static str, options: &[(&str, &str)], form: Form) -> Valid {
     }
     messages.push((Use::Flush, flush()));
     Valid::new(name, messages)
+}
+
+/// The messages of pictures of vtz in one slice a plane, the last of them first. Their pts and ids count
+/// from 0, and they show what the picture with each of these numbers shows.
+fn in_vtz(video: Video, coding: Coding, shown: &[i64]) -> Vec<Vec<u8>> {
+    assert_eq!(video.format, PixelFormat::Nv12);
+    let (width, height) = (video.width as usize, video.height as usize);
+    let geometry = Geometry { format: Format::Nv12, width, height };
+    let (mut encoder, mut scratch) = (PictureEncoder::new(coding), Scratch::default());
+    let picture = |(pts, number): (usize, &i64)| {
+        let (picture, shapes) = (video.picture(*number), video.planes());
+        let id = pts as u32;
+        let (made, begin) = encoder.begin(geometry, id).unwrap();
+        let Begin { codec, reference, tables } = begin;
+        let begin = FrameBegin {
+            head: FrameHead { pts: pts as i64, duration: 1, flags: 0, planes: shapes.len() as u8 },
+            codec,
+            frame_id: id,
+            reference_id: reference.unwrap_or(NO_REFERENCE),
+            slices: shapes.len() as u16,
+            tables,
+            geometry: None,
+            side_data: SideData::EMPTY,
+        };
+        let mut out = Vec::new();
+        begin.encode(&mut out).unwrap();
+        for (plane, (data, shape)) in picture.iter().zip(&shapes).enumerate().rev() {
+            let source = Source::Rows { data, stride: shape.row_bytes };
+            let layout = Layout { row_bytes: shape.row_bytes, rows: shape.rows };
+            let mut body = Vec::new();
+            let rows = 0..shape.rows;
+            let mode = made.slice(&mut scratch, &source, plane, layout, rows, &mut body).unwrap();
+            let head = SliceHead {
+                frame_id: id,
+                index: plane as u16,
+                plane: plane as u8,
+                mode,
+                first_row: 0,
+                rows: shape.rows as u32,
+                len: body.len() as u32,
+            };
+            out.extend(slice_message(&head).unwrap());
+            out.extend(body);
+        }
+        encoder.made(&made);
+        out
+    };
+    shown.iter().enumerate().map(picture).collect()
 }
 
 fn decoding(name: &'static str, options: &[(&str, &str)], packets: &[Vec<u8>]) -> Valid {
@@ -151,6 +208,7 @@ pub(crate) fn sessions() -> Vec<Valid> {
     let form = |compression, slices| Form { compression, slices, ..Form::default() };
     let (ack, slices) = (("x.ack.v1", "1"), ("x.slices.v1", "1"));
     let geometry = ("x.geometry.v1", "1");
+    let vtz = |wish| ("x.wire.vtz.v1", wish);
     let (lz4, zstd) = (("wire_compression", "1"), ("wire_compression", "2"));
     vec![
         encoding("encode, raw", &[], Form::default()),
@@ -158,8 +216,21 @@ pub(crate) fn sessions() -> Vec<Valid> {
         encoding("encode, zstd, ack", &[zstd, ack], form(Compression::Zstd, None)),
         encoding("encode, slices", &[ack, slices], form(Compression::None, Some(2))),
         encoding("encode, slices, zstd", &[ack, slices], form(Compression::Zstd, Some(2))),
+        encode_vtz(),
+        encoding_of(
+            "encode, vtz-fast",
+            &[ack, slices, vtz("2")],
+            in_vtz(TINY, Coding::VtzFast, &[0, 1, 2]),
+        ),
         decoding("decode", &[], &packets),
         decoding("decode, ack, zstd", &[ack, zstd], &packets),
         decoding("decode, geometry", &[ack, slices, geometry], &packets),
+        decoding("decode, vtz", &[ack, slices, geometry, vtz("1")], &packets),
     ]
+}
+
+/// Pictures of vtz, of which the last is a copy of the one before it.
+pub(crate) fn encode_vtz() -> Valid {
+    let options = [("x.ack.v1", "1"), ("x.slices.v1", "1"), ("x.wire.vtz.v1", "1")];
+    encoding_of("encode, vtz", &options, in_vtz(TINY, Coding::Vtz, &[0, 1, 1]))
 }
