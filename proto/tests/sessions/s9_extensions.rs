@@ -531,3 +531,166 @@ fn frames_of_vtz_have_flags_and_refer_only_to_the_last_that_was_kept() {
         }
     }
 }
+
+const VTZ: &[(&str, &str)] = &[("x.slices.v1", "1"), ("x.wire.vtz.v1", "1")];
+
+/// A client that decodes and has asked for vtz of a server that can.
+fn vtz_client() -> ClientRig {
+    let options = Options { vtz: 1, ..decoding().options };
+    let wants = ClientSettings { want_slices: true, options, ..decoding() };
+    let mut rig = ClientRig::streaming(wants, speech::OURS);
+    (0..4).for_each(|pts| rig.send(pts).unwrap());
+    rig
+}
+
+#[test]
+fn a_slice_of_vtz_is_as_long_as_its_mode_allows() {
+    // Three rows of four bytes.
+    for (mode, len, good) in [
+        (0, 12, false),
+        (1, 12, true),
+        (1, 11, false),
+        (1, 13, false),
+        (2, 0, true),
+        (2, 1, false),
+        (3, 0, false),
+        (3, 1, true),
+        (3, 12, true),
+        (3, 13, false),
+        (4, 0, false),
+        (4, 1, true),
+        (4, 12, true),
+        (4, 13, false),
+        (5, 12, false),
+        (255, 12, false),
+    ] {
+        let first_row = 0;
+        let slice = SliceHead { frame_id: 0, index: 0, plane: 0, mode, first_row, rows: 3, len };
+        let begin = |geometry| {
+            let begin = FrameBegin { codec: 3, tables: &[0], geometry, ..begin_of() };
+            let mut bytes = Vec::new();
+            begin.encode(&mut bytes).unwrap();
+            bytes.extend(slice_message(&slice).unwrap());
+            bytes
+        };
+        let taken = |steps: Vec<String>| steps.contains(&"Slice 0".into());
+        let mut rig = ServerRig::streaming(VTZ);
+        assert_eq!(taken(rig.hear(&begin(None))), good, "mode {mode}, {len} bytes");
+        if !good {
+            assert!(rig.said().pop().unwrap().starts_with("ERROR 4: SLICE 0 of frame 0"));
+        }
+        let mut rig = vtz_client();
+        assert_eq!(taken(rig.hear(&begin(Some(SMALL)))), good, "mode {mode}, {len} bytes");
+        assert_eq!(rig.client.failure().is_some(), !good);
+    }
+}
+
+#[test]
+fn slices_of_vtz_are_whole_strips() {
+    // 40 rows of luma are strips of 16, 16 and 8.
+    let high = Geometry::new(4, 40, PixelFormat::Nv12);
+    for (first_row, rows, good) in [
+        (0, 16, true),
+        (0, 32, true),
+        (0, 40, true),
+        (16, 16, true),
+        (16, 24, true),
+        (32, 8, true),
+        (0, 8, false),
+        (8, 8, false),
+        (8, 32, false),
+        (16, 8, false),
+        (33, 7, false),
+    ] {
+        for codec in [3, 0] {
+            let tables: &[u8] = if codec == 3 { &[0] } else { &[] };
+            let geometry = Some(high);
+            let begin = FrameBegin { codec, slices: 5, tables, geometry, ..begin_of() };
+            let mut bytes = Vec::new();
+            begin.encode(&mut bytes).unwrap();
+            let len = rows * 4;
+            let slice =
+                SliceHead { frame_id: 0, index: 0, plane: 0, mode: 1, first_row, rows, len };
+            bytes.extend(slice_message(&slice).unwrap());
+            let steps = vtz_client().hear(&bytes);
+            // Other codecs are free in it.
+            let good = good || codec == 0;
+            assert_eq!(steps.contains(&"Slice 0".into()), good, "{codec}: {first_row}+{rows}");
+        }
+    }
+}
+
+#[test]
+fn a_picture_of_another_size_refers_to_none_from_before() {
+    let begin = |id: u32, reference_id, geometry: Option<Geometry>| {
+        let head = FrameHead { pts: id.into(), ..begin_of().head };
+        let tables = &[2];
+        let codec = 3;
+        let begin =
+            FrameBegin { head, codec, frame_id: id, reference_id, tables, geometry, ..begin_of() };
+        let mut bytes = Vec::new();
+        begin.encode(&mut bytes).unwrap();
+        bytes
+    };
+    let rows = |id, rows: u32| {
+        let slice = |plane, rows: u32| {
+            let (index, first_row, len) = (u16::from(plane), 0, rows * 4);
+            let head = SliceHead { frame_id: id, index, plane, mode: 1, first_row, rows, len };
+            let mut bytes = slice_message(&head).unwrap();
+            bytes.resize(bytes.len() + len as usize, 0);
+            bytes
+        };
+        [slice(0, rows), slice(1, rows.div_ceil(2))].concat()
+    };
+    let first = [begin(0, NO_REFERENCE, Some(SMALL)), rows(0, 3)].concat();
+    // Colours are no size.
+    let full = Geometry { color_range: 2, ..SMALL };
+    for (then, good) in [
+        (begin(1, 0, None), true),
+        (begin(1, 0, Some(full)), true),
+        (begin(1, 0, Some(HIGH)), false),
+        (begin(1, 0, Some(Geometry::new(4, 3, PixelFormat::P010))), false),
+        (begin(1, NO_REFERENCE, Some(HIGH)), true),
+    ] {
+        let mut rig = vtz_client();
+        assert_eq!(rig.hear(&first).last().unwrap(), "SliceEnd true");
+        let step = rig.hear(&then).pop().unwrap();
+        assert_eq!(step, if good { "FrameBegin 1" } else { "Failed" });
+        if !good {
+            let failure = rig.client.failure().unwrap().to_string();
+            assert!(failure.contains("frame 0, which is not kept"), "{failure}");
+        }
+    }
+}
+
+#[test]
+fn vtz_that_was_not_agreed_fails_the_client() {
+    let mut bytes = Vec::new();
+    FrameBegin { codec: 3, tables: &[0], ..begin_of() }.encode(&mut bytes).unwrap();
+    let wants = ClientSettings { want_slices: true, ..decoding() };
+    let mut rig = ClientRig::streaming(wants, SLICES);
+    rig.send(0).unwrap();
+    assert_eq!(rig.hear(&bytes), ["Failed"]);
+    assert!(rig.client.failure().unwrap().to_string().contains("codec 3"));
+}
+
+#[test]
+fn frames_of_vtz_break_no_rule_unseen_at_the_client_either() {
+    let told = |reference_id, tables: &'static [u8]| {
+        let (codec, geometry) = (3, Some(SMALL));
+        let begin = FrameBegin { codec, reference_id, tables, geometry, ..begin_of() };
+        let mut bytes = Vec::new();
+        begin.encode(&mut bytes).unwrap();
+        bytes
+    };
+    for (bytes, says) in [
+        (told(0, &[0]), "frame 0, which is not kept"),
+        (told(0, &[2]), "frame 0, which is not kept"),
+        (told(NO_REFERENCE, &[]), "without its flags"),
+    ] {
+        let mut rig = vtz_client();
+        assert_eq!(rig.hear(&bytes), ["Failed"]);
+        let failure = rig.client.failure().unwrap().to_string();
+        assert!(failure.contains(says), "{failure}");
+    }
+}
