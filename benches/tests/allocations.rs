@@ -71,6 +71,9 @@ fn a_session_in_full_flow_allocates_nothing() {
     let (mut encode, mut decode) = (Vec::new(), Vec::new());
     for compression in Coding::ALL {
         for slices in [false, true] {
+            if compression.method().is_some() && !slices {
+                continue;
+            }
             for format in [InputFormat::Wire(PixelFormat::Nv12), InputFormat::Yuv420p] {
                 let count = encode_session(port, compression, slices, format);
                 encode.push((format!("{compression}, slices {slices}, {format:?}"), count));

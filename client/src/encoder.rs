@@ -16,7 +16,9 @@ use crate::message::Message;
 use crate::packet::Packet;
 use crate::prepare::{Made, Plan};
 use crate::reader::Reader;
-use crate::session::{Info, Session, coding, dial, no_thread, vtz_wish, worker_count};
+use crate::session::{
+    Info, Session, check_coding, coding, dial, no_thread, vtz_wish, worker_count,
+};
 use crate::shared::{Direction, Shared};
 use crate::writer::{AHEAD, Writer};
 use crate::{Error, Frame, FrameSource, InputFormat, Level, LogSink, Settings, Video};
@@ -332,6 +334,7 @@ impl Encoder {
 
 /// What the session itself does not check.
 fn check(settings: &Settings, video: &Video) -> Result<(), Error> {
+    check_coding(settings)?;
     let refuse = |problem: String| Err(Error::Settings(problem));
     if settings.codec.is_none() {
         return refuse("no codec given: set codec to h264 or hevc".to_owned());

@@ -182,6 +182,20 @@ pub(crate) fn coding(settings: &Settings, is_local: bool) -> Coding {
     }
 }
 
+/// Refuses vtz where slices are not to be.
+///
+/// # Errors
+/// [`Error::Settings`].
+pub(crate) fn check_coding(settings: &Settings) -> Result<(), Error> {
+    match settings.compression {
+        Some(coding) if vtz_wish(coding) != 0 && settings.slices == Some(false) => {
+            let problem = format!("wire_compression={coding} is only for frames in slices");
+            Err(Error::Settings(problem))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// What CONFIGURE says of it: the option `x.wire.vtz.v1`.
 pub(crate) fn vtz_wish(coding: Coding) -> u8 {
     match coding {

@@ -126,7 +126,7 @@ impl PictureCoding {
         let compression = match &self.0 {
             Kind::Plain(compression) => *compression,
             Kind::Vtz(frame, tables) => {
-                let slices = &mut scratch.vtz_encoder;
+                let slices = scratch.vtz_encoder.get_or_insert_default();
                 slices.predict(frame, source, plane, rows)?;
                 return slices.pack(tables, source, out).map(|mode| mode as u8);
             }

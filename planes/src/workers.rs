@@ -16,8 +16,8 @@ pub struct Scratch {
     pub compressor: Compressor,
     /// For slices that come in.
     pub decompressor: Decompressor,
-    /// For slices of vtz that go out.
-    pub vtz_encoder: SliceEncoder,
+    /// For slices of vtz that go out, once there are any.
+    pub vtz_encoder: Option<Box<SliceEncoder>>,
     /// For slices of vtz that come in.
     pub vtz_decoder: SliceDecoder,
 }

@@ -22,7 +22,7 @@ use vtremote_proto::{Codec, Mode, NO_PTS, PACKET_KEY, PacketHead};
 use crate::buffers::Buffer;
 use crate::log::Log;
 use crate::message::Message;
-use crate::session::{Info, Session, coding, dial, vtz_wish};
+use crate::session::{Info, Session, check_coding, coding, dial, vtz_wish};
 use crate::shared::{Direction, Shared, State};
 use crate::{Error, Geometry, Level, LogSink, Settings};
 use arrivals::{Arrivals, Next};
@@ -185,6 +185,7 @@ impl Decoder {
             }
         };
         settings.check_decoder()?;
+        check_coding(&settings)?;
         let log = Log::new(settings.log_level, log);
         let (coded, error) = Coded::new(codec, stream, &settings.formats);
         if let Some(error) = error {
