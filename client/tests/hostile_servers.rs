@@ -9,15 +9,20 @@ use vtremote_client::{
     ReceivedPicture, Sent, SentPacket, Settings, Stream, Video,
 };
 use vtremote_link::{Link, Moved, memory_pair};
-use vtremote_planes::Coding;
+use vtremote_planes::vtz::{Format, Geometry};
+use vtremote_planes::{Begin, Coding, Layout, PictureEncoder, Scratch, Source};
 use vtremote_proto::{
-    Codec, ConfigureAck, Done, FrameHead, HelloAck, HelloStatus, PacketHead, PixelFormat, Rational,
-    frame_message, packet_message,
+    Codec, ConfigureAck, Done, FrameBegin, FrameHead, HelloAck, HelloStatus, NO_REFERENCE,
+    PacketHead, PixelFormat, Rational, SideData, SliceHead, frame_message, packet_message,
+    slice_message,
 };
 
 const EARLY: &[&str] = &["h264", "hevc"];
 const CURRENT: &[&str] = &["h264", "hevc", "pixfmt.nv12", "pixfmt.p010", "side_data.v2"];
 const OURS: &[&str] = &["h264", "hevc", "pixfmt.nv12", "pixfmt.p010", "x.ack.v1", "x.slices.v1"];
+
+const OURS_WITH_VTZ: &[&str] =
+    &["h264", "hevc", "pixfmt.nv12", "pixfmt.p010", "x.ack.v1", "x.slices.v1", "x.wire.vtz.v1"];
 
 /// An avcC record of a stream of 16x16 pixels.
 const RECORD: [u8; 31] = [
@@ -47,6 +52,8 @@ enum Asked {
 struct Valid {
     name: String,
     decode: bool,
+    /// What the client asks for.
+    coding: Coding,
     answers: Vec<Answer>,
 }
 
@@ -82,15 +89,27 @@ impl Valid {
         let ack = ConfigureAck { status: 0, extradata, pix_fmt: 1, warnings: vec!["odd"] };
         ack.encode(&mut bytes).unwrap();
         answers.push(Answer { to: Asked::Configure, bytes });
-        for pts in 0..INPUTS {
-            let bytes = if decode { picture(pts) } else { packet(pts) };
-            answers.push(Answer { to: Asked::Input(pts as usize + 1), bytes });
+        let coding = match capabilities == OURS_WITH_VTZ {
+            true => Coding::Vtz,
+            false => Coding::None,
+        };
+        let outputs: Vec<_> = match (decode, coding) {
+            (false, _) => (0..INPUTS).map(packet).collect(),
+            (true, Coding::Vtz) => vtz_pictures(),
+            (true, _) => (0..INPUTS).map(picture).collect(),
+        };
+        for (pts, bytes) in outputs.into_iter().enumerate() {
+            answers.push(Answer { to: Asked::Input(pts + 1), bytes });
         }
         let mut bytes = Vec::new();
         Done.encode(&mut bytes);
         answers.push(Answer { to: Asked::Flush, bytes });
         let mode = if decode { "decode" } else { "encode" };
-        Valid { name: format!("{mode}, {name}"), decode, answers }
+        Valid { name: format!("{mode}, {name}"), decode, coding, answers }
+    }
+
+    fn settings(&self, timeout: Duration) -> Settings {
+        Settings { compression: Some(self.coding), ..settings(timeout) }
     }
 
     fn len(&self) -> usize {
@@ -122,7 +141,12 @@ impl Valid {
 }
 
 fn sessions() -> Vec<Valid> {
-    let generations = [("early server", EARLY), ("current server", CURRENT), ("our server", OURS)];
+    let generations = [
+        ("early server", EARLY),
+        ("current server", CURRENT),
+        ("our server", OURS),
+        ("our server with vtz", OURS_WITH_VTZ),
+    ];
     let both =
         |(name, capabilities)| [false, true].map(|decode| Valid::new(name, capabilities, decode));
     generations.into_iter().flat_map(both).collect()
@@ -146,6 +170,55 @@ fn picture(pts: i64) -> Vec<u8> {
     }
     out.extend(parts.tail);
     out
+}
+
+/// The pictures of a session as vtz, each predicted from the one before.
+fn vtz_pictures() -> Vec<Vec<u8>> {
+    let geometry = Geometry { format: Format::Nv12, width: 16, height: 16 };
+    let (mut encoder, mut scratch) = (PictureEncoder::new(Coding::Vtz), Scratch::default());
+    let mut pictures = Vec::new();
+    for pts in 0..INPUTS {
+        let (coding, Begin { codec, reference, tables }) =
+            encoder.begin(geometry, pts as u32).unwrap();
+        assert_eq!(reference.is_some(), pts > 0);
+        let mut out = vtz_begin(pts as u32, codec, reference.unwrap_or(NO_REFERENCE), tables);
+        for (plane, rows) in [(0, 16), (1, 8)] {
+            let data: Vec<u8> = (0..16 * rows).map(|at| (at / 5) as u8 + 3 * pts as u8).collect();
+            let source = Source::Rows { data: &data, stride: 16 };
+            let layout = Layout { row_bytes: 16, rows };
+            let mut body = Vec::new();
+            let mode =
+                coding.slice(&mut scratch, &source, plane, layout, 0..rows, &mut body).unwrap();
+            out.extend(vtz_slice(pts as u32, plane as u8, mode, &body));
+        }
+        encoder.made(&coding);
+        pictures.push(out);
+    }
+    pictures
+}
+
+fn vtz_begin(id: u32, codec: u8, reference_id: u32, tables: &[u8]) -> Vec<u8> {
+    let begin = FrameBegin {
+        head: FrameHead { pts: id.into(), duration: 1, flags: 0, planes: 2 },
+        codec,
+        frame_id: id,
+        reference_id,
+        slices: 2,
+        tables,
+        geometry: None,
+        side_data: SideData::EMPTY,
+    };
+    let mut out = Vec::new();
+    begin.encode(&mut out).unwrap();
+    out
+}
+
+/// A whole plane as a slice.
+fn vtz_slice(frame_id: u32, plane: u8, mode: u8, data: &[u8]) -> Vec<u8> {
+    let (index, first_row, rows) = (plane.into(), 0, [16, 8][usize::from(plane)]);
+    let len = data.len() as u32;
+    let head = SliceHead { frame_id, index, plane, mode, first_row, rows, len };
+    [slice_message(&head).unwrap(), data.to_vec()].concat()
 }
 
 /// Plays the first `len` bytes of a session, `at_once` of them at a time, each answer after what it
@@ -344,7 +417,7 @@ fn against(valid: &Arc<Valid>, len: usize, then: Then, timeout: Duration) {
     let (client, link, ..) = memory_pair(1 << 20);
     let name = client.peer.clone();
     let server = play(link, valid.clone(), len, usize::MAX, then);
-    failed(valid, len, &name, run(client, valid.decode, &settings(timeout)));
+    failed(valid, len, &name, run(client, valid.decode, &valid.settings(timeout)));
     server.join().unwrap();
 }
 
@@ -358,7 +431,7 @@ fn whole_sessions_end_well_however_they_come_in_pieces() {
             for then in [Then::Closes, Then::Finishes, Then::Stalls] {
                 let (client, link, ..) = memory_pair(1 << 20);
                 let server = play(link, valid.clone(), valid.len(), at_once, then);
-                let (outputs, end) = run(client, valid.decode, &settings(LONG));
+                let (outputs, end) = run(client, valid.decode, &valid.settings(LONG));
                 end.unwrap_or_else(|error| {
                     panic!("{}, {at_once} bytes a time: {error}", valid.name)
                 });
@@ -480,4 +553,107 @@ fn after_a_reset_nothing_comes_of_the_session_before() {
     servers.extend(links);
     assert_eq!(servers.len(), 2);
     servers.into_iter().for_each(|server| server.join().unwrap());
+}
+
+#[test]
+fn pictures_of_vtz_that_break_its_rules_fail_the_session() {
+    let chroma = |id| vtz_slice(id, 1, 1, &[0x80; 128]);
+    let luma = |begin: Vec<u8>, mode, data: &[u8]| {
+        [begin, vtz_slice(0, 0, mode, data), chroma(0)].concat()
+    };
+    let none = |tables| vtz_begin(0, 3, NO_REFERENCE, tables);
+    let raw = |begin: Vec<u8>, id| [begin, vtz_slice(id, 0, 1, &[7; 256]), chroma(id)].concat();
+    let first = vtz_pictures().swap_remove(0);
+    let tables = u32::from_be_bytes(first[44..48].try_into().unwrap()) as usize;
+    let tables = &first[48..][..tables];
+    let cut = &tables[..tables.len() - 1];
+    for (what, first, second) in [
+        ("no flags", Vec::new(), none(&[])),
+        ("unknown flags", Vec::new(), none(&[8])),
+        ("tables that are not there", Vec::new(), none(&[1])),
+        ("tables that are cut", Vec::new(), none(cut)),
+        ("tables of noise", Vec::new(), none(&[0x5b; 700])),
+        ("a reference that never was", Vec::new(), vtz_begin(0, 3, 0, &[2])),
+        ("one that was not kept", raw(none(&[0]), 0), vtz_begin(1, 3, 0, &[0])),
+        ("one of another number", raw(none(&[2]), 0), vtz_begin(1, 3, 5, &[0])),
+        ("a copy of nothing", Vec::new(), luma(none(&[0]), 2, &[])),
+        ("no bits", Vec::new(), luma(none(&[0]), 3, &[])),
+        ("noise as bits", Vec::new(), luma(none(&[0]), 3, &[0x9d; 200])),
+        ("codes without tables", Vec::new(), luma(none(&[0]), 4, &[0; 60])),
+        ("noise as codes", Vec::new(), luma(none(tables), 4, &[0x9d; 200])),
+        ("more than the rows", Vec::new(), luma(none(tables), 4, &[0; 257])),
+        ("mode 0", Vec::new(), luma(none(&[0]), 0, &[7; 256])),
+        ("mode 9", Vec::new(), luma(none(&[0]), 9, &[7; 256])),
+    ] {
+        let mut valid = Valid::new(what, OURS_WITH_VTZ, true);
+        let good = usize::from(!first.is_empty());
+        valid.answers[2].bytes = if first.is_empty() { second.clone() } else { first };
+        if good == 1 {
+            valid.answers[3].bytes = second;
+        }
+        let (client, link, ..) = memory_pair(1 << 20);
+        let name = client.peer.clone();
+        let settings = valid.settings(LONG);
+        let len = valid.len();
+        let server = play(link, Arc::new(valid), len, usize::MAX, Then::Stalls);
+        let (outputs, end) = run(client, true, &settings);
+        let error = end.expect_err(what);
+        assert_eq!(error.kind(), ErrorKind::Protocol, "{what}: {error}");
+        let line = error.to_string();
+        assert!(line.starts_with(&name) && !line.contains('\n'), "{what}: {line}");
+        assert!(outputs <= good, "{what}: {outputs}");
+        server.join().unwrap();
+    }
+}
+
+/// The session after it begins without a reference, whatever the one before had.
+#[test]
+fn after_a_reset_pictures_of_vtz_refer_to_none_of_before() {
+    let valid = Arc::new(Valid::new("vtz", OURS_WITH_VTZ, true));
+    let stale = {
+        let mut stale = Valid::new("stale", OURS_WITH_VTZ, true);
+        // What would go on where the first session was left.
+        stale.answers.remove(2);
+        Arc::new(stale)
+    };
+    for (second, ends_well) in [(valid.clone(), true), (stale, false)] {
+        let (given, servers) = std::sync::mpsc::channel();
+        let mut sessions = vec![second, valid.clone()];
+        let connect = move || {
+            let (client, link, ..) = memory_pair(1 << 20);
+            let valid = sessions.pop().expect("two connections");
+            let len = valid.len();
+            given.send(play(link, valid, len, usize::MAX, Then::Stalls)).unwrap();
+            Ok(client)
+        };
+        let settings = valid.settings(LONG);
+        let mut decoder = Decoder::open_over(connect, &settings, &stream(), None).unwrap();
+        let mut ends = Vec::new();
+        for _ in 0..2 {
+            let mut whole = || -> Result<usize, Error> {
+                for pts in 0..INPUTS {
+                    assert!(matches!(decoder.send_packet(access_unit(pts))?, SentPacket::Taken));
+                }
+                decoder.flush()?;
+                let mut shown = 0;
+                loop {
+                    match decoder.receive_picture(None)? {
+                        ReceivedPicture::Picture(_) => shown += 1,
+                        ReceivedPicture::Nothing => {}
+                        ReceivedPicture::End => return Ok(shown),
+                    }
+                }
+            };
+            ends.push(whole().map_err(|error| error.to_string()));
+            decoder.reset();
+        }
+        drop(decoder);
+        assert_eq!(ends[0], Ok(INPUTS as usize));
+        match (&ends[1], ends_well) {
+            (Ok(shown), true) => assert_eq!(*shown, INPUTS as usize),
+            (Err(error), false) => assert!(error.contains("frame 0, which is not kept"), "{error}"),
+            (end, _) => panic!("{end:?}"),
+        }
+        servers.iter().for_each(|server| server.join().unwrap());
+    }
 }
