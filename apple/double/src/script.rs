@@ -8,6 +8,8 @@ use std::fmt;
 /// As text, for the environment of a daemon: items apart by spaces.
 /// - `machine=intel|software|silicon`, `rows=16|64|256` (see [`crate::Machine`])
 /// - `fail=VTCompressionSessionEncodeFrame:3:-12903`: the third call of the function gives the status
+/// - `hang=VTCompressionSessionCreate:2`: the second call of the function does not return before there is
+///   another script
 /// - `property=ConstantBitRate:-12900`: what setting the property always gives
 /// - `encode=5:drop`, `decode=5:error:-12909`: what becomes of the fifth frame of the first session that
 ///   gets so far; see [`Outcome`]
@@ -16,6 +18,8 @@ use std::fmt;
 pub struct Script {
     /// Calls that give a status instead of doing anything.
     pub faults: Vec<Fault>,
+    /// Calls, by function and number from 1, that do not return before there is another script.
+    pub hangs: Vec<(String, usize)>,
     /// Properties whose setting gives a status: the name as the constant's text, and the status.
     pub properties: Vec<(String, i32)>,
     /// What becomes of frames that are encoded, by their number from 1 in the first session that gets so
@@ -55,6 +59,8 @@ pub enum Outcome {
     Empty,
     /// `late:N`: its callback comes after those of the next N, or at the end.
     Late(usize),
+    /// `never`: its callback never comes, and nothing waits for it.
+    Never,
     /// `invalidate`: the session is invalid from this call on, which gives -12903, and what it still had is
     /// never heard of.
     Invalidate,
@@ -113,6 +119,17 @@ impl Script {
     pub fn fail(mut self, call: &str, nth: usize, status: i32) -> Self {
         assert!(CALLS.contains(&call), "no call of {call} can fail");
         self.faults.push(Fault { call: call.to_owned(), nth, status });
+        self
+    }
+
+    /// The nth call of a function, from 1, does not return before there is another script.
+    ///
+    /// # Panics
+    /// If it is no function that can fail here: the call would never come.
+    #[must_use]
+    pub fn hang(mut self, call: &str, nth: usize) -> Self {
+        assert!(CALLS.contains(&call), "no call of {call} can hang");
+        self.hangs.push((call.to_owned(), nth));
         self
     }
 
@@ -176,6 +193,7 @@ impl Script {
             ["empty"] => Ok(Outcome::Empty),
             ["error", code] => Ok(Outcome::Error(status(code)?)),
             ["late", count] => Ok(Outcome::Late(number(count)?)),
+            ["never"] => Ok(Outcome::Never),
             ["invalidate"] => Ok(Outcome::Invalidate),
             ["die", code] => Ok(Outcome::Die(status(code)?)),
             _ => Err(unknown()),
@@ -184,6 +202,9 @@ impl Script {
             ("fail", [call, nth, code]) if CALLS.contains(call) => {
                 let call = (*call).to_owned();
                 self.faults.push(Fault { call, nth: number(nth)?, status: status(code)? });
+            }
+            ("hang", [call, nth]) if CALLS.contains(call) => {
+                self.hangs.push(((*call).to_owned(), number(nth)?));
             }
             ("property", [name, code]) => {
                 self.properties.push(((*name).to_owned(), status(code)?));

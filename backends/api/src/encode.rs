@@ -3,7 +3,8 @@ use std::time::Duration;
 
 /// An encoder of one session.
 ///
-/// Dropping it abandons what is in flight and joins its threads; the sink is not called afterwards.
+/// Dropping it abandons what is in flight and joins its threads, but for one that the system's codec does not
+/// let go: that has what it uses, and ends by itself. The sink is not called afterwards.
 pub trait Encoder: Send {
     /// A picture to fill. `None` if none became free within `wait`: that is backpressure.
     ///

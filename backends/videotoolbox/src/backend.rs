@@ -1,7 +1,8 @@
 use crate::decoder;
-use crate::encoder;
+use crate::encoder::{self, Surroundings};
 use crate::ffi::{EncoderInfo, encoders};
 use crate::options::{Extras, plan};
+use crate::patience::Patience;
 use crate::session::warm_up;
 use std::sync::Arc;
 use std::thread;
@@ -19,10 +20,6 @@ pub type Notices = Arc<dyn Fn(String) + Send + Sync>;
 const ATTEMPTS: u32 = 3;
 const MOMENT: Duration = Duration::from_secs(1);
 
-/// How long sessions that are only tried may take together. Clients give up on CONFIGURE after five
-/// seconds, and the session proper comes after them.
-const WARM_UP: Duration = Duration::from_secs(3);
-
 /// How long it may take to find out why there was none.
 const SECOND_TRY: Duration = Duration::from_millis(500);
 
@@ -31,6 +28,7 @@ pub struct VideoToolbox {
     capabilities: Capabilities,
     /// Whether there is H.265 with an alpha layer.
     alpha: bool,
+    patience: Patience,
     notices: Notices,
 }
 
@@ -41,6 +39,14 @@ impl VideoToolbox {
     /// # Errors
     /// [`Error::Unsupported`] if nothing can be encoded, and why.
     pub fn new(notices: Notices) -> Result<Self, Error> {
+        Self::with_patience(Patience::default(), notices)
+    }
+
+    /// The same, with another patience than what clients have.
+    ///
+    /// # Errors
+    /// As those of [`VideoToolbox::new`].
+    pub fn with_patience(patience: Patience, notices: Notices) -> Result<Self, Error> {
         let listed = encoders().map_err(|status| {
             Error::Unsupported(format!("there is no list of encoders: {status}"))
         })?;
@@ -49,8 +55,9 @@ impl VideoToolbox {
             .into_iter()
             .filter(|codec| implementation(&listed, *codec).is_some())
             .flat_map(|codec| candidates(codec).iter().map(move |&format| (codec, format)));
-        let (found, refused) =
-            tried(kinds.collect(), |&(codec, format)| works(&probe(codec, format), false));
+        let (found, refused) = tried(kinds.collect(), |&(codec, format)| {
+            works(&probe(codec, format), false, patience)
+        });
         let mut refusals: Vec<String> = refused
             .into_iter()
             .map(|((codec, format), error)| format!("{codec} from {}: {error}", format.name()))
@@ -77,9 +84,9 @@ impl VideoToolbox {
         };
         let alpha = capabilities.encoders.iter().any(has_alpha) && {
             let config = probe(Codec::H265, PixelFormat::Bgra);
-            works(&EncoderConfig { alpha_quality: 0.5, ..config }, true).is_ok()
+            works(&EncoderConfig { alpha_quality: 0.5, ..config }, true, patience).is_ok()
         };
-        Ok(VideoToolbox { capabilities, alpha, notices })
+        Ok(VideoToolbox { capabilities, alpha, patience, notices })
     }
 }
 
@@ -137,9 +144,9 @@ fn probe(codec: Codec, format: PixelFormat) -> EncoderConfig {
     config
 }
 
-fn works(config: &EncoderConfig, alpha: bool) -> Result<(), Error> {
+fn works(config: &EncoderConfig, alpha: bool, patience: Patience) -> Result<(), Error> {
     let plan = plan(config, Extras { alpha, low_latency: false })?;
-    match warm_up(&plan, config, WARM_UP)? {
+    match warm_up(&plan, config, patience.warm_up)? {
         Some(sets) if !sets.is_empty() => Ok(()),
         Some(_) => Err(Error::Codec("its stream has no parameter sets".into())),
         None => Err(Error::Codec("nothing comes of a frame".into())),
@@ -172,12 +179,13 @@ impl Backend for VideoToolbox {
         check_size(width, height)?;
         let extras = Extras { alpha: self.alpha, low_latency: true };
         let mut plan_of = plan(config, extras)?;
+        let Patience { open, warm_up: tried, .. } = self.patience;
         let began = Instant::now();
-        let mut sets = warm_up(&plan_of, config, WARM_UP);
+        let mut sets = warm_up(&plan_of, config, tried);
         if sets.is_err() && config.low_delay {
             // Not every encoder has it, and no list says which.
             let without = plan(config, Extras { low_latency: false, ..extras })?;
-            let left = WARM_UP.saturating_sub(began.elapsed());
+            let left = tried.saturating_sub(began.elapsed());
             if let Ok(found) = warm_up(&without, config, left) {
                 (plan_of, sets) = (without, Ok(found));
             }
@@ -194,8 +202,10 @@ impl Backend for VideoToolbox {
             None => Vec::new(),
         };
         let header = sets.filter(|_| global_header);
-        let notices = Arc::clone(&self.notices);
-        let (encoder, more) = encoder::Encoder::start(plan_of, config, header, notices, sink)?;
+        let (patience, notices) = (self.patience, Arc::clone(&self.notices));
+        let surroundings = Surroundings { header, patience, notices };
+        let left = open.saturating_sub(began.elapsed());
+        let (encoder, more) = encoder::Encoder::start(plan_of, config, surroundings, left, sink)?;
         warnings.extend(more);
         Ok(Opened { codec: Box::new(encoder), parameter_sets: record, format, warnings })
     }

@@ -4,7 +4,9 @@ use objc2_core_media::CMTime;
 use objc2_video_toolbox::VTEncodeInfoFlags;
 use std::collections::BTreeSet;
 use std::ptr::NonNull;
+use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 use vtremote_apple_double::{Blocks, Callbacks, Double, Machine, Outcome, Script, Value};
 use vtremote_bitstream::Codec;
 
@@ -148,6 +150,38 @@ fn frames_are_dropped_fail_and_come_late() {
     let order = numbers(&outputs);
     let at = |number| order.iter().position(|known| *known == number).unwrap();
     assert!(at(9) > at(11) && at(9) < at(13), "{order:?}");
+}
+
+#[test]
+fn a_callback_that_never_comes_keeps_nobody() {
+    let double = Double::new(Machine::apple_silicon());
+    double.script(Script::new().encode(3, Outcome::Never));
+    let encoder = Encoder::new(Codec::H264, &[("MaxFrameDelayCount", number(2.0))]).unwrap();
+    (1..=8).for_each(|number| assert_eq!(encoder.encode(number, false), 0));
+    assert_eq!(encoder.complete(), 0);
+    let mut numbers = numbers(&encoder.outputs());
+    numbers.sort_unstable();
+    assert_eq!(numbers, [1, 2, 4, 5, 6, 7, 8]);
+}
+
+#[test]
+fn a_call_that_hangs_returns_under_another_script() {
+    let double = Double::new(Machine::apple_silicon());
+    double.script(Script::new().hang("VTCompressionSessionCompleteFrames", 2));
+    let (done, returned) = mpsc::channel();
+    let other = thread::spawn(move || {
+        let encoder = Encoder::new(Codec::H264, &[]).unwrap();
+        for number in 1..=2 {
+            assert_eq!(encoder.encode(number, false), 0);
+            assert_eq!(encoder.complete(), 0);
+            done.send(number).unwrap();
+        }
+    });
+    assert_eq!(returned.recv(), Ok(1));
+    assert_eq!(returned.recv_timeout(Duration::from_millis(200)).ok(), None);
+    double.script(Script::new());
+    assert_eq!(returned.recv(), Ok(2));
+    other.join().unwrap();
 }
 
 #[test]

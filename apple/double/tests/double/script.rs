@@ -3,12 +3,14 @@ use vtremote_apple_double::{Blocks, Callbacks, Double, Outcome, Script};
 #[test]
 fn a_script_is_said_in_a_line() {
     let text = "machine=intel rows=256 fail=VTSessionSetProperty:2:-12902 property=Quality:-12900 \
-                encode=5:drop encode=6:error:-12912 decode=7:late:3 callbacks=fresh \
+                hang=VTCompressionSessionCreate:2 encode=4:never encode=5:drop encode=6:error:-12912 decode=7:late:3 callbacks=fresh \
                 blocks=split-long reorder=0 hold";
     let double = Double::from_text(text).unwrap();
     let expected = Script::new()
         .fail("VTSessionSetProperty", 2, -12902)
         .property("Quality", -12900)
+        .hang("VTCompressionSessionCreate", 2)
+        .encode(4, Outcome::Never)
         .encode(5, Outcome::Drop)
         .encode(6, Outcome::Error(-12912))
         .decode(7, Outcome::Late(3))

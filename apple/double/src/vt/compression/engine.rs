@@ -64,15 +64,23 @@ impl Output {
 
 struct Ready {
     output: Output,
-    /// Comes after so many others.
-    late: usize,
+    when: When,
+}
+
+/// When a callback comes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum When {
+    InTurn,
+    /// After so many others.
+    After(usize),
+    Never,
 }
 
 struct Inside {
     presentation: Time,
     duration: Time,
     context: FrameContext,
-    late: usize,
+    when: When,
 }
 
 pub(crate) struct Engine {
@@ -132,8 +140,9 @@ impl Engine {
     fn frame(&mut self, frame: Frame) {
         self.taken += 1;
         let Frame { buffer, presentation, duration, keyframe, context, outcome } = frame;
-        let late = match outcome {
-            Some(Outcome::Late(count)) => count,
+        let when = match outcome {
+            Some(Outcome::Late(count)) => When::After(count),
+            Some(Outcome::Never) => When::Never,
             Some(Outcome::Drop) => return self.without_sample(context, 0, ASYNCHRONOUS | DROPPED),
             Some(Outcome::Empty) => return self.without_sample(context, 0, ASYNCHRONOUS),
             Some(Outcome::Error(status)) => {
@@ -141,12 +150,12 @@ impl Engine {
             }
             Some(Outcome::Die(status)) => return self.die(context, status),
             // That has been answered where it was asked.
-            Some(Outcome::Invalidate) | None => 0,
+            Some(Outcome::Invalidate) | None => When::InTurn,
         };
         let index = self.next_index;
         self.next_index += 1;
         self.times.push_back(presentation);
-        self.inside.insert(index, Inside { presentation, duration, context, late });
+        self.inside.insert(index, Inside { presentation, duration, context, when });
         let Payload::PixelBuffer(pixels) = &buffer.payload else { return };
         let parameters = &self.plan.parameters;
         let picture = picture::to_frame(pixels, parameters.ten_bits, parameters.tall_chroma);
@@ -183,7 +192,7 @@ impl Engine {
     /// An output that is nothing but news.
     fn without_sample(&mut self, context: FrameContext, status: i32, flags: u32) {
         let output = Output { receiver: self.receiver, context, status, flags, sample: None };
-        self.ready.push_back(Ready { output, late: 0 });
+        self.ready.push_back(Ready { output, when: When::InTurn });
         self.emit(false);
     }
 
@@ -217,7 +226,7 @@ impl Engine {
         let Some(inside) = self.inside.remove(&packet.index) else {
             return note("the encoder gave a frame twice");
         };
-        let Inside { presentation, duration, context, late } = inside;
+        let Inside { presentation, duration, context, when } = inside;
         let time = self.times.pop_front().unwrap_or(Time::INVALID);
         let decode = if self.plan.b_frames > 0 { time } else { Time::INVALID };
         let bytes = self.length_prefixed(&packet.data);
@@ -235,7 +244,7 @@ impl Engine {
         let sample = Some(Owned::new(Payload::SampleBuffer(sample)));
         let output =
             Output { receiver: self.receiver, context, status: 0, flags: ASYNCHRONOUS, sample };
-        self.ready.push_back(Ready { output, late });
+        self.ready.push_back(Ready { output, when });
     }
 
     /// Without parameter sets and delimiters, which VideoToolbox has elsewhere and nowhere.
@@ -264,11 +273,19 @@ impl Engine {
                 return;
             }
             // The first that is not late; they all are at most until the last comes.
-            let at = self.ready.iter().position(|ready| ready.late == 0).unwrap_or(0);
+            let late = |ready: &Ready| matches!(ready.when, When::After(1..));
+            let at = self.ready.iter().position(|ready| !late(ready)).unwrap_or(0);
             let Some(ready) = self.ready.remove(at) else { return };
-            self.ready.iter_mut().take(at).for_each(|late| late.late -= 1);
+            for ready in self.ready.iter_mut().take(at) {
+                if let When::After(others) = &mut ready.when {
+                    *others -= 1;
+                }
+            }
             self.answered += 1;
-            self.flow.answer(ready.output);
+            match ready.when {
+                When::Never => self.flow.forget(),
+                _ => self.flow.answer(ready.output),
+            }
         }
     }
 }

@@ -169,6 +169,12 @@ impl Flow {
         self.changed.notify_all();
     }
 
+    /// For the worker: an output is never called back, and not waited for either.
+    pub(crate) fn forget(&self) {
+        self.state().answered += 1;
+        self.changed.notify_all();
+    }
+
     /// For the worker: a Complete was done, but for what callers call back.
     pub(crate) fn completed(&self) {
         let mut state = self.state();
