@@ -141,7 +141,7 @@ impl vtremote_backend::Encoder for Encoder {
         let reference = Reference::new(&planes)?;
         let rows = planes.iter().map(PlaneMemory::read).collect::<Result<_, _>>();
         let rows = rows.map_err(|lent| Error::Internal(lent.to_string()))?;
-        let messages = self.metadata.of(&frame)?;
+        let messages = self.metadata.of(&frame);
         let (since, first) = self.clock.tick(frame.pts).map_err(Error::Codec)?;
         let FrameInfo { duration, keyframe, .. } = frame;
         let input = Input { planes: rows, since, first, duration, keyframe, messages };

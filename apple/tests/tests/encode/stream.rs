@@ -162,13 +162,19 @@ fn metadata_of_hdr_needs_no_property() {
 }
 
 #[test]
-fn captions_that_are_no_triplets_are_an_error() {
+fn captions_that_are_no_triplets_are_left_out() {
     let over = over();
     let mut session = Session::open(&over, &h264(|_| {}));
-    let side_data = vec![SideData { kind: 1, data: vec![1, 2] }];
-    let frame = FrameInfo { pts: 7, side_data, ..FrameInfo::default() };
-    let error = session.submit(frame).unwrap_err().to_string();
-    assert!(error.contains("frame 7 has captions of 2 bytes"), "{error}");
+    for pts in 0..3 {
+        let side_data = vec![SideData { kind: 1, data: vec![0xfc, 1, 2][..1 + pts].to_vec() }];
+        let pts = pts as i64;
+        session.submit(FrameInfo { pts, side_data, ..FrameInfo::default() }).unwrap();
+    }
+    session.encoder.drain().unwrap();
+    let packets = session.packets();
+    let captions = |packet: &EncodedPacket| sei::captions_in(Codec::H264, &packet.data);
+    let found: Vec<_> = packets.iter().map(captions).collect();
+    assert_eq!(found, [vec![], vec![], vec![0xfc, 1, 2]]);
 }
 
 #[test]

@@ -160,7 +160,7 @@ impl vtremote_backend::Encoder for Encoder {
         let planes = locked.planes(&self.shared.shapes).map_err(Error::Codec)?;
         let reference = Reference::holding(&planes, Box::new(Arc::clone(&permit)))?;
         drop(planes);
-        let messages = self.metadata.of(&frame)?;
+        let messages = self.metadata.of(&frame);
         let FrameInfo { pts, duration, keyframe, .. } = frame;
         let time = self.clock.tick(pts, duration).map_err(Error::Codec)?;
         let input = Input { buffer, time, keyframe, messages, _permit: permit };
