@@ -13,7 +13,8 @@ use std::fmt;
 /// - `property=ConstantBitRate:-12900`: what setting the property always gives
 /// - `encode=5:drop`, `decode=5:error:-12909`: what becomes of the fifth frame of the first session that
 ///   gets so far; see [`Outcome`]
-/// - `callbacks=fresh|caller`, `blocks=split|long|split-long`, `reorder=0`, `hold`
+/// - `callbacks=fresh|caller`, `blocks=split|long|split-long`, `reorder=0`, `hold`,
+///   `no-hdr`
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Script {
     /// Calls that give a status instead of doing anything.
@@ -35,6 +36,8 @@ pub struct Script {
     pub reorder: Option<u32>,
     /// Encoders give nothing before VTCompressionSessionCompleteFrames.
     pub hold: bool,
+    /// Encoders take metadata of HDR and write none, whatever the colours are.
+    pub no_hdr: bool,
 }
 
 /// A call that gives a status.
@@ -178,6 +181,12 @@ impl Script {
         Script { hold: true, ..self }
     }
 
+    /// Encoders write no metadata of HDR.
+    #[must_use]
+    pub fn no_hdr(self) -> Self {
+        Script { no_hdr: true, ..self }
+    }
+
     /// Takes one item of the text form.
     ///
     /// # Errors
@@ -220,6 +229,7 @@ impl Script {
                 self.reorder = Some(count.parse().map_err(|_| unknown())?);
             }
             ("hold", _) if value.is_empty() => self.hold = true,
+            ("no-hdr", _) if value.is_empty() => self.no_hdr = true,
             _ => return Err(unknown()),
         }
         Ok(())

@@ -4,7 +4,7 @@ use vtremote_apple_double::{Blocks, Callbacks, Double, Outcome, Script};
 fn a_script_is_said_in_a_line() {
     let text = "machine=intel rows=256 fail=VTSessionSetProperty:2:-12902 property=Quality:-12900 \
                 hang=VTCompressionSessionCreate:2 encode=4:never encode=5:drop encode=6:error:-12912 decode=7:late:3 callbacks=fresh \
-                blocks=split-long reorder=0 hold";
+                blocks=split-long reorder=0 hold no-hdr";
     let double = Double::from_text(text).unwrap();
     let expected = Script::new()
         .fail("VTSessionSetProperty", 2, -12902)
@@ -17,7 +17,8 @@ fn a_script_is_said_in_a_line() {
         .callbacks(Callbacks::Fresh)
         .blocks(Blocks::SplitLong)
         .reorder(0)
-        .hold();
+        .hold()
+        .no_hdr();
     assert_eq!(double.current_script(), expected);
 }
 

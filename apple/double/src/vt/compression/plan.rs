@@ -53,7 +53,8 @@ pub(crate) fn plan(
     properties: &BTreeMap<String, Owned>,
 ) -> Result<Plan, i32> {
     let known = Known(properties);
-    let (scripted, hold) = with(|state| (state.script.reorder, state.script.hold));
+    let script = with(|state| state.script.clone());
+    let (scripted, hold) = (script.reorder, script.hold);
     let layout = cv::layout(fourcc).ok_or(K_VT_PARAMETER)?;
     let h264 = encoder.codec == Codec::H264;
     let profile = known.text("ProfileLevel").unwrap_or_default();
@@ -149,7 +150,12 @@ pub(crate) fn plan(
             own.retain(|item| !item.starts_with("rc-lookahead"));
             own.push(format!("rc-lookahead={}", b_frames + 1));
         }
-        if known.text("HDRMetadataInsertionMode") != Some("None") {
+        // Without such colours the mode has no effect.
+        let hdr =
+            matches!(known.text("TransferFunction"), Some("SMPTE_ST_2084_PQ" | "ITU_R_2100_HLG"))
+                && known.text("ColorPrimaries") == Some("ITU_R_2020");
+        let asked = known.text("HDRMetadataInsertionMode") != Some("None");
+        if asked && hdr && !script.no_hdr {
             own.extend(mastering_display(properties.get("MasteringDisplayColorVolume")));
             own.extend(content_light(properties.get("ContentLightLevelInfo")));
         }
