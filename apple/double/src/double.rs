@@ -3,7 +3,7 @@
 use crate::object::{Kind, live};
 use crate::script::Script;
 use crate::state::{Property, install, with};
-use crate::{Machine, cv};
+use crate::{Machine, cv, vt};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -61,6 +61,12 @@ impl Double {
     /// What still is to go wrong.
     pub fn current_script(&self) -> Script {
         with(|state| state.script.clone())
+    }
+
+    /// Calls back what encoders still had when they were invalidated, if the script kept it; gives how many
+    /// callbacks that were.
+    pub fn call_back(&self) -> usize {
+        vt::call_back()
     }
 
     /// Forgets the rules that were broken, for tests that break them.

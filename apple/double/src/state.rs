@@ -64,8 +64,8 @@ impl Value {
 pub(crate) struct State {
     pub(crate) machine: Option<Machine>,
     pub(crate) script: Script,
-    /// How many scripts there were before this one.
-    scripts: usize,
+    /// Counts the scripts.
+    scripts: u64,
     pub(crate) calls: BTreeMap<String, usize>,
     pub(crate) sessions: usize,
     pub(crate) properties: Vec<Property>,
@@ -75,7 +75,7 @@ pub(crate) struct State {
 static STATE: Mutex<Option<State>> = Mutex::new(None);
 
 /// There is another script.
-static REPLACED: Condvar = Condvar::new();
+static SCRIPTED: Condvar = Condvar::new();
 
 /// Whether calls must be counted. Without it the state's lock would order what the threads of a backend do,
 /// and races between them would not show.
@@ -99,17 +99,16 @@ pub(crate) fn callbacks() -> Callbacks {
 }
 
 pub(crate) fn install(machine: Option<Machine>, script: Script) {
-    let counted = !script.faults.is_empty() || !script.hangs.is_empty();
-    COUNTED.store(counted, Ordering::Relaxed);
+    COUNTED.store(!script.faults.is_empty() || !script.stalls.is_empty(), Ordering::Relaxed);
     with(|state| {
-        let scripts = state.scripts + 1;
         if machine.is_some() {
-            *state = State { machine, ..State::default() };
+            *state = State { machine, scripts: state.scripts, ..State::default() };
         }
         state.calls.clear();
-        (state.script, state.scripts) = (script, scripts);
+        state.script = script;
+        state.scripts += 1;
     });
-    REPLACED.notify_all();
+    SCRIPTED.notify_all();
 }
 
 /// Functions that a script can make fail. A Get or a Can gives null or false then.
@@ -139,26 +138,25 @@ pub(crate) const CALLS: &[&str] = &[
     "VTSessionSetProperty",
 ];
 
-/// The status that the script has for this call of a function, once the call may return.
+/// The status that the script has for this call of a function. Comes back late, if the call is to stall.
 pub(crate) fn fault(call: &str) -> Option<i32> {
     debug_assert!(CALLS.contains(&call), "{call} is missing in the list");
     if !COUNTED.load(Ordering::Relaxed) {
         return None;
     }
-    let mut state = lock();
-    let now = state.get_or_insert_default();
-    let count = now.calls.entry(call.to_owned()).or_default();
+    let mut guard = lock();
+    let state = guard.get_or_insert_default();
+    let count = state.calls.entry(call.to_owned()).or_default();
     *count += 1;
-    let count = *count;
-    let mut faults = now.script.faults.iter();
-    let found = faults.find(|fault| fault.call == call && fault.nth == count);
-    let status = found.map(|fault| fault.status);
-    if now.script.hangs.iter().any(|(hangs, nth)| hangs == call && *nth == count) {
-        let scripts = now.scripts;
+    let (count, scripts) = (*count, state.scripts);
+    let mut faults = state.script.faults.iter();
+    let status = faults.find(|fault| fault.call == call && fault.nth == count);
+    let status = status.map(|fault| fault.status);
+    if state.script.stalls.iter().any(|(stalled, nth)| stalled == call && *nth == count) {
         let same = |state: &mut Option<State>| {
             state.as_ref().is_some_and(|state| state.scripts == scripts)
         };
-        drop(REPLACED.wait_while(state, same).unwrap_or_else(PoisonError::into_inner));
+        drop(SCRIPTED.wait_while(guard, same).unwrap_or_else(PoisonError::into_inner));
     }
     status
 }

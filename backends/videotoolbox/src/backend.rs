@@ -1,7 +1,7 @@
 use crate::decoder;
 use crate::encoder::{self, Surroundings};
 use crate::ffi::{EncoderInfo, encoders};
-use crate::options::{Extras, plan};
+use crate::options::{Extras, Plan, plan};
 use crate::patience::Patience;
 use crate::session::warm_up;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use vtremote_backend::{
     Backend, Capabilities, Codec, Decoder, DecoderConfig, Encoder, EncoderConfig, Error, FrameSink,
     Opened, PacketSink, PixelFormat, Ratio, Support, check_size,
 };
-use vtremote_bitstream::LengthSize;
+use vtremote_bitstream::{LengthSize, ParameterSets};
 
 /// Hears of what no client can be told while its session goes on: a line each.
 pub type Notices = Arc<dyn Fn(String) + Send + Sync>;
@@ -145,7 +145,7 @@ fn probe(codec: Codec, format: PixelFormat) -> EncoderConfig {
 }
 
 fn works(config: &EncoderConfig, alpha: bool, patience: Patience) -> Result<(), Error> {
-    let plan = plan(config, Extras { alpha, low_latency: false })?;
+    let plan = plan(config, Extras { alpha, low_latency: false, references: false })?;
     match warm_up(&plan, config, patience.warm_up)? {
         Some(sets) if !sets.is_empty() => Ok(()),
         Some(_) => Err(Error::Codec("its stream has no parameter sets".into())),
@@ -177,20 +177,9 @@ impl Backend for VideoToolbox {
             return Err(Error::Unsupported(what));
         }
         check_size(width, height)?;
-        let extras = Extras { alpha: self.alpha, low_latency: true };
-        let mut plan_of = plan(config, extras)?;
-        let Patience { open, warm_up: tried, .. } = self.patience;
         let began = Instant::now();
-        let mut sets = warm_up(&plan_of, config, tried);
-        if sets.is_err() && config.low_delay {
-            // Not every encoder has it, and no list says which.
-            let without = plan(config, Extras { low_latency: false, ..extras })?;
-            let left = tried.saturating_sub(began.elapsed());
-            if let Ok(found) = warm_up(&without, config, left) {
-                (plan_of, sets) = (without, Ok(found));
-            }
-        }
-        let sets = sets.map_err(|error| hardware_only(config, extras, error))?;
+        let agreed = self.agree(config, began);
+        let (mut plan_of, sets) = agreed?;
         let mut warnings = std::mem::take(&mut plan_of.warnings);
         if sets.is_none() {
             warnings.push("the parameter sets come with the first keyframe: it takes long".into());
@@ -204,7 +193,7 @@ impl Backend for VideoToolbox {
         let header = sets.filter(|_| global_header);
         let (patience, notices) = (self.patience, Arc::clone(&self.notices));
         let surroundings = Surroundings { header, patience, notices };
-        let left = open.saturating_sub(began.elapsed());
+        let left = patience.open.saturating_sub(began.elapsed());
         let (encoder, more) = encoder::Encoder::start(plan_of, config, surroundings, left, sink)?;
         warnings.extend(more);
         Ok(Opened { codec: Box::new(encoder), parameter_sets: record, format, warnings })
@@ -227,6 +216,58 @@ impl Backend for VideoToolbox {
         let (decoder, format) = decoder::Decoder::open(config, sink)?;
         let (parameter_sets, warnings) = (Vec::new(), Vec::new());
         Ok(Opened { codec: Box::new(decoder), parameter_sets, format, warnings })
+    }
+}
+
+impl VideoToolbox {
+    /// What a session can be made from, and what it will write, as [`warm_up`] finds. Not every encoder has
+    /// all, and no list says which: what can be left out is left out where a session with it fails, and a
+    /// warning says why.
+    fn agree(
+        &self,
+        config: &EncoderConfig,
+        began: Instant,
+    ) -> Result<(Plan, Option<ParameterSets>), Error> {
+        let all = Extras { alpha: self.alpha, low_latency: true, references: true };
+        let try_with = |extras| {
+            let plan = plan(config, extras)?;
+            let left = self.patience.warm_up.saturating_sub(began.elapsed());
+            let sets = warm_up(&plan, config, left);
+            Ok::<_, Error>((plan, sets))
+        };
+        let (plan, sets) = try_with(all)?;
+        let (low_latency, references) = (plan.low_latency, config.max_ref_frames.is_some());
+        let why = match sets {
+            Ok(sets) => return Ok((plan, sets)),
+            Err(why) => why,
+        };
+        let fewer = [
+            Extras { references: false, ..all },
+            Extras { low_latency: false, ..all },
+            Extras { references: false, low_latency: false, ..all },
+        ];
+        let mut last = why.clone();
+        for extras in fewer {
+            let same = extras.references || references;
+            if !(same && (extras.low_latency || low_latency)) {
+                continue;
+            }
+            let (mut plan, sets) = try_with(extras)?;
+            match sets {
+                Ok(sets) => {
+                    if !extras.low_latency {
+                        let text = "flags: LOW_DELAY: without low-latency rate control";
+                        plan.warnings.push(format!("{text}: {why}"));
+                    }
+                    if !extras.references {
+                        plan.warnings.push(format!("max_ref_frames: {why}"));
+                    }
+                    return Ok((plan, sets));
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(hardware_only(config, all, last))
     }
 }
 

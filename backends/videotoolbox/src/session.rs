@@ -52,9 +52,10 @@ impl Session {
             pool.ok_or_else(|| Error::Codec("the session has no pictures to fill".into()))?;
         // It may reorder less than it was asked to, and more.
         let asked = settings.iter().find(|set| set.property == names::allow_frame_reordering());
-        let reorders = compression.flag(&names::allow_frame_reordering());
-        let reorders =
-            reorders.unwrap_or_else(|| asked.is_some_and(|set| set.value == Value::Bool(true)));
+        let reorders = asked.is_some_and(|set| {
+            let reads = compression.flag(&names::allow_frame_reordering());
+            reads.unwrap_or_else(|| set.value == Value::Bool(true))
+        });
         if let (false, Some(Setting { need: Need::Wish(key), .. })) = (reorders, asked)
             && !warnings.iter().any(|warning| warning.starts_with(key))
         {

@@ -176,7 +176,7 @@ fn a_callback_that_never_comes_keeps_nobody() {
 #[test]
 fn a_call_that_hangs_returns_under_another_script() {
     let double = Double::new(Machine::apple_silicon());
-    double.script(Script::new().hang("VTCompressionSessionCompleteFrames", 2));
+    double.script(Script::new().stall("VTCompressionSessionCompleteFrames", 2));
     let (done, returned) = mpsc::channel();
     let other = thread::spawn(move || {
         let encoder = Encoder::new(Codec::H264, &[]).unwrap();

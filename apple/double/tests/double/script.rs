@@ -3,13 +3,13 @@ use vtremote_apple_double::{Blocks, Callbacks, Double, Outcome, Script};
 #[test]
 fn a_script_is_said_in_a_line() {
     let text = "machine=intel rows=256 fail=VTSessionSetProperty:2:-12902 property=Quality:-12900 \
-                hang=VTCompressionSessionCreate:2 encode=4:never encode=5:drop encode=6:error:-12912 decode=7:late:3 callbacks=fresh \
-                blocks=split-long reorder=0 hold no-hdr";
+                stall=VTCompressionSessionCreate:2 encode=4:never encode=5:drop encode=6:error:-12912 decode=7:late:3 callbacks=fresh \
+                blocks=split-long reorder=0 hold no-hdr untold afterwards";
     let double = Double::from_text(text).unwrap();
     let expected = Script::new()
         .fail("VTSessionSetProperty", 2, -12902)
         .property("Quality", -12900)
-        .hang("VTCompressionSessionCreate", 2)
+        .stall("VTCompressionSessionCreate", 2)
         .encode(4, Outcome::Never)
         .encode(5, Outcome::Drop)
         .encode(6, Outcome::Error(-12912))
@@ -18,7 +18,9 @@ fn a_script_is_said_in_a_line() {
         .blocks(Blocks::SplitLong)
         .reorder(0)
         .hold()
-        .no_hdr();
+        .no_hdr()
+        .untold()
+        .afterwards();
     assert_eq!(double.current_script(), expected);
 }
 

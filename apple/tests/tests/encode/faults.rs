@@ -210,7 +210,7 @@ fn a_call_that_does_not_return_is_an_error_and_keeps_nobody() {
         [("VTCompressionSessionEncodeFrame", 5), ("VTCompressionSessionCompleteFrames", 1)]
     {
         let over = OverDouble::impatient(Machine::apple_silicon());
-        let script = Script::new().hang(call, nth);
+        let script = Script::new().stall(call, nth);
         let what = failure_over(&over, &h264(|_| {}), script, 10);
         assert!(what.starts_with("VideoToolbox has said nothing for 4s of "), "{what}");
         assert_nothing_stays(&over);
@@ -221,7 +221,7 @@ fn a_call_that_does_not_return_is_an_error_and_keeps_nobody() {
 fn an_encoder_that_is_dropped_within_a_call_that_does_not_return_is_gone() {
     let over = OverDouble::impatient(Machine::apple_silicon());
     let mut session = Session::open(&over, &h264(|_| {}));
-    over.double().script(Script::new().hang("VTCompressionSessionEncodeFrame", 5));
+    over.double().script(Script::new().stall("VTCompressionSessionEncodeFrame", 5));
     (0..12).for_each(|number| session.send(number).unwrap());
     drop(session);
     assert_nothing_stays(&over);
@@ -231,7 +231,7 @@ fn an_encoder_that_is_dropped_within_a_call_that_does_not_return_is_gone() {
 fn a_session_that_is_not_made_in_time_is_an_error() {
     let over = over();
     // The first is the one that is thrown away.
-    over.double().script(Script::new().hang("VTCompressionSessionCreate", 2));
+    over.double().script(Script::new().stall("VTCompressionSessionCreate", 2));
     let error = Session::try_open(&over, &h264(|_| {})).err().expect("no session");
     assert_eq!(what(error), "VideoToolbox does not make the session in time");
     assert_nothing_stays(&over);
@@ -241,7 +241,7 @@ fn a_session_that_is_not_made_in_time_is_an_error() {
 fn a_session_without_parameter_sets_in_time_goes_on_with_a_warning() {
     let patience = Patience { open: PATIENCE, ..Patience::default() };
     let over = OverDouble::with_patience(Machine::apple_silicon(), Script::new(), patience);
-    over.double().script(Script::new().hang("VTCompressionSessionCreate", 1));
+    over.double().script(Script::new().stall("VTCompressionSessionCreate", 1));
     let mut session = Session::open(&over, &h264(|_| {}));
     let expected = "the parameter sets come with the first keyframe: it takes long";
     assert_eq!(session.warnings, [expected]);

@@ -42,6 +42,8 @@ pub(super) struct State {
     pub(super) flight: Flight<Input>,
     /// The frame to hand over next.
     pub(super) next: u64,
+    /// The last keyframe that was asked for.
+    pub(super) keyframe: u64,
     /// No more frames come.
     pub(super) ended: bool,
     /// Nobody listens any more.
@@ -88,6 +90,7 @@ impl State {
         State {
             flight: Flight::new(),
             next: 0,
+            keyframe: 0,
             ended: false,
             closed: false,
             failure: None,

@@ -156,7 +156,13 @@ impl Worker {
             if let Some((_, input)) = state.flight.input(number) {
                 let mut input = input.clone();
                 // A session begins with a keyframe, the second one in the middle of the stream.
-                input.keyframe |= number == state.flight.gone() && !state.proven;
+                let first = number == state.flight.gone() && !state.proven;
+                let every = self.shared.plan.keyframe_every;
+                let due = |every: u32| number >= state.keyframe.saturating_add(every.into());
+                input.keyframe |= first || every.is_some_and(due);
+                if input.keyframe {
+                    state.keyframe = number;
+                }
                 state.next += 1;
                 break Job::Frame(number, input);
             }

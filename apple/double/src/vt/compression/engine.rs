@@ -8,12 +8,12 @@ use crate::cm::{Attachment, BlockBuffer, FormatDescription, SampleBuffer, Time};
 use crate::codec::{Encoder, Packet};
 use crate::object::{Owned, Payload};
 use crate::state::{note, with};
-use crate::vt::status::K_VT_VIDEO_ENCODER_MALFUNCTION;
+use crate::vt::status::{K_VT_INVALID_SESSION, K_VT_PARAMETER, K_VT_VIDEO_ENCODER_MALFUNCTION};
 use crate::{Blocks, Outcome};
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::c_void;
 use std::ptr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use vtremote_bitstream::{Codec, LengthSize, ParameterSets, annexb};
 
 /// What a worker is told.
@@ -62,25 +62,28 @@ impl Output {
     }
 }
 
-struct Ready {
-    output: Output,
-    when: When,
+/// What sessions still had when they were invalidated.
+static KEPT: Mutex<Vec<Output>> = Mutex::new(Vec::new());
+
+/// Calls that back; gives how much it was.
+pub(crate) fn call_back() -> usize {
+    let kept = std::mem::take(&mut *KEPT.lock().unwrap_or_else(PoisonError::into_inner));
+    let count = kept.len();
+    kept.into_iter().for_each(Output::call);
+    count
 }
 
-/// When a callback comes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum When {
-    InTurn,
-    /// After so many others.
-    After(usize),
-    Never,
+struct Ready {
+    output: Output,
+    /// Comes after so many others.
+    late: usize,
 }
 
 struct Inside {
     presentation: Time,
     duration: Time,
     context: FrameContext,
-    when: When,
+    late: usize,
 }
 
 pub(crate) struct Engine {
@@ -110,7 +113,12 @@ impl Engine {
         flow: Arc<Flow>,
     ) -> Result<Self, String> {
         let encoder = Encoder::open(&plan.parameters)?;
-        let format = format(&plan, codec_type, size, &encoder)?;
+        let untold = with(|state| state.script.untold);
+        let format = match untold.then(|| plan.parameters.without_b_frames()) {
+            // That of another, which does not reorder.
+            Some(other) => format(&plan, codec_type, size, &Encoder::open(&other)?)?,
+            None => format(&plan, codec_type, size, &encoder)?,
+        };
         Ok(Engine {
             plan,
             receiver,
@@ -135,27 +143,50 @@ impl Engine {
                 Work::Complete => self.complete(),
             }
         }
+        if with(|state| state.script.afterwards) {
+            self.keep();
+        }
+    }
+
+    /// What it still has is called back after its end.
+    fn keep(self) {
+        let (receiver, flags) = (self.receiver, ASYNCHRONOUS);
+        let without_sample = |inside: Inside| Output {
+            receiver,
+            context: inside.context,
+            status: K_VT_INVALID_SESSION,
+            flags,
+            sample: None,
+        };
+        let ready = self.ready.into_iter().map(|ready| ready.output);
+        let inside = self.inside.into_values().map(without_sample);
+        KEPT.lock().unwrap_or_else(PoisonError::into_inner).extend(ready.chain(inside));
     }
 
     fn frame(&mut self, frame: Frame) {
         self.taken += 1;
         let Frame { buffer, presentation, duration, keyframe, context, outcome } = frame;
-        let when = match outcome {
-            Some(Outcome::Late(count)) => When::After(count),
-            Some(Outcome::Never) => When::Never,
+        // What is never heard of is not held back.
+        self.answered += usize::from(outcome == Some(Outcome::Never));
+        if self.plan.too_many_references {
+            return self.without_sample(context, K_VT_PARAMETER, ASYNCHRONOUS);
+        }
+        let late = match outcome {
+            Some(Outcome::Late(count)) => count,
             Some(Outcome::Drop) => return self.without_sample(context, 0, ASYNCHRONOUS | DROPPED),
             Some(Outcome::Empty) => return self.without_sample(context, 0, ASYNCHRONOUS),
             Some(Outcome::Error(status)) => {
                 return self.without_sample(context, status, ASYNCHRONOUS);
             }
             Some(Outcome::Die(status)) => return self.die(context, status),
+            Some(Outcome::Never) => return self.flow.lose(),
             // That has been answered where it was asked.
-            Some(Outcome::Invalidate) | None => When::InTurn,
+            Some(Outcome::Invalidate) | None => 0,
         };
         let index = self.next_index;
         self.next_index += 1;
         self.times.push_back(presentation);
-        self.inside.insert(index, Inside { presentation, duration, context, when });
+        self.inside.insert(index, Inside { presentation, duration, context, late });
         let Payload::PixelBuffer(pixels) = &buffer.payload else { return };
         let parameters = &self.plan.parameters;
         let picture = picture::to_frame(pixels, parameters.ten_bits, parameters.tall_chroma);
@@ -192,7 +223,7 @@ impl Engine {
     /// An output that is nothing but news.
     fn without_sample(&mut self, context: FrameContext, status: i32, flags: u32) {
         let output = Output { receiver: self.receiver, context, status, flags, sample: None };
-        self.ready.push_back(Ready { output, when: When::InTurn });
+        self.ready.push_back(Ready { output, late: 0 });
         self.emit(false);
     }
 
@@ -226,7 +257,7 @@ impl Engine {
         let Some(inside) = self.inside.remove(&packet.index) else {
             return note("the encoder gave a frame twice");
         };
-        let Inside { presentation, duration, context, when } = inside;
+        let Inside { presentation, duration, context, late } = inside;
         let time = self.times.pop_front().unwrap_or(Time::INVALID);
         let decode = if self.plan.b_frames > 0 { time } else { Time::INVALID };
         let bytes = self.length_prefixed(&packet.data);
@@ -244,7 +275,7 @@ impl Engine {
         let sample = Some(Owned::new(Payload::SampleBuffer(sample)));
         let output =
             Output { receiver: self.receiver, context, status: 0, flags: ASYNCHRONOUS, sample };
-        self.ready.push_back(Ready { output, when });
+        self.ready.push_back(Ready { output, late });
     }
 
     /// Without parameter sets and delimiters, which VideoToolbox has elsewhere and nowhere.
@@ -273,19 +304,11 @@ impl Engine {
                 return;
             }
             // The first that is not late; they all are at most until the last comes.
-            let late = |ready: &Ready| matches!(ready.when, When::After(1..));
-            let at = self.ready.iter().position(|ready| !late(ready)).unwrap_or(0);
+            let at = self.ready.iter().position(|ready| ready.late == 0).unwrap_or(0);
             let Some(ready) = self.ready.remove(at) else { return };
-            for ready in self.ready.iter_mut().take(at) {
-                if let When::After(others) = &mut ready.when {
-                    *others -= 1;
-                }
-            }
+            self.ready.iter_mut().take(at).for_each(|late| late.late -= 1);
             self.answered += 1;
-            match ready.when {
-                When::Never => self.flow.forget(),
-                _ => self.flow.answer(ready.output),
-            }
+            self.flow.answer(ready.output);
         }
     }
 }

@@ -143,6 +143,12 @@ impl Flow {
         }
     }
 
+    /// For the worker: nobody hears what became of a frame.
+    pub(crate) fn lose(&self) {
+        self.state().answered += 1;
+        self.changed.notify_all();
+    }
+
     /// For the worker: gives an output to where it is to be called back.
     pub(crate) fn answer(&self, output: Output) {
         match crate::state::callbacks() {
@@ -165,12 +171,6 @@ impl Flow {
                 return;
             }
         }
-        self.state().answered += 1;
-        self.changed.notify_all();
-    }
-
-    /// For the worker: an output is never called back, and not waited for either.
-    pub(crate) fn forget(&self) {
         self.state().answered += 1;
         self.changed.notify_all();
     }
