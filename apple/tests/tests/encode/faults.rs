@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use vtremote_apple_double::{Blocks, Callbacks, Machine, Outcome, Script};
 use vtremote_apple_tests::OverDouble;
-use vtremote_backend::{Codec, EncoderConfig, Error};
+use vtremote_backend::{Codec, EncoderConfig, Error, FrameInfo, Ratio};
 use vtremote_backend_videotoolbox::Patience;
 
 fn over() -> OverDouble {
@@ -279,6 +279,38 @@ fn an_encoder_that_reorders_more_than_it_was_asked_to_is_followed() {
 }
 
 #[test]
+fn an_encoder_that_reorders_and_does_not_say_so_is_followed_while_there_is_room() {
+    let over = over();
+    over.double().script(Script::new().reorder(2).untold());
+    let mut config = h264(|_| {});
+    config.time_base = Ratio { num: 1, den: 3000 };
+    let mut session = Session::open(&over, &config);
+    for number in 0..12 {
+        session
+            .submit(FrameInfo { pts: 100 * number, duration: 100, ..FrameInfo::default() })
+            .unwrap();
+    }
+    session.encoder.drain().unwrap();
+    let packets = session.packets();
+    let times: Vec<_> = packets.iter().map(|packet| (packet.dts, packet.pts)).collect();
+    assert_eq!(times.len(), 12);
+    assert!(times.windows(2).all(|pair| pair[0].0 < pair[1].0), "{times:?}");
+    assert!(times.iter().all(|(dts, pts)| dts <= pts), "{times:?}");
+    // As they are decoded, and not as they are shown.
+    assert_eq!(times[..4].iter().map(|(_, pts)| *pts).collect::<Vec<_>>(), [0, 300, 100, 200]);
+}
+
+#[test]
+fn an_encoder_that_reorders_and_does_not_say_so_is_an_error_where_there_is_no_room() {
+    let over = over();
+    over.double().script(Script::new().reorder(2).untold());
+    let mut session = Session::open(&over, &h264(|_| {}));
+    session.send_all(12);
+    let what = what(session.failure());
+    assert!(what.contains("there is no decoding time"), "{what}");
+}
+
+#[test]
 fn an_encoder_that_reorders_less_than_it_was_asked_to_is_a_warning() {
     let over = over();
     over.double().script(Script::new().reorder(0));
@@ -312,6 +344,26 @@ fn a_session_that_does_not_start_says_why() {
     assert!(first.contains("drops its first frame"), "{first}");
     let first = failing(Script::new().encode(1, Outcome::Error(-12912)));
     assert!(first.contains("kVTVideoEncoderMalfunctionErr"), "{first}");
+}
+
+#[test]
+fn what_a_session_says_after_its_end_goes_nowhere() {
+    // Of a session that is dropped.
+    let over = over();
+    let mut session = Session::open(&over, &h264(|_| {}));
+    over.double().script(Script::new().afterwards());
+    (0..16).for_each(|number| session.send(number).unwrap());
+    session.listener.wait(|told| told.packets.first().map(|_| ()));
+    drop(session);
+    assert!(over.double().call_back() > 0);
+    over.double().assert_none_alive();
+    // Of one that another has followed.
+    let mut session = Session::open(&over, &h264(|_| {}));
+    over.double().script(Script::new().afterwards().encode(18, Outcome::Invalidate));
+    session.send_all(40);
+    session.listener.wait(|told| (told.drained > 0).then_some(()));
+    assert!(over.double().call_back() > 0);
+    assert_whole(&over, Codec::H264, &session.packets(), 40);
 }
 
 #[test]

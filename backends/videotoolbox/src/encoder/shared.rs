@@ -200,7 +200,7 @@ impl Shared {
         let (pts, input) = state.flight.input(number).ok_or_else(|| {
             Error::Codec(format!("VideoToolbox gives a packet too many, for frame {number}"))
         })?;
-        let keyframe = sample.is_sync();
+        let (keyframe, time) = (sample.is_sync(), input.time.0);
         let messages = input.messages.clone().sei(keyframe);
         let (sets, size) = parameter_sets(sample, self.codec)?;
         let bytes = sample.bytes();
@@ -208,12 +208,17 @@ impl Shared {
             bytes.map_err(|status| Error::Codec(format!("a packet cannot be read: {status}")))?;
         let data = self.access_unit(&bytes, size, &messages, keyframe.then_some(&sets));
         let data = data.map_err(|error| Error::Codec(format!("VideoToolbox's packet: {error}")))?;
+        let decode_time = sample.decode_time();
         if !state.flight.knows_depth() {
-            let depth = depth(&sets, state.reorders);
+            // Whatever it says, what is decoded before it is shown is decoded before others are.
+            let ahead = decode_time.is_some_and(|decoded| decoded.is_before(time));
+            let depth = match depth(&sets, state.reorders || ahead) {
+                0 if ahead => 1,
+                depth => depth,
+            };
             state.flight.reorders_by(depth);
         }
         // Of a stream that is not reordered the packets are put in order; of one that is their own must do.
-        let decode_time = sample.decode_time();
         if let (Some(before), Some(time)) = (state.decode_time, decode_time)
             && time.is_before(before)
         {
@@ -223,7 +228,7 @@ impl Shared {
         }
         state.decode_time = decode_time;
         let Some(sink) = state.sink.clone() else { return Ok(()) };
-        let packet = Packet { keyframe, data };
+        let packet = Packet { keyframe, placed: decode_time.is_some(), data };
         state.flight.arrive(number, packet, |packet| sink.packet(packet)).map_err(Error::Codec)?;
         state.proven = true;
         Ok(())
