@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::{KINDS, backend, config, encode, open, submit, ticks};
+use support::{KINDS, config, encode, ticks};
 use vtremote_backend::{
     Codec, EncoderConfig, FrameInfo, PixelFormat, Quality, RateControl, Ratio, SideData,
 };

@@ -178,8 +178,7 @@ impl Backend for VideoToolbox {
         }
         check_size(width, height)?;
         let began = Instant::now();
-        let agreed = self.agree(config, began);
-        let (mut plan_of, sets) = agreed?;
+        let (mut plan_of, sets) = self.agree(config, began)?;
         let mut warnings = std::mem::take(&mut plan_of.warnings);
         if sets.is_none() {
             warnings.push("the parameter sets come with the first keyframe: it takes long".into());
@@ -248,8 +247,8 @@ impl VideoToolbox {
         ];
         let mut last = why.clone();
         for extras in fewer {
-            let same = extras.references || references;
-            if !(same && (extras.low_latency || low_latency)) {
+            // What was not there cannot be left out.
+            if !extras.references && !references || !extras.low_latency && !low_latency {
                 continue;
             }
             let (mut plan, sets) = try_with(extras)?;
