@@ -6,6 +6,7 @@ use crate::streams::{Shown, Told};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use vtremote_backend::{DecodedFrame, FrameSink};
+use vtremote_bitstream::StreamFacts;
 
 /// Everything that comes of a stream under a script, and of libavcodec without.
 fn under(script: Script, stream: &Stream) -> (Told, Vec<Shown>) {
@@ -255,11 +256,92 @@ fn damaged_packets_never_end_a_session() {
                 }
             }
             let told = decode(&silicon(), &decoder_config(&stream), &stream);
-            let unsupported = matches!(told.failed, Some(Error::Unsupported(_)));
-            assert!(told.drained || unsupported, "{codec}, {seed}: {:?}", told.failed);
+            assert_eq!((told.failed, told.drained), (None, true), "{codec}, {seed}");
             assert!(!told.frames.is_empty());
         }
     }
+}
+
+/// Where this packet's first sequence parameter set is, without its start code.
+fn place_of_sps(codec: Codec, packet: &[u8]) -> std::ops::Range<usize> {
+    let sps = annexb::nal_units(packet)
+        .find(|nal| StreamFacts::from_sps(codec, nal).is_some())
+        .expect("an SPS");
+    let start = packet.windows(sps.len()).position(|bytes| bytes == sps).unwrap();
+    start..start + sps.len()
+}
+
+#[test]
+fn a_turned_bit_of_parameter_sets_costs_no_more_than_the_pictures_that_came_with_them() {
+    for codec in [Codec::H264, Codec::H265] {
+        let short = config(codec, PixelFormat::Nv12);
+        let clean = encode(&EncoderConfig { gop: Some(4), closed_gop: true, ..short }, 12);
+        let (expected, backend) = (expected(&clean), silicon());
+        let shown = |told: &Told, from: i64, to: i64| {
+            let shown = |frame: &&Shown| frame.pts.is_some_and(|pts| (from..to).contains(&pts));
+            let frames: Vec<Shown> = told.frames.iter().filter(shown).cloned().collect();
+            frames == expected.iter().filter(shown).cloned().collect::<Vec<_>>()
+        };
+        for bit in 0..8 * place_of_sps(codec, &clean.packets[4].data).len() {
+            // Of the middle of the stream, and of its end.
+            let group = if bit % 16 < 8 { 4 } else { 8 };
+            let mut stream = clean.clone();
+            let data = &mut stream.packets[group].data;
+            let place = place_of_sps(codec, data).start + bit / 8;
+            data[place] ^= 1 << (bit % 8);
+            let told = decode(&backend, &decoder_config(&stream), &stream);
+            let what = format!("{codec}, bit {bit}: {:?}", told.warnings);
+            assert_eq!((&told.failed, told.drained), (&None, true), "{what}");
+            let (from, to) = (2 * group as i64, 2 * group as i64 + 8);
+            assert!(shown(&told, 0, from) && shown(&told, to, 24), "{what}");
+        }
+    }
+}
+
+/// Pictures of another kind than are decoded here, from the keyframes on that are named.
+fn with_others(mut stream: Stream, at: &[usize]) -> Stream {
+    for &at in at {
+        let packet = &mut stream.packets[at];
+        let slices = annexb::nal_units(&packet.data).filter(|nal| nal[0] & 31 == 5);
+        let slices: Vec<u8> = slices.flat_map(|nal| [&annexb::START_CODE, nal].concat()).collect();
+        packet.data = [H264_HIGH_422, &slices].concat();
+    }
+    stream
+}
+
+#[test]
+fn a_stream_that_once_says_it_is_another_goes_on_with_the_next_parameter_sets() {
+    let clean = stream();
+    let mut doubled = with_others(clean.clone(), &[8]);
+    // The same again proves nothing.
+    doubled.packets.insert(9, doubled.packets[8].clone());
+    for stream in [with_others(clean.clone(), &[8]), doubled] {
+        let told = decode(&silicon(), &decoder_config(&stream), &stream);
+        assert_eq!(missing(&told, &expected(&clean)), (8..16).map(|at| 2 * at).collect::<Vec<_>>());
+        let [first, .., last] = &told.warnings[..] else { panic!("{:?}", told.warnings) };
+        assert!(first.contains("packet 8 (pts 16): ") && first.contains("4:2:2"), "{first}");
+        assert!(last.contains("parameter sets to decode them by"), "{last}");
+    }
+}
+
+#[test]
+fn a_stream_that_becomes_another_ends_with_what_it_is() {
+    let long =
+        EncoderConfig { gop: Some(500), b_frames: 0, ..config(Codec::H264, PixelFormat::Nv12) };
+    let (short, long) = (stream(), encode(&long, 320));
+    let ended = |stream: &Stream, frames: usize, warnings: usize| {
+        let told = decode(&silicon(), &decoder_config(stream), stream);
+        let Some(Error::Unsupported(what)) = &told.failed else { panic!("{:?}", told.failed) };
+        assert!(what.starts_with("H.264 in 4:2:2 with 8 bits"), "{what}");
+        assert_eq!((told.frames.len(), told.warnings.len()), (frames, warnings));
+    };
+    // It says so of its very first picture; again with the next keyframe; not again, but for long; and to its
+    // end, where no turned bit explains it.
+    ended(&with_others(short.clone(), &[0]), 0, 0);
+    ended(&with_others(short.clone(), &[8, 16]), 8, 1);
+    let Stream { packets, .. } = with_others(long.clone(), &[0]);
+    ended(&short.clone().then(Stream { packets, ..long }), 30, 1);
+    ended(&with_others(short, &[24]), 24, 1);
 }
 
 #[test]

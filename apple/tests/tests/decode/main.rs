@@ -376,7 +376,7 @@ fn what_is_not_4_2_0_is_refused_by_name() {
     let text = "H.264 in 4:2:2 with 8 bits; 4:2:0 with 8 or 10 bits is decoded here";
     let refused = opened(&silicon(), Codec::H264, H264_HIGH_422);
     assert_eq!(refused, Err(Error::Unsupported(text.into())));
-    // In the stream it comes behind the pictures before it.
+    // In the stream it comes behind the pictures before it; at the end there is no more to wait for.
     let mut stream = encode(&config(Codec::H264, PixelFormat::Nv12), 9);
     let expected = expected(&stream);
     // An IDR picture's slice header, as far as it is read, and more.

@@ -2,6 +2,7 @@
 
 mod order;
 mod output;
+mod passed_over;
 mod picture;
 mod probe;
 mod recent;
@@ -12,6 +13,7 @@ pub(crate) use probe::decoders;
 use crate::ffi::{CodedSample, Decoded, Decompression, FormatDescription, Status, Value, names};
 use crate::permits::Permits;
 use output::{Output, PICTURES, ends_session};
+use passed_over::{Doubt, PassedOver};
 use picture::{Layout, check_picture};
 use recent::{Entry, MOST_BYTES, MOST_PACKETS, Recent, Start};
 use std::any::Any;
@@ -25,7 +27,7 @@ use vtremote_backend::{
     Codec, CodedPacket, DecoderConfig, Error, FrameSink, Next, PixelFormat, Pushed, Queue, Spare,
     check_size,
 };
-use vtremote_bitstream::{ParameterSets, SetKind, StreamFacts};
+use vtremote_bitstream::{ParameterSets, SampleFormat, SetKind, StreamFacts};
 
 /// Packets that wait for the thread.
 const PACKETS: usize = 4;
@@ -87,10 +89,10 @@ impl Decoder {
             abandoned: AtomicBool::new(false),
             spare: Spare::default(),
         });
-        let session = match layout {
+        let session = match layout.zip(facts) {
             // Parameter sets that need others may come with the first picture.
-            Some(layout) if sets.of(SetKind::Pps).next().is_some() => {
-                let format = describe(codec, &sets).map_err(|status| {
+            Some((layout, facts)) if sets.of(SetKind::Pps).next().is_some() => {
+                let format = describe(codec, &sets, facts.format).map_err(|status| {
                     Error::Codec(format!("extradata: no stream can be described by it: {status}"))
                 })?;
                 Some(Session::new(codec, format, layout, &shared)?)
@@ -106,7 +108,8 @@ impl Decoder {
             session,
             recent: Recent::new(),
             pictures_at_loss: None,
-            skipped: None,
+            decodes: false,
+            passed_over: None,
         };
         let thread =
             thread::Builder::new()
@@ -198,14 +201,24 @@ impl Session {
     }
 }
 
-/// A description of the stream by all of its parameter sets, those of H.265's other layers apart.
-fn describe(codec: Codec, sets: &ParameterSets) -> Result<FormatDescription, Status> {
+/// A description of the stream by all of its parameter sets, those of H.265's other layers apart, and those of
+/// other samples: they may be what damage made of some, and no record describes both.
+fn describe(
+    codec: Codec,
+    sets: &ParameterSets,
+    samples: SampleFormat,
+) -> Result<FormatDescription, Status> {
     let base = |nal: &&[u8]| match codec {
         Codec::H264 => true,
         // nuh_layer_id is 0: H.265 7.3.1.2.
         Codec::H265 => matches!(nal, [a, b, ..] if a & 1 == 0 && b >> 3 == 0),
     };
-    let sets: Vec<&[u8]> = sets.iter().filter(base).collect();
+    let sps = SetKind::Sps.unit_type(codec);
+    let of_samples = |nal: &&[u8]| {
+        codec.nal_unit_type(nal) != sps
+            || StreamFacts::from_sps(codec, nal).is_some_and(|facts| facts.format == samples)
+    };
+    let sets: Vec<&[u8]> = sets.iter().filter(base).filter(of_samples).collect();
     FormatDescription::from_parameter_sets(codec, &sets)
 }
 
@@ -221,8 +234,9 @@ struct Worker {
     recent: Recent<Coded>,
     /// How many pictures had come out when a session was lost.
     pictures_at_loss: Option<u64>,
-    /// How many pictures were passed over since a session was lost; none if none was, or decoding goes on.
-    skipped: Option<u64>,
+    /// Whether a session has been given a picture.
+    decodes: bool,
+    passed_over: Option<PassedOver>,
 }
 
 /// A picture as a session was given it.
@@ -245,6 +259,8 @@ enum Stop {
     /// Nobody wants them, or [`Shared::fail`] was told why.
     Closed,
     Failed(Error),
+    /// The parameter sets say that the stream cannot be decoded: see [`Worker::doubt`].
+    Doubted(Error),
 }
 
 impl From<Error> for Stop {
@@ -301,30 +317,62 @@ impl Worker {
         if let Some(unit) = self.stream.rest() {
             self.decode(unit)?;
         }
+        if let Some(error) = self.passed_over.as_mut().and_then(PassedOver::end) {
+            return Err(error.into());
+        }
         self.end_session()?;
-        self.tell_skipped("the end");
+        self.tell_passed_over("the end");
         Ok(self.shared.output.rest()?)
     }
 
     fn decode(&mut self, mut unit: AccessUnit) -> Result<(), Stop> {
-        if let Some(sets) = unit.sets.take() {
-            (self.sets, self.sets_changed) = (sets, true);
-        }
+        let sets = unit.sets.take();
+        let before = sets.map(|sets| std::mem::replace(&mut self.sets, sets));
+        self.sets_changed |= before.is_some();
         self.keep_session()?;
-        if self.skipped.is_some() {
-            if !unit.keyframe {
-                self.skipped = self.skipped.map(|skipped| skipped + 1);
-                return Ok(());
-            }
-            self.tell_skipped(&unit.name());
+        if let Some(passed_over) = &mut self.passed_over
+            && !passed_over.may_end_with(&unit)
+        {
+            return Ok(passed_over.another()?);
         }
-        self.submit(&unit)
+        match self.submit(&unit) {
+            Err(Stop::Doubted(error)) => self.doubt(unit, before, error),
+            submitted => submitted,
+        }
+    }
+
+    /// A picture comes with parameter sets by which it cannot be decoded. Of a stream that could be until now
+    /// they may be damaged: its pictures are passed over until others come, and the stream has changed if that
+    /// takes too long, or the sets are told once more. `before` are those before, if these are new.
+    fn doubt(
+        &mut self,
+        unit: AccessUnit,
+        before: Option<ParameterSets>,
+        error: Error,
+    ) -> Result<(), Stop> {
+        if !self.decodes {
+            return Err(error.into());
+        }
+        let passed_over = self.passed_over.get_or_insert_default();
+        if before.is_none() && passed_over.is_told_again(&unit) {
+            return Err(error.into());
+        }
+        let what =
+            format!("{error}; pictures are passed over, as its parameter sets may be damaged");
+        self.shared.output.warning(&unit.name(), &what);
+        let doubt = Doubt::new(error, unit, before.as_ref(), &self.sets);
+        Ok(passed_over.doubt(doubt, before.is_some())?)
     }
 
     /// Hands a picture to the session, or a new one where that does not fit.
     fn submit(&mut self, unit: &AccessUnit) -> Result<(), Stop> {
         let (codec, shared) = (self.codec, Arc::clone(&self.shared));
-        let Some(session) = self.session_for(unit)? else { return Ok(()) };
+        if self.session_for(unit)?.is_none() {
+            return Ok(());
+        }
+        self.tell_passed_over(&unit.name());
+        self.decodes = true;
+        let Some(session) = &self.session else { return Ok(()) };
         let number = shared.output.begin(unit, session.layout).ok_or(Stop::Closed)?;
         let format = session.format.clone();
         let sample = match CodedSample::new(&unit.slices, &format) {
@@ -360,11 +408,12 @@ impl Worker {
 
     /// None if the parameter sets describe no stream.
     fn session_for(&mut self, unit: &AccessUnit) -> Result<Option<&Session>, Stop> {
-        let layout = Layout::of(self.codec, &unit.picture.facts)?;
-        check_picture(&unit.picture.facts)?;
+        let facts = &unit.picture.facts;
+        let layout = Layout::of(self.codec, facts).map_err(Stop::Doubted)?;
+        check_picture(facts).map_err(Stop::Doubted)?;
         let fits = |session: &Session| session.layout == layout;
         if self.sets_changed || !self.session.as_ref().is_some_and(fits) {
-            let format = match describe(self.codec, &self.sets) {
+            let format = match describe(self.codec, &self.sets, facts.format) {
                 Ok(format) => format,
                 Err(status) => {
                     let what = format!("its parameter sets describe no stream: {status}");
@@ -378,7 +427,8 @@ impl Worker {
                 }
                 _ => {
                     self.end_session()?;
-                    self.session = Some(Session::new(self.codec, format, layout, &self.shared)?);
+                    let session = Session::new(self.codec, format, layout, &self.shared);
+                    self.session = Some(session.map_err(Stop::Doubted)?);
                 }
             }
             self.sets_changed = false;
@@ -447,7 +497,7 @@ impl Worker {
                 }
                 None => {
                     self.recent.clear();
-                    self.skipped = Some(0);
+                    self.passed_over = Some(PassedOver::default());
                     ("decoding goes on with a keyframe".into(), shared.output.give_up()?)
                 }
             };
@@ -496,9 +546,8 @@ impl Worker {
         Ok(Some(Resumed { again, missing: unanswered.len() }))
     }
 
-    fn tell_skipped(&mut self, until: &str) {
-        if let Some(skipped @ 1..) = self.skipped.take() {
-            let what = format!("{skipped} pictures before it had no keyframe to begin with");
+    fn tell_passed_over(&mut self, until: &str) {
+        if let Some(what) = self.passed_over.take().and_then(|passed_over| passed_over.told()) {
             self.shared.output.warning(until, &what);
         }
     }

@@ -6,7 +6,7 @@ use crate::backend::tried;
 use crate::ffi::{Decompression, Status, Value, decodes_in_hardware};
 use std::sync::Arc;
 use vtremote_backend::{Codec, Error, PixelFormat, Support};
-use vtremote_bitstream::ParameterSets;
+use vtremote_bitstream::{ParameterSets, SetKind, StreamFacts};
 
 /// Parameter sets of 1280x720, progressive: H.264 Main and High 10, H.265 Main and Main 10.
 const KINDS: [(Codec, PixelFormat, [&[u8]; 3]); 4] = [
@@ -87,7 +87,10 @@ fn starts(codec: Codec, format: PixelFormat, nals: &[&[u8]]) -> Result<(), Error
         }
         _ => Error::Codec(status.to_string()),
     };
-    let description = describe(codec, &sets).map_err(error)?;
+    let facts = sets.of(SetKind::Sps).find_map(|nal| StreamFacts::from_sps(codec, nal));
+    let facts =
+        facts.ok_or_else(|| Error::Internal("parameter sets that cannot be read".into()))?;
+    let description = describe(codec, &sets, facts.format).map_err(error)?;
     let specification = [(names::enable_hardware_decoder(), Value::Bool(true))];
     let characters = Layout::video_range(format).characters.cast_signed();
     let pictures = [(names::pixel_format(), Value::Int(characters))];
@@ -99,7 +102,6 @@ fn starts(codec: Codec, format: PixelFormat, nals: &[&[u8]]) -> Result<(), Error
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vtremote_bitstream::{SetKind, StreamFacts};
 
     #[test]
     fn the_kinds_are_what_they_are_said_to_be() {
