@@ -8,6 +8,7 @@ use std::fmt;
 /// As text, for the environment of a daemon: items apart by spaces.
 /// - `machine=intel|software|silicon`, `rows=16|64|256` (see [`crate::Machine`])
 /// - `fail=VTCompressionSessionEncodeFrame:3:-12903`: the third call of the function gives the status
+/// - `stall=VTDecompressionSessionDecodeFrame:3`: the third call of the function does not return
 /// - `property=ConstantBitRate:-12900`: what setting the property always gives
 /// - `encode=5:drop`, `decode=5:error:-12909`: what becomes of the fifth frame of the first session that
 ///   gets so far; see [`Outcome`]
@@ -16,6 +17,8 @@ use std::fmt;
 pub struct Script {
     /// Calls that give a status instead of doing anything.
     pub faults: Vec<Fault>,
+    /// Calls that do not return before there is another script: the function, and which call of it.
+    pub stalls: Vec<(String, usize)>,
     /// Properties whose setting gives a status: the name as the constant's text, and the status.
     pub properties: Vec<(String, i32)>,
     /// What becomes of frames that are encoded, by their number from 1 in the first session that gets so
@@ -61,6 +64,9 @@ pub enum Outcome {
     /// `die:STATUS`: the call succeeds, but it and everything that the session still had come back with this
     /// status, and the session is invalid.
     Die(i32),
+    /// `never`: its callback never comes, as if it got lost between processes. Who waits for what the session
+    /// has does not wait for it.
+    Never,
 }
 
 /// On which threads callbacks come.
@@ -113,6 +119,17 @@ impl Script {
     pub fn fail(mut self, call: &str, nth: usize, status: i32) -> Self {
         assert!(CALLS.contains(&call), "no call of {call} can fail");
         self.faults.push(Fault { call: call.to_owned(), nth, status });
+        self
+    }
+
+    /// The nth call of a function, from 1, does not return before there is another script.
+    ///
+    /// # Panics
+    /// As [`Script::fail`].
+    #[must_use]
+    pub fn stall(mut self, call: &str, nth: usize) -> Self {
+        assert!(CALLS.contains(&call), "no call of {call} can stall");
+        self.stalls.push((call.to_owned(), nth));
         self
     }
 
@@ -178,12 +195,16 @@ impl Script {
             ["late", count] => Ok(Outcome::Late(number(count)?)),
             ["invalidate"] => Ok(Outcome::Invalidate),
             ["die", code] => Ok(Outcome::Die(status(code)?)),
+            ["never"] => Ok(Outcome::Never),
             _ => Err(unknown()),
         };
         match (key, &parts[..]) {
             ("fail", [call, nth, code]) if CALLS.contains(call) => {
                 let call = (*call).to_owned();
                 self.faults.push(Fault { call, nth: number(nth)?, status: status(code)? });
+            }
+            ("stall", [call, nth]) if CALLS.contains(call) => {
+                self.stalls.push(((*call).to_owned(), number(nth)?));
             }
             ("property", [name, code]) => {
                 self.properties.push(((*name).to_owned(), status(code)?));

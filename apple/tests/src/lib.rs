@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::sync::Arc;
+use std::time::Duration;
 use vtremote_apple_double::{Double, Machine, Script};
 use vtremote_backend::{
     Backend, Capabilities, Decoder, DecoderConfig, Encoder, EncoderConfig, Error, FrameSink,
@@ -36,6 +37,13 @@ impl OverDouble {
         let notices = Arc::new(|line| eprintln!("notice: {line}"));
         let backend = VideoToolbox::new(notices).expect("a backend");
         OverDouble { backend, double }
+    }
+
+    /// The same with decoders that may be silent for so long.
+    #[must_use]
+    pub fn decoder_patience(self, patience: Duration) -> Self {
+        let OverDouble { backend, double } = self;
+        OverDouble { backend: backend.decoder_patience(patience), double }
     }
 
     /// What it runs over.

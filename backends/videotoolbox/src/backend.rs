@@ -31,8 +31,12 @@ pub struct VideoToolbox {
     capabilities: Capabilities,
     /// Whether there is H.265 with an alpha layer.
     alpha: bool,
+    decoder_patience: Duration,
     notices: Notices,
 }
+
+/// How long a decoder may give no answer.
+const DECODER_PATIENCE: Duration = Duration::from_secs(10);
 
 impl VideoToolbox {
     /// Finds out what this Mac encodes, by encoding a frame from each pixel format: a list of encoders
@@ -79,7 +83,15 @@ impl VideoToolbox {
             let config = probe(Codec::H265, PixelFormat::Bgra);
             works(&EncoderConfig { alpha_quality: 0.5, ..config }, true).is_ok()
         };
-        Ok(VideoToolbox { capabilities, alpha, notices })
+        let decoder_patience = DECODER_PATIENCE;
+        Ok(VideoToolbox { capabilities, alpha, decoder_patience, notices })
+    }
+
+    /// The same with decoders that may be silent for so long while they have pictures, 10 seconds if not told
+    /// otherwise: what they still have is given up then. A decoder that is dropped is waited for as long.
+    #[must_use]
+    pub fn decoder_patience(self, decoder_patience: Duration) -> Self {
+        VideoToolbox { decoder_patience, ..self }
     }
 }
 
@@ -214,7 +226,8 @@ impl Backend for VideoToolbox {
             let what = format!("{codec} to {} pictures", format.name());
             return Err(Error::Unsupported(what));
         }
-        let (decoder, format) = decoder::Decoder::open(config, sink)?;
+        let (patience, notices) = (self.decoder_patience, Arc::clone(&self.notices));
+        let (decoder, format) = decoder::Decoder::open(config, sink, patience, notices)?;
         let (parameter_sets, warnings) = (Vec::new(), Vec::new());
         Ok(Opened { codec: Box::new(decoder), parameter_sets, format, warnings })
     }

@@ -5,6 +5,7 @@ use crate::bare_sps::without_vuis;
 use crate::streams::{Shown, Told};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 use vtremote_backend::{DecodedFrame, FrameSink};
 use vtremote_bitstream::StreamFacts;
 
@@ -58,6 +59,90 @@ fn a_refused_packet_is_a_warning() {
     assert_eq!(missing(&told, &expected), [58]);
     let [warning] = &told.warnings[..] else { panic!("{:?}", told.warnings) };
     assert!(warning.contains("packet 29 (pts 58)") && warning.contains("BadDataErr"), "{warning}");
+}
+
+/// Short, where nothing else takes long.
+const IMPATIENCE: Duration = Duration::from_millis(400);
+
+#[test]
+fn an_answer_that_never_comes_costs_its_picture() {
+    for callbacks in [Callbacks::Session, Callbacks::Caller] {
+        let backend = silicon().decoder_patience(IMPATIENCE);
+        let script =
+            [5, 20].into_iter().fold(Script::new(), |s, nth| s.decode(nth, Outcome::Never));
+        backend.double().script(script.callbacks(callbacks));
+        let told = decode(&backend, &decoder_config(&stream()), &stream());
+        assert_eq!(missing(&told, &expected(&stream())), [8, 38]);
+        let [first, rest @ ..] = &told.warnings[..] else { panic!("{:?}", told.warnings) };
+        assert!(
+            first.contains("1 pictures got no answer within 400ms, and are given up"),
+            "{first}"
+        );
+        assert_eq!(rest.len(), 1, "{rest:?}");
+    }
+}
+
+#[test]
+fn what_waits_for_an_answer_that_never_comes_needs_no_packet_to_be_shown() {
+    let backend = silicon().decoder_patience(IMPATIENCE);
+    backend.double().script(Script::new().decode(3, Outcome::Never));
+    let sink = Arc::new(streams::Listener::default());
+    let opened = backend.open_decoder(&decoder_config(&stream()), Arc::clone(&sink) as _);
+    let mut decoder = opened.unwrap().codec;
+    for packet in &stream().packets[..6] {
+        assert_eq!(decoder.submit(packet.clone(), streams::PATIENCE), Ok(None));
+    }
+    let told = sink.wait(|told| told.frames.len() == 5);
+    let pts: Vec<_> = told.frames.iter().filter_map(|frame| frame.pts).collect();
+    assert_eq!(pts, [0, 2, 6, 8, 10]);
+}
+
+#[test]
+fn a_session_that_is_silent_and_lost_is_followed_by_another() {
+    let backend = silicon().decoder_patience(IMPATIENCE);
+    let wait = "VTDecompressionSessionWaitForAsynchronousFrames";
+    let script = Script::new().decode(1, Outcome::Never).fail(wait, 1, -12903);
+    backend.double().script(script);
+    let told = decode(&backend, &decoder_config(&stream()), &stream());
+    assert_eq!(missing(&told, &expected(&stream())), [0; 0]);
+    let [lost] = &told.warnings[..] else { panic!("{:?}", told.warnings) };
+    assert!(lost.contains("a lost session: ") && lost.contains("a new one goes on"), "{lost}");
+}
+
+#[test]
+fn a_decoder_that_stays_silent_fails() {
+    let backend = silicon().decoder_patience(IMPATIENCE);
+    let script = (5..=30).fold(Script::new(), |script, nth| script.decode(nth, Outcome::Never));
+    backend.double().script(script);
+    let told = decode(&backend, &decoder_config(&stream()), &stream());
+    let Some(Error::Codec(what)) = &told.failed else { panic!("{:?}", told.failed) };
+    assert!(what.contains("pictures got no answer within 400ms, as those before"), "{what}");
+    assert_eq!((told.frames.len(), told.warnings.len()), (4, 1), "{:?}", told.warnings);
+}
+
+#[test]
+fn a_decoder_that_does_not_come_back_is_left_behind() {
+    let backend = silicon().decoder_patience(IMPATIENCE);
+    for call in ["DecodeFrame", "WaitForAsynchronousFrames"] {
+        let call = format!("VTDecompressionSession{call}");
+        backend.double().script(Script::new().stall(&call, 1));
+        let sink = Arc::new(streams::Listener::default());
+        let opened = backend.open_decoder(&decoder_config(&stream()), Arc::clone(&sink) as _);
+        let mut decoder = opened.unwrap().codec;
+        assert_eq!(decoder.submit(stream().packets[0].clone(), streams::PATIENCE), Ok(None));
+        decoder.drain().unwrap();
+        drop(decoder);
+        // Whatever it does when it comes back, nobody hears of it.
+        let frames = sink.told().frames.len();
+        backend.double().script(Script::new());
+        let until = Instant::now() + streams::PATIENCE;
+        while !backend.double().counters().is_clean() {
+            assert!(Instant::now() < until, "{}", backend.double().counters());
+            std::thread::yield_now();
+        }
+        let told = sink.told();
+        assert_eq!((told.frames.len(), told.drained, &told.failed), (frames, false, &None));
+    }
 }
 
 #[test]

@@ -158,6 +158,11 @@ impl Listener {
         self.changed.notify_all();
     }
 
+    /// What it was told so far.
+    pub(crate) fn told(&self) -> std::sync::MutexGuard<'_, Told> {
+        self.told.lock().unwrap()
+    }
+
     /// Waits until enough was told, or the decoder has failed.
     pub(crate) fn wait(&self, enough: impl Fn(&Told) -> bool) -> std::sync::MutexGuard<'_, Told> {
         let told = self.told.lock().unwrap();

@@ -10,16 +10,17 @@ mod stream;
 
 pub(crate) use probe::decoders;
 
+use crate::backend::Notices;
 use crate::ffi::{CodedSample, Decoded, Decompression, FormatDescription, Status, Value, names};
-use crate::permits::Permits;
-use output::{Output, PICTURES, ends_session};
+use crate::permits::{Permit, Permits};
+use output::{Output, PICTURES, Room, ends_session};
 use passed_over::{Doubt, PassedOver};
 use picture::{Layout, check_picture};
 use recent::{Entry, MOST_BYTES, MOST_PACKETS, Recent, Start};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use stream::{AccessUnit, Stream};
@@ -36,6 +37,10 @@ const PACKETS: usize = 4;
 pub(crate) struct Decoder {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
+    /// Disconnected when the thread has ended.
+    ended: mpsc::Receiver<()>,
+    patience: Duration,
+    notices: Notices,
 }
 
 struct Shared {
@@ -63,13 +68,15 @@ impl Shared {
 }
 
 impl Decoder {
-    /// Gives the format of the pictures too.
+    /// Gives the format of the pictures too. `patience` is how long VideoToolbox may not answer.
     ///
     /// # Errors
     /// [`Error::Unsupported`] and [`Error::Codec`], as far as the extradata tell what is to be decoded.
     pub(crate) fn open(
         config: &DecoderConfig,
         sink: Arc<dyn FrameSink>,
+        patience: Duration,
+        notices: Notices,
     ) -> Result<(Self, PixelFormat), Error> {
         check_size(config.width, config.height)?;
         let codec = config.codec;
@@ -83,7 +90,7 @@ impl Decoder {
         let permits = Permits::new(PICTURES);
         let shared = Arc::new(Shared {
             queue: Queue::new(PACKETS),
-            output: Output::new(codec, Arc::clone(&sink), permits, config.max_delay),
+            output: Output::new(codec, Arc::clone(&sink), permits, config.max_delay, patience),
             sink,
             failure: OnceLock::new(),
             abandoned: AtomicBool::new(false),
@@ -101,6 +108,7 @@ impl Decoder {
         };
         let worker = Worker {
             codec,
+            patience,
             stream: Stream::new(codec, sets.clone(), (config.width, config.height)),
             shared: Arc::clone(&shared),
             sets,
@@ -108,16 +116,20 @@ impl Decoder {
             session,
             recent: Recent::new(),
             pictures_at_loss: None,
+            answers_at_silence: None,
             decodes: false,
             passed_over: None,
         };
+        let (ends, ended) = mpsc::channel();
+        let work = move || {
+            let _ends: mpsc::Sender<()> = ends;
+            worker.run();
+        };
+        let thread = thread::Builder::new().name("vt-decoder".into()).spawn(work);
         let thread =
-            thread::Builder::new()
-                .name("vt-decoder".into())
-                .spawn(move || worker.run())
-                .map_err(|error| Error::Codec(format!("no thread for the decoder: {error}")))?;
+            thread.map_err(|error| Error::Codec(format!("no thread for the decoder: {error}")))?;
         let format = layout.map_or(config.format, |layout| layout.format);
-        Ok((Decoder { shared, thread: Some(thread) }, format))
+        Ok((Decoder { shared, thread: Some(thread), ended, patience, notices }, format))
     }
 
     /// What the decoder has failed with, or that it was drained.
@@ -154,9 +166,14 @@ impl Drop for Decoder {
         self.shared.abandoned.store(true, Ordering::Relaxed);
         self.shared.output.close();
         self.shared.queue.close();
-        if let Some(thread) = self.thread.take() {
+        let Some(thread) = self.thread.take() else { return };
+        match self.ended.recv_timeout(self.patience) {
+            // It tells nobody any more, and ends with the call that it is in.
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                (self.notices)("VideoToolbox: a decoder does not end, and is left behind".into());
+            }
             // It catches its panics itself.
-            let _ = thread.join();
+            _ => drop(thread.join()),
         }
     }
 }
@@ -224,6 +241,7 @@ fn describe(
 
 struct Worker {
     codec: Codec,
+    patience: Duration,
     stream: Stream,
     shared: Arc<Shared>,
     /// Of the next picture.
@@ -234,6 +252,8 @@ struct Worker {
     recent: Recent<Coded>,
     /// How many pictures had come out when a session was lost.
     pictures_at_loss: Option<u64>,
+    /// How many answers had come when a session was silent for too long.
+    answers_at_silence: Option<u64>,
     /// Whether a session has been given a picture.
     decodes: bool,
     passed_over: Option<PassedOver>,
@@ -300,10 +320,14 @@ impl Worker {
 
     fn work(&mut self) -> Result<(), Stop> {
         loop {
-            let packet = match self.shared.queue.next() {
-                Next::Item(packet) => packet,
-                Next::End => break,
-                Next::Closed => return Err(Stop::Closed),
+            let packet = match self.shared.queue.next_within(self.shared.output.until_silence()) {
+                Some(Next::Item(packet)) => packet,
+                Some(Next::End) => break,
+                Some(Next::Closed) => return Err(Stop::Closed),
+                None => {
+                    self.break_silence()?;
+                    continue;
+                }
             };
             let taken = self.stream.take(&packet);
             self.shared.spare.keep(packet.data);
@@ -329,13 +353,20 @@ impl Worker {
         let sets = unit.sets.take();
         let before = sets.map(|sets| std::mem::replace(&mut self.sets, sets));
         self.sets_changed |= before.is_some();
+        let permit = loop {
+            match self.shared.output.room(&unit.picture) {
+                Room::For(permit) => break permit,
+                Room::Silence => self.break_silence()?,
+                Room::Closed => return Err(Stop::Closed),
+            }
+        };
         self.keep_session()?;
         if let Some(passed_over) = &mut self.passed_over
             && !passed_over.may_end_with(&unit)
         {
             return Ok(passed_over.another()?);
         }
-        match self.submit(&unit) {
+        match self.submit(&unit, permit) {
             Err(Stop::Doubted(error)) => self.doubt(unit, before, error),
             submitted => submitted,
         }
@@ -365,7 +396,7 @@ impl Worker {
     }
 
     /// Hands a picture to the session, or a new one where that does not fit.
-    fn submit(&mut self, unit: &AccessUnit) -> Result<(), Stop> {
+    fn submit(&mut self, unit: &AccessUnit, permit: Permit) -> Result<(), Stop> {
         let (codec, shared) = (self.codec, Arc::clone(&self.shared));
         if self.session_for(unit)?.is_none() {
             return Ok(());
@@ -373,7 +404,7 @@ impl Worker {
         self.tell_passed_over(&unit.name());
         self.decodes = true;
         let Some(session) = &self.session else { return Ok(()) };
-        let number = shared.output.begin(unit, session.layout).ok_or(Stop::Closed)?;
+        let number = shared.output.begin(unit, session.layout, permit);
         let format = session.format.clone();
         let sample = match CodedSample::new(&unit.slices, &format) {
             Ok(sample) => sample,
@@ -461,6 +492,37 @@ impl Worker {
             let what = format!("{missing} pictures did not come out{}", why.unwrap_or_default());
             self.shared.output.warning("the end of a session", &what);
         }
+        Ok(())
+    }
+
+    /// Gives up the pictures of which nothing is heard: answers get lost between processes. If the session
+    /// turns out to be lost, they are decoded again.
+    ///
+    /// # Errors
+    /// If no answer has come since this was so before.
+    fn break_silence(&mut self) -> Result<(), Stop> {
+        if !self.shared.output.until_silence().is_zero() {
+            return Ok(());
+        }
+        if let Some(session) = &self.session
+            && let Err(status) = session.decompression.finish()
+            && ends_session(status)
+        {
+            self.shared.output.lose_session(status);
+        }
+        if self.shared.output.lost().is_some() {
+            return self.keep_session();
+        }
+        let missing = self.shared.output.give_up()?;
+        if missing == 0 {
+            return Ok(());
+        }
+        let answers = self.shared.output.answers();
+        let what = format!("{missing} pictures got no answer within {:?}", self.patience);
+        if self.answers_at_silence.replace(answers) == Some(answers) {
+            return Err(Error::Codec(format!("{what}, as those before")).into());
+        }
+        self.shared.output.warning("a silent session", &format!("{what}, and are given up"));
         Ok(())
     }
 

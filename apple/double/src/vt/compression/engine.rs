@@ -140,6 +140,7 @@ impl Engine {
                 return self.without_sample(context, status, ASYNCHRONOUS);
             }
             Some(Outcome::Die(status)) => return self.die(context, status),
+            Some(Outcome::Never) => return self.flow.lose(),
             // That has been answered where it was asked.
             Some(Outcome::Invalidate) | None => 0,
         };
