@@ -11,7 +11,9 @@ mod stream;
 pub(crate) use probe::decoders;
 
 use crate::backend::Notices;
-use crate::ffi::{CodedSample, Decoded, Decompression, FormatDescription, Status, Value, names};
+use crate::ffi::{
+    CodedSample, Decoded, Decompression, FormatDescription, Panicked, Status, Value, names,
+};
 use crate::permits::{Permit, Permits};
 use output::{Output, PICTURES, Room, ends_session};
 use passed_over::{Doubt, PassedOver};
@@ -200,7 +202,14 @@ impl Session {
         let shared = Arc::downgrade(shared);
         let listener = Arc::new(move |number, decoded| {
             let Some(shared) = shared.upgrade() else { return };
-            if let Err(error) = shared.output.complete(session, number, decoded) {
+            let completed = match decoded {
+                Ok(decoded) => shared.output.complete(session, number, decoded),
+                // It was taken out before, if it came: nobody knows what became of it.
+                Err(Panicked) => {
+                    Err(Error::Internal(format!("there was a panic over picture {number}")))
+                }
+            };
+            if let Err(error) = completed {
                 shared.fail(error);
             }
         });

@@ -205,10 +205,6 @@ impl Output {
         number: u64,
         decoded: Decoded,
     ) -> Result<(), Error> {
-        if let Decoded::Panicked = decoded {
-            // It was taken out before, if it came: nobody knows what became of it.
-            return Err(Error::Internal(format!("there was a panic over picture {number}")));
-        }
         let expected = {
             let mut state = self.lock();
             if session != state.session {
@@ -238,9 +234,7 @@ impl Output {
                 Err(error) => ended = Err(error),
             },
             Decoded::Nothing if hidden => {}
-            Decoded::Nothing | Decoded::Panicked => {
-                warning = Some("no picture comes of it".to_owned())
-            }
+            Decoded::Nothing => warning = Some("no picture comes of it".to_owned()),
             Decoded::Failed(status) => warning = Some(status.to_string()),
         }
         let mut state = self.lock();
