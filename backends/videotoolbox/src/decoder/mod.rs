@@ -87,7 +87,8 @@ impl Decoder {
         let facts = |nal| StreamFacts::from_sps(codec, nal);
         // Which of several is used is for the pictures to say.
         let facts = sets.of(SetKind::Sps).find_map(facts);
-        let layout = facts.map(|facts| Layout::of(codec, &facts)).transpose()?;
+        let wish = config.format;
+        let layout = facts.map(|facts| Layout::of(codec, &facts, wish)).transpose()?;
         facts.map_or(Ok(()), |facts| check_picture(&facts))?;
         let permits = Permits::new(PICTURES);
         let shared = Arc::new(Shared {
@@ -110,6 +111,7 @@ impl Decoder {
         };
         let worker = Worker {
             codec,
+            wish,
             patience,
             stream: Stream::new(codec, sets.clone(), (config.width, config.height)),
             shared: Arc::clone(&shared),
@@ -130,7 +132,7 @@ impl Decoder {
         let thread = thread::Builder::new().name("vt-decoder".into()).spawn(work);
         let thread =
             thread.map_err(|error| Error::Codec(format!("no thread for the decoder: {error}")))?;
-        let format = layout.map_or(config.format, |layout| layout.format);
+        let format = layout.map_or(wish, |layout| layout.format);
         Ok((Decoder { shared, thread: Some(thread), ended, patience, notices }, format))
     }
 
@@ -250,6 +252,8 @@ fn describe(
 
 struct Worker {
     codec: Codec,
+    /// The format that the client wishes for.
+    wish: PixelFormat,
     patience: Duration,
     stream: Stream,
     shared: Arc<Shared>,
@@ -449,7 +453,7 @@ impl Worker {
     /// None if the parameter sets describe no stream.
     fn session_for(&mut self, unit: &AccessUnit) -> Result<Option<&Session>, Stop> {
         let facts = &unit.picture.facts;
-        let layout = Layout::of(self.codec, facts).map_err(Stop::Doubted)?;
+        let layout = Layout::of(self.codec, facts, self.wish).map_err(Stop::Doubted)?;
         check_picture(facts).map_err(Stop::Doubted)?;
         let fits = |session: &Session| session.layout == layout;
         if self.sets_changed || !self.session.as_ref().is_some_and(fits) {
