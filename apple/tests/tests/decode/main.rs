@@ -473,7 +473,7 @@ fn parameter_sets_in_packets_of_their_own_count() {
 }
 
 #[test]
-fn what_is_not_4_2_0_is_refused_by_name() {
+fn what_was_not_asked_for_is_refused_by_name() {
     let text = "H.264 in 4:2:2 with 8 bits; 4:2:0 with 8 or 10 bits is decoded here, and 4:2:2 with 8 or \
                 10 bits and 4:4:4 with 8 for clients that ask for it";
     let refused = opened(&silicon(), Codec::H264, H264_HIGH_422);
