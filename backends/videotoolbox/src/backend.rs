@@ -78,14 +78,19 @@ impl VideoToolbox {
         let (decoders, not_decoded) = decoder::decoders();
         capabilities.decoders = decoders;
         refusals.extend(not_decoded);
-        refusals.into_iter().for_each(|refusal| notices(format!("VideoToolbox: {refusal}")));
         let has_alpha = |support: &Support| {
             support.codec == Codec::H265 && support.formats.contains(&PixelFormat::Bgra)
         };
-        let alpha = capabilities.encoders.iter().any(has_alpha) && {
+        let alpha = capabilities.encoders.iter().any(has_alpha).then(|| {
             let config = probe(Codec::H265, PixelFormat::Bgra);
-            works(&EncoderConfig { alpha_quality: 0.5, ..config }, true, patience).is_ok()
-        };
+            EncoderConfig { alpha_quality: 0.5, ..config }
+        });
+        let (alpha, no_alpha) =
+            tried(Vec::from_iter(alpha), |config| works(config, true, patience));
+        let no_alpha = no_alpha.into_iter().map(|(_, error)| format!("H.265 with alpha: {error}"));
+        refusals.extend(no_alpha);
+        refusals.into_iter().for_each(|refusal| notices(format!("VideoToolbox: {refusal}")));
+        let alpha = !alpha.is_empty();
         Ok(VideoToolbox { capabilities, alpha, patience, notices })
     }
 }
@@ -212,7 +217,8 @@ impl Backend for VideoToolbox {
             let what = format!("{codec} to {} pictures", format.name());
             return Err(Error::Unsupported(what));
         }
-        let (decoder, format) = decoder::Decoder::open(config, sink)?;
+        let (patience, notices) = (self.patience.answer, Arc::clone(&self.notices));
+        let (decoder, format) = decoder::Decoder::open(config, sink, patience, notices)?;
         let (parameter_sets, warnings) = (Vec::new(), Vec::new());
         Ok(Opened { codec: Box::new(decoder), parameter_sets, format, warnings })
     }

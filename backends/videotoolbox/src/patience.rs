@@ -10,7 +10,7 @@ pub struct Patience {
     pub warm_up: Duration,
     /// For a packet where no further frame can come before it does.
     pub held: Duration,
-    /// For a call to return, or a frame's packet, before it is given up.
+    /// For a call to return, a frame's packet or a packet's picture, before it is given up.
     pub answer: Duration,
 }
 

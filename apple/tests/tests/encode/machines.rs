@@ -37,6 +37,18 @@ fn what_is_in_use_at_the_start_is_tried_again() {
 }
 
 #[test]
+fn alpha_is_tried_again_if_all_encoders_are_in_use_at_the_start() {
+    let config = EncoderConfig { alpha_quality: 0.5, ..config(Codec::H265, PixelFormat::Bgra) };
+    // Behind a session for each of the eight kinds.
+    for (failures, warnings) in [(1, 0), (3, 1)] {
+        let fail = |script: Script, nth| script.fail("VTCompressionSessionCreate", nth, -12915);
+        let script = (9..9 + failures).fold(Script::new(), fail);
+        let over = OverDouble::starting(Machine::apple_silicon(), script);
+        assert_eq!(Session::open(&over, &config).warnings.len(), warnings, "{failures} failures");
+    }
+}
+
+#[test]
 fn an_intel_mac_lists_what_it_has_and_refuses_the_rest() {
     let over = OverDouble::new(Machine::intel());
     let eight_bits = [PixelFormat::Nv12, PixelFormat::Bgra, PixelFormat::Ayuv];

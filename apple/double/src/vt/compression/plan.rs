@@ -58,6 +58,11 @@ pub(crate) fn plan(
     let script = with(|state| state.script.clone());
     let (scripted, hold) = (script.reorder, script.hold);
     let layout = cv::layout(fourcc).ok_or(K_VT_PARAMETER)?;
+    // The others are for decoders to give.
+    let taken = [b"420v", b"420f", b"x420", b"xf20", b"x422", b"xf22", b"BGRA", b"y408"];
+    if !taken.contains(&&fourcc.to_be_bytes()) {
+        return Err(K_VT_PARAMETER);
+    }
     let h264 = encoder.codec == Codec::H264;
     let profile = known.text("ProfileLevel").unwrap_or_default();
     if encoder.low_latency && known.number("AverageBitRate").is_none() {
