@@ -186,7 +186,7 @@ impl FrameSink for Between<dyn FrameSink> {
 
 fn told(backends: &[Arc<dyn Backend>], patience: Duration) -> (bool, String) {
     let mut out = Vec::new();
-    let code = verdict(backends, patience, &mut out).unwrap();
+    let code = verdict(backends, patience, &channel().1, &mut out).unwrap();
     (code == ExitCode::SUCCESS, String::from_utf8(out).unwrap())
 }
 

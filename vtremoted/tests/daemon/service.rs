@@ -54,7 +54,10 @@ impl Service {
     }
 
     pub(crate) fn over(settings: &Settings, backend: Arc<dyn Backend>) -> Self {
-        let daemon = Daemon::bind(settings, &[backend]).unwrap();
+        Self::serving(Daemon::bind(settings, || Ok(vec![backend])).unwrap())
+    }
+
+    pub(crate) fn serving(daemon: Daemon) -> Self {
         let (address, stop) = (daemon.addresses()[0], daemon.stop());
         let (ended, exit) = channel();
         thread::spawn(move || ended.send(daemon.serve()));
