@@ -32,6 +32,7 @@ pub(crate) struct Encoder {
     permits: Arc<Permits>,
     clock: Clock,
     metadata: Metadata,
+    facts: Vec<String>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -129,7 +130,7 @@ impl Encoder {
             notices,
         });
         let session = Session::open(&shared.plan, listener(&shared, 0))?;
-        let Session { compression, pool, reorders, warnings } = session;
+        let Session { compression, pool, reorders, warnings, facts } = session;
         {
             let mut state = shared.state();
             (state.pool, state.reorders) = (Some(Arc::new(pool)), reorders);
@@ -144,6 +145,7 @@ impl Encoder {
             permits,
             clock: Clock::new(config.time_base),
             metadata: Metadata::new(config),
+            facts,
             thread: Some(thread),
         };
         Ok((encoder, warnings))
@@ -212,6 +214,10 @@ impl vtremote_backend::Encoder for Encoder {
         drop(state);
         self.shared.changed.notify_all();
         Ok(())
+    }
+
+    fn facts(&self) -> Vec<String> {
+        self.facts.clone()
     }
 }
 

@@ -152,5 +152,6 @@ fn print(report: &Report, case: &str, out: &mut dyn Write) -> io::Result<()> {
     };
     facts.push(end);
     writeln!(out, "  {case}: {}", facts.join("; "))?;
+    report.facts.iter().try_for_each(|fact| writeln!(out, "    encoder: {fact}"))?;
     report.warnings.iter().try_for_each(|warning| writeln!(out, "    warning: {warning}"))
 }

@@ -198,6 +198,7 @@ fn a_backend_without_fault_passes() {
     for word in ["encode ", "decode ", " fps", "PSNR luma ", "; ok"] {
         assert!(line.contains(word), "{word} is not in {line}");
     }
+    assert!(text.contains("\n    encoder: libx264 (software), "), "{text}");
 }
 
 #[test]
