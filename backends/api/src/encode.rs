@@ -29,6 +29,12 @@ pub trait Encoder: Send {
     /// # Errors
     /// [`Error::Codec`] if the encoder has failed.
     fn drain(&mut self) -> Result<(), Error>;
+
+    /// What a bug report should have of the encoder that was really opened, a line each: its name, whether it
+    /// is hardware, whether it reorders, and settings that it has refused without harm.
+    fn facts(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// What is said of a frame besides its pixels.

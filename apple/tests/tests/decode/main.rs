@@ -13,6 +13,7 @@ use vtremote_backend::{
     Backend, Codec, CodedPacket, Color, DecoderConfig, EncoderConfig, Error, Fields, PixelFormat,
     Ratio, SideData,
 };
+use vtremote_backend_videotoolbox::Patience;
 use vtremote_bitstream::{ParameterSets, annexb};
 
 const KINDS: [(Codec, PixelFormat); 3] = [

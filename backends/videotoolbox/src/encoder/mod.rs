@@ -12,7 +12,7 @@ use crate::patience::Patience;
 use crate::permits::{Permit, Permits};
 use crate::session::picture;
 use shared::{Shared, State};
-use worker::{Worker, watch};
+use worker::{Started, Worker, watch};
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
@@ -31,6 +31,8 @@ pub(crate) struct Encoder {
     permits: Arc<Permits>,
     clock: Clock,
     metadata: Metadata,
+    /// Of its first session.
+    facts: Vec<String>,
     /// Hands frames over.
     thread: Option<JoinHandle<()>>,
     /// Watches it.
@@ -101,11 +103,12 @@ impl Encoder {
             permits,
             clock: Clock::new(config.time_base),
             metadata: Metadata::new(config),
+            facts: Vec::new(),
             thread: Some(thread),
             watch: None,
         };
-        let warnings = match opened.recv_timeout(within) {
-            Ok(opened) => opened?,
+        let Started { warnings, facts } = match opened.recv_timeout(within) {
+            Ok(started) => started?,
             Err(mpsc::RecvTimeoutError::Disconnected) => {
                 return Err(Error::Internal("making the session panicked".into()));
             }
@@ -114,6 +117,7 @@ impl Encoder {
                 return Err(Error::Codec("VideoToolbox does not make the session in time".into()));
             }
         };
+        encoder.facts = facts;
         encoder.shared.state().sink = Some(sink);
         let watched = Arc::clone(&encoder.shared);
         let watch_thread = thread::Builder::new().name("vt-watch".into());
@@ -185,6 +189,10 @@ impl vtremote_backend::Encoder for Encoder {
         drop(state);
         self.shared.changed.notify_all();
         Ok(())
+    }
+
+    fn facts(&self) -> Vec<String> {
+        self.facts.clone()
     }
 }
 

@@ -11,6 +11,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, MutexGuard, PoisonError, mpsc};
 use vtremote_backend::{Error, Hdr};
 
+/// What there is to say of the session that it made.
+pub(super) struct Started {
+    pub(super) warnings: Vec<String>,
+    pub(super) facts: Vec<String>,
+}
+
 /// What the thread works with.
 pub(super) struct Worker {
     pub(super) shared: Arc<Shared>,
@@ -33,17 +39,17 @@ enum Ended {
 
 impl Worker {
     /// Everything that the thread does; the sink is told how it ended, once `opened` was told that there is
-    /// a session, with its warnings.
-    pub(super) fn run(self, opened: &mpsc::Sender<Result<Vec<String>, Error>>) {
+    /// a session.
+    pub(super) fn run(self, opened: &mpsc::Sender<Result<Started, Error>>) {
         let over = Over(Arc::clone(&self.shared));
         let session = Session::open(&self.shared.plan, listener(&self.shared, 0));
         let compression = match session {
-            Ok(Session { compression, pool, reorders, warnings }) => {
+            Ok(Session { compression, pool, reorders, warnings, facts }) => {
                 let mut state = self.shared.state();
                 (state.pool, state.reorders) = (Some(Arc::new(pool)), reorders);
                 drop(state);
                 // Whoever waits no longer has closed it all.
-                let _ = opened.send(Ok(warnings));
+                let _ = opened.send(Ok(Started { warnings, facts }));
                 compression
             }
             Err(error) => {
