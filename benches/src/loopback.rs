@@ -11,7 +11,7 @@ use vtremote_client::{
     Settings, Stream, Video,
 };
 use vtremote_link::Address;
-use vtremote_planes::Compression;
+use vtremote_planes::Coding;
 use vtremote_proto::{Codec, Rational};
 use vtremoted::{Daemon, LogFormat, LogLevel};
 
@@ -22,7 +22,7 @@ use crate::{IN_FLIGHT, Load, Problem, Run, usage};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One run of both ends of a session that encodes.
-pub(crate) fn run_encode(load: Load, compression: Compression) -> Result<Run, Problem> {
+pub(crate) fn run_encode(load: Load, compression: Coding) -> Result<Run, Problem> {
     let mut server = Process::start("serve", &[])?;
     let port: u16 = server.answer()?;
     let client: Usage = Process::start("encode", &[&load, &port, &compression])?.answer()?;
@@ -68,7 +68,7 @@ pub(crate) fn serve() -> Result<(), Problem> {
 }
 
 /// The process that encodes.
-pub(crate) fn encode(load: Load, port: u16, compression: Compression) -> Result<(), Problem> {
+pub(crate) fn encode(load: Load, port: u16, compression: Coding) -> Result<(), Problem> {
     let kind = load.kind;
     let video = Video {
         width: kind.width,
@@ -113,7 +113,7 @@ pub(crate) fn encode(load: Load, port: u16, compression: Compression) -> Result<
 
 /// The process that decodes.
 pub(crate) fn decode(load: Load, port: u16) -> Result<(), Problem> {
-    let settings = settings(Codec::Hevc, port, Compression::None);
+    let settings = settings(Codec::Hevc, port, Coding::None);
     let Load { kind, .. } = load;
     let stream = Stream {
         width: kind.width,
@@ -193,7 +193,7 @@ const UNIT: Rational = Rational { num: 1, den: 60 };
 const RATE: Rational = Rational { num: 60, den: 1 };
 
 /// Of a client.
-fn settings(codec: Codec, port: u16, compression: Compression) -> Settings {
+fn settings(codec: Codec, port: u16, compression: Coding) -> Settings {
     Settings {
         codec: Some(codec),
         host: Some(format!("127.0.0.1:{port}")),

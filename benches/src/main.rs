@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use std::str::FromStr;
 
 use vtremote_benches::picture::{Kind, NV12_1080P, P010_4K};
-use vtremote_planes::Compression;
+use vtremote_planes::Coding;
 
 use process::Usage;
 use report::{Report, Unit};
@@ -146,7 +146,7 @@ fn both(load: &str, port: &str) -> Result<(Load, u16), Problem> {
 
 fn measure() -> Result<(), Problem> {
     let mut report = Report::default();
-    for compression in Compression::ALL {
+    for compression in Coding::ALL {
         let name = format!("loopback.{compression}");
         let bare = || bare::run(ENCODE, false);
         session(&mut report, &name, bare, || loopback::run_encode(ENCODE, compression))?;

@@ -1,10 +1,12 @@
-//! The vtremote command: looks at a server from the client's side.
+//! The vtremote command: looks at a server from the client's side, and measures what it gives.
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod exit;
 mod pattern;
 mod probe;
+mod server;
 
 use std::process::ExitCode;
 
@@ -20,11 +22,13 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Bench(bench::Arguments),
     Probe(probe::Arguments),
 }
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Probe(arguments) => probe::run(&arguments),
     }
 }

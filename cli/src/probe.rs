@@ -1,14 +1,14 @@
 //! `vtremote probe`: one line a step, from the name to thirty encoded frames.
 
-use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use vtremote_client::{Encoder, Error, Info, Received, Sent, Settings, dial, token_in_file};
+use vtremote_client::{Encoder, Error, Info, Received, Sent, dial};
 use vtremote_link::resolve;
 use vtremote_proto::Codec;
 
+use crate::server::{Server, codec, say};
 use crate::{exit, pattern};
 
 /// Frames that are encoded with each codec.
@@ -25,31 +25,12 @@ const FRAMES: usize = 30;
 #[derive(Args)]
 #[command(after_help = exit::HELP)]
 pub(crate) struct Arguments {
-    /// The server: a name or address, IPv6 in brackets, and a port unless it is 5555
-    #[arg(value_name = "HOST[:PORT]", env = "VTREMOTE_HOST")]
-    host: String,
-
-    /// A file with the server's token on its only line
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<String>,
-
-    /// For connecting, each answer, and then silence: 100ms to 60s
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = timeout)]
-    timeout: Duration,
+    #[command(flatten)]
+    server: Server,
 
     /// Only this codec: h264 or hevc
     #[arg(long, value_name = "CODEC", value_parser = codec)]
     codec: Option<Codec>,
-}
-
-fn timeout(text: &str) -> Result<Duration, String> {
-    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    let allowed = Duration::from_millis(100)..=Duration::from_secs(60);
-    if allowed.contains(&time) { Ok(time) } else { Err("not from 100ms to 60s".to_owned()) }
-}
-
-fn codec(text: &str) -> Result<Codec, String> {
-    Codec::from_name(text).ok_or_else(|| "not h264 or hevc".to_owned())
 }
 
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
@@ -66,15 +47,8 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 fn probe(arguments: &Arguments) -> Result<(), Error> {
-    let mut settings = Settings {
-        host: Some(arguments.host.clone()),
-        token: arguments.token_file.as_deref().map(token_in_file).transpose()?,
-        timeout: arguments.timeout,
-        client_name: "vtremote probe".to_owned(),
-        ..Settings::default()
-    };
+    let mut settings = arguments.server.settings("probe")?;
     let server = settings.server_address()?;
-    settings.token = Some(settings.server_token()?);
 
     let begin = Instant::now();
     let addresses = resolve(&server, settings.timeout)
@@ -115,11 +89,6 @@ fn probe(arguments: &Arguments) -> Result<(), Error> {
         Some(error) if encoded == 0 => Err(error),
         _ => Ok(()),
     }
-}
-
-/// A line on standard output. Whoever stopped reading it has what was wanted.
-fn say(line: std::fmt::Arguments<'_>) {
-    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// One step that is done.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use vtremote_bitstream as bitstream;
 use vtremote_link::Link;
-use vtremote_planes::{Compression, Workers};
+use vtremote_planes::{Coding, Workers};
 use vtremote_proto::limits::DEFAULT_CAP;
 use vtremote_proto::message::{MAX_SIDE_DATA_BYTES, MAX_SIDE_DATA_RECORDS};
 use vtremote_proto::session::{AdmitError, Client, ClientSettings};
@@ -16,7 +16,9 @@ use crate::message::Message;
 use crate::packet::Packet;
 use crate::prepare::{Made, Plan};
 use crate::reader::Reader;
-use crate::session::{Info, Session, compression, dial, no_thread, worker_count};
+use crate::session::{
+    Info, Session, check_coding, coding, dial, no_thread, vtz_wish, worker_count,
+};
 use crate::shared::{Direction, Shared};
 use crate::writer::{AHEAD, Writer};
 use crate::{Error, Frame, FrameSource, InputFormat, Level, LogSink, Settings, Video};
@@ -95,7 +97,7 @@ impl Encoder {
         let settings = &Settings { slices: settings.slices()?, ..settings.clone() };
         // What no session can have is refused before anybody is troubled.
         check(settings, video)?;
-        Client::new(client_settings(settings, video, &token, Compression::None)?)
+        Client::new(client_settings(settings, video, &token, Coding::None)?)
             .map_err(|error| Error::Settings(error.to_string()))?;
         let link = dial(&server, settings.timeout)?;
         Self::shake_hands(link, server.to_string(), &token, settings, video, log)
@@ -124,15 +126,15 @@ impl Encoder {
         log: Option<Arc<LogSink>>,
     ) -> Result<Self, Error> {
         let Link { reader, writer, closer, is_local, .. } = link;
-        let compression = compression(settings, is_local);
-        let session = Client::new(client_settings(settings, video, token, compression)?)
+        let coding = coding(settings, is_local);
+        let session = Client::new(client_settings(settings, video, token, coding)?)
             .map_err(|error| Error::Settings(error.to_string()))?;
 
         let planned = *video;
-        let plan = move |slices, side_data| Plan::new(&planned, compression, slices, side_data);
+        let plan = move |slices, side_data| Plan::new(&planned, coding, slices, side_data);
         let jobs = AHEAD * plan(true, true).parts().max(plan(false, true).parts());
         let lends = matches!(video.format, InputFormat::Wire(_));
-        let workers = if compression == Compression::None && lends {
+        let workers = if coding == Coding::None && lends {
             None
         } else {
             Some(Workers::new("vtremote-work", worker_count(), jobs).map_err(no_thread)?)
@@ -160,14 +162,14 @@ impl Encoder {
             link: writer,
             workers,
             video: *video,
-            compression,
+            coding,
             made: Vec::new(),
             message: Message::default(),
             spare: Vec::with_capacity(AHEAD),
         };
 
         // From here on, dropping the session ends what has been started.
-        let mut session = Session::new(shared, compression);
+        let mut session = Session::new(shared, coding);
         session.start("vtremote-read", move || reader.run())?;
         session.start("vtremote-write", move || writer.run())?;
         session.wait_for_configure(settings, &format!("{width}x{height} {}", format.wire()))?;
@@ -332,6 +334,7 @@ impl Encoder {
 
 /// What the session itself does not check.
 fn check(settings: &Settings, video: &Video) -> Result<(), Error> {
+    check_coding(settings)?;
     let refuse = |problem: String| Err(Error::Settings(problem));
     if settings.codec.is_none() {
         return refuse("no codec given: set codec to h264 or hevc".to_owned());
@@ -348,10 +351,11 @@ fn client_settings(
     settings: &Settings,
     video: &Video,
     token: &str,
-    compression: Compression,
+    coding: Coding,
 ) -> Result<ClientSettings, Error> {
     let mut options = settings.options.clone();
-    options.wire_compression = compression as u8;
+    options.wire_compression = coding.plain() as u8;
+    options.vtz = vtz_wish(coding);
     Ok(ClientSettings {
         token: token.to_owned(),
         codec: settings.codec.map_or("", Codec::name).to_owned(),

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use vtremote_planes::vtz;
 use vtremote_planes::{Layout, Source};
 use vtremote_proto::{PixelFormat, Rational};
 
@@ -101,6 +102,18 @@ impl Video {
     pub fn raw_len(&self) -> u64 {
         self.layouts().map(|plane| (plane.row_bytes as u64).saturating_mul(plane.rows as u64)).sum()
     }
+}
+
+/// What vtz is to know of pictures on the wire.
+pub(crate) fn vtz_geometry(format: PixelFormat, width: u32, height: u32) -> vtz::Geometry {
+    let format = match format {
+        PixelFormat::Nv12 => vtz::Format::Nv12,
+        PixelFormat::P010 => vtz::Format::P010,
+        PixelFormat::P210 => vtz::Format::P210,
+        PixelFormat::Bgra => vtz::Format::Bgra,
+        PixelFormat::Ayuv => vtz::Format::Ayuv,
+    };
+    vtz::Geometry { format, width: width as usize, height: height as usize }
 }
 
 /// A picture that the caller lends. Dropping it releases it, on whichever thread that happens.

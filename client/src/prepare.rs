@@ -4,24 +4,28 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
-use vtremote_planes::{Compression, Layout, Scratch, Source, default_slices, slices};
+use vtremote_planes::vtz::Geometry;
+use vtremote_planes::{
+    Begin, Coding, Compression, Layout, PictureCoding, PictureEncoder, Scratch, Source,
+    default_slices, slices,
+};
 use vtremote_proto::{
     EncodeError, FrameBegin, FrameHead, NO_REFERENCE, SideData, SliceHead, message::MAX_PLANES,
 };
 
 use crate::buffers::Buffers;
 use crate::message::{Body, Message};
+use crate::picture::vtz_geometry;
 use crate::{Frame, FrameSource, Video};
 
-/// A SLICE's data are compressed as FRAME_BEGIN says.
-const MODE_COMPRESSED: u8 = 0;
-/// A SLICE's data are the rows themselves.
-const MODE_RAW: u8 = 1;
+/// The mode of rows as they are where FRAME_BEGIN's codec is none.
+const MODE_NONE: u8 = 0;
 
 /// How every frame of a session is cut and sent.
 pub(crate) struct Plan {
     layouts: Vec<Layout>,
-    compression: Compression,
+    coding: Coding,
+    geometry: Geometry,
     /// Whether each cut is a SLICE of its own; otherwise all are the planes of one FRAME.
     slices: bool,
     cuts: Vec<(u8, Range<usize>)>,
@@ -30,12 +34,8 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    pub(crate) fn new(
-        video: &Video,
-        compression: Compression,
-        sliced: bool,
-        side_data: bool,
-    ) -> Self {
+    pub(crate) fn new(video: &Video, coding: Coding, sliced: bool, side_data: bool) -> Self {
+        let geometry = vtz_geometry(video.format.wire(), video.width, video.height);
         let layouts: Vec<_> = video.layouts().collect();
         let (luma, chroma) = default_slices(video.height as usize);
         let mut cuts = Vec::new();
@@ -47,7 +47,12 @@ impl Plan {
             };
             cuts.extend(slices(layout, wanted).map(|rows| (plane, rows)));
         }
-        Self { layouts, compression, slices: sliced, cuts, side_data }
+        Self { layouts, coding, geometry, slices: sliced, cuts, side_data }
+    }
+
+    /// What makes its frames, one after the other.
+    pub(crate) fn encoder(&self) -> PictureEncoder {
+        PictureEncoder::new(self.coding)
     }
 
     /// How many jobs a frame may be.
@@ -75,6 +80,14 @@ impl<F: FnOnce(Made) + Send + 'static> Report for F {
     }
 }
 
+/// How a part is compressed.
+#[derive(Clone)]
+enum How {
+    /// A plane of a FRAME.
+    Plane(Compression),
+    Slice(PictureCoding),
+}
+
 /// One part of a frame for a worker. Dropped undone, it reports that there will be no result.
 pub(crate) struct Job<R: Report> {
     frame: u32,
@@ -83,9 +96,7 @@ pub(crate) struct Job<R: Report> {
     plane: u8,
     layout: Layout,
     rows: Range<usize>,
-    compression: Compression,
-    /// Whether rows that grow by compression may stay as they are.
-    may_stay_raw: bool,
+    how: How,
     /// Where its result goes.
     buffers: Arc<Buffers>,
     report: Option<R>,
@@ -97,19 +108,21 @@ impl<R: Report> vtremote_planes::Job for Job<R> {
         let Some(source) = self.source.take() else { return };
         let mut out = self.buffers.take();
         let rows = source.plane(self.plane);
-        let (layout, compressor) = (self.layout, &mut scratch.compressor);
-        let made =
-            compressor.compress(self.compression, &rows, layout, self.rows.clone(), &mut out);
-        let mut mode = MODE_COMPRESSED;
-        if made.is_ok() && self.may_stay_raw && out.len() >= layout.row_bytes * self.rows.len() {
-            out.clear();
-            rows.copy_rows(layout, self.rows.clone(), &mut out);
-            mode = MODE_RAW;
-        }
-        // Once the report is out its frame may be released at any time, and that is not to wait for
-        // this thread.
+        let (layout, range) = (self.layout, self.rows.clone());
+        let made = match &self.how {
+            How::Plane(compression) => scratch
+                .compressor
+                .compress(*compression, &rows, layout, range, &mut out)
+                .map(|()| MODE_NONE),
+            How::Slice(coding) => {
+                coding.slice(scratch, &rows, usize::from(self.plane), layout, range, &mut out)
+            }
+        };
+        // Once the report is out its frame may be released and the next one begin at any time, and neither
+        // is to wait for this thread.
         drop(source);
-        self.done(made.ok().map(|()| (mode, Body::Made(out))));
+        self.how = How::Plane(Compression::None);
+        self.done(made.ok().map(|mode| (mode, Body::Made(out))));
     }
 }
 
@@ -133,53 +146,85 @@ pub(crate) struct Prepared {
     pub(crate) number: u32,
     head: FrameHead,
     side_data: Vec<(u32, Vec<u8>)>,
-    begun: bool,
+    /// FRAME_BEGIN, until it has gone out.
+    begin: Vec<u8>,
+    /// How its slices are made.
+    coding: Option<PictureCoding>,
     /// FRAME: what is there of its planes.
     planes: [Option<Body>; MAX_PLANES as usize],
     /// Slices that are there and have not gone out.
     ready: Ready,
     /// How many parts have not gone out.
     left: usize,
+    /// How many have not been made.
+    unmade: usize,
+}
+
+/// Memory of frames that have gone out.
+#[derive(Default)]
+pub(crate) struct Spare {
+    ready: Ready,
+    begin: Vec<u8>,
+}
+
+impl Spare {
+    /// For frames of so many parts.
+    pub(crate) fn new(parts: usize) -> Self {
+        Self { ready: Ready::with_capacity(parts), begin: Vec::new() }
+    }
 }
 
 /// Parts by number, each with its mode.
-pub(crate) type Ready = VecDeque<(usize, u8, Body)>;
+type Ready = VecDeque<(usize, u8, Body)>;
 
 impl Prepared {
     /// Cuts a frame up. What needs work is given to `job`, which is to use `buffers`; the rest is ready.
-    /// `ready` is empty, memory of an earlier frame's.
+    /// `encoder` is the plan's, and may begin another picture.
+    ///
+    /// # Errors
+    /// What cannot be said in a FRAME_BEGIN, or pictures that cannot be coded.
+    #[allow(clippy::too_many_arguments)]
     pub(crate) fn new<R: Report>(
         plan: &Plan,
+        encoder: &mut PictureEncoder,
         number: u32,
         frame: Frame,
-        ready: Ready,
+        spare: Spare,
         buffers: &Arc<Buffers>,
         mut report: impl FnMut() -> R,
         mut job: impl FnMut(Job<R>),
-    ) -> Self {
+    ) -> Result<Self, String> {
         let head = FrameHead {
             pts: frame.pts,
             duration: frame.duration,
             flags: if frame.keyframe { vtremote_proto::FRAME_KEY } else { 0 },
             planes: u8::try_from(plan.layouts.len()).unwrap_or(u8::MAX),
         };
+        let Spare { ready, begin } = spare;
         let mut prepared = Self {
             number,
             head,
             side_data: if plan.side_data { frame.side_data } else { Vec::new() },
-            begun: false,
+            begin,
+            coding: None,
             planes: Default::default(),
             ready,
             left: plan.cuts.len(),
+            unmade: 0,
+        };
+        let how = match plan.slices {
+            true => How::Slice(prepared.begin(plan, encoder)?),
+            false => How::Plane(plan.coding.plain()),
         };
         let source = frame.source;
         for (part, (plane, rows)) in plan.cuts.iter().cloned().enumerate() {
             let layout = plan.layouts[usize::from(plane)];
             let as_on_the_wire = matches!(source.plane(plane), Source::Rows { .. });
-            if plan.compression == Compression::None && as_on_the_wire {
+            if plan.coding == Coding::None && as_on_the_wire {
                 let body = Body::Lent { source: source.clone(), plane, layout, rows };
-                prepared.take(plan, part, MODE_COMPRESSED, body);
+                prepared.put(plan, part, MODE_NONE, body);
             } else {
+                prepared.unmade += 1;
                 job(Job {
                     frame: number,
                     part,
@@ -187,18 +232,61 @@ impl Prepared {
                     plane,
                     layout,
                     rows,
-                    compression: plan.compression,
-                    may_stay_raw: plan.slices && plan.compression != Compression::None,
+                    how: how.clone(),
                     buffers: buffers.clone(),
                     report: Some(report()),
                 });
             }
         }
-        prepared
+        Ok(prepared)
+    }
+
+    /// Begins the picture, and writes its FRAME_BEGIN.
+    fn begin(
+        &mut self,
+        plan: &Plan,
+        encoder: &mut PictureEncoder,
+    ) -> Result<PictureCoding, String> {
+        let (coding, Begin { codec, reference, tables }) =
+            encoder.begin(plan.geometry, self.number).map_err(|error| error.to_string())?;
+        let side_data: Vec<_> =
+            self.side_data.iter().map(|(kind, data)| (*kind, &data[..])).collect();
+        let mut records = Vec::new();
+        let encoded = SideData::new(&side_data, &mut records).and_then(|side_data| {
+            let begin = FrameBegin {
+                head: self.head,
+                codec,
+                frame_id: self.number,
+                reference_id: reference.unwrap_or(NO_REFERENCE),
+                slices: u16::try_from(plan.cuts.len()).unwrap_or(u16::MAX),
+                tables,
+                geometry: None,
+                side_data,
+            };
+            begin.encode(&mut self.begin)
+        });
+        encoded.map_err(|error| error.to_string())?;
+        self.coding = Some(coding.clone());
+        Ok(coding)
+    }
+
+    /// How its slices are made, once they are.
+    pub(crate) fn made(&self) -> Option<&PictureCoding> {
+        self.coding.as_ref().filter(|_| self.unmade == 0)
+    }
+
+    /// Whether the next frame may begin.
+    pub(crate) fn may_be_followed(&self) -> bool {
+        self.unmade == 0 || !self.coding.as_ref().is_some_and(PictureCoding::is_followed)
     }
 
     /// Takes in a part that a worker made.
     pub(crate) fn take(&mut self, plan: &Plan, part: usize, mode: u8, body: Body) {
+        self.unmade -= 1;
+        self.put(plan, part, mode, body);
+    }
+
+    fn put(&mut self, plan: &Plan, part: usize, mode: u8, body: Body) {
         if plan.slices {
             self.ready.push_back((part, mode, body));
         } else if let Some(plane) = self.planes.get_mut(part) {
@@ -214,9 +302,9 @@ impl Prepared {
         message: &mut Message,
     ) -> Result<Option<bool>, EncodeError> {
         let Message { heads, bodies } = message;
-        let side_data: Vec<_> =
-            self.side_data.iter().map(|(kind, data)| (*kind, &data[..])).collect();
         if !plan.slices {
+            let side_data: Vec<_> =
+                self.side_data.iter().map(|(kind, data)| (*kind, &data[..])).collect();
             let mut planes = [(0, 0, 0); MAX_PLANES as usize];
             let count = plan.layouts.len().min(planes.len());
             for ((layout, body), plane) in plan.layouts.iter().zip(&self.planes).zip(&mut planes) {
@@ -228,20 +316,8 @@ impl Prepared {
             bodies.extend(made.map(|(plane, body)| (FrameHead::before_plane(plane), body)));
             return Ok(Some(true));
         }
-        if !self.begun {
-            self.begun = true;
-            let mut records = Vec::new();
-            let begin = FrameBegin {
-                head: self.head,
-                codec: plan.compression as u8,
-                frame_id: self.number,
-                reference_id: NO_REFERENCE,
-                slices: u16::try_from(plan.cuts.len()).unwrap_or(u16::MAX),
-                tables: &[],
-                geometry: None,
-                side_data: SideData::new(&side_data, &mut records)?,
-            };
-            begin.encode(heads)?;
+        if !self.begin.is_empty() {
+            heads.append(&mut self.begin);
             return Ok(Some(false));
         }
         let Some((part, mode, body)) = self.ready.pop_front() else { return Ok(None) };
@@ -262,8 +338,8 @@ impl Prepared {
     }
 
     /// All of it has gone out: its memory, for another.
-    pub(crate) fn into_ready(self) -> Ready {
-        self.ready
+    pub(crate) fn into_spare(self) -> Spare {
+        Spare { ready: self.ready, begin: self.begin }
     }
 }
 
@@ -304,31 +380,32 @@ mod tests {
         let mut scratch = Scratch::default();
         let prepared = Prepared::new(
             plan,
+            &mut plan.encoder(),
             0,
             frame(),
-            Ready::new(),
+            Spare::default(),
             &Buffers::new(8),
             || {
                 let report = report.clone();
                 move |made| report.send(made).unwrap()
             },
             |job| job.run(&mut scratch),
-        );
+        )
+        .unwrap();
         drop(report);
         (prepared, reports.iter().collect())
     }
 
     #[test]
     fn rows_that_compression_would_make_longer_stay_raw() {
-        for compression in [Compression::Lz4, Compression::Zstd] {
+        for compression in [Coding::Lz4, Coding::Zstd, Coding::Vtz, Coding::VtzFast] {
             let plan = Plan::new(&video(), compression, true, false);
             let (_, made) = made(&plan);
             assert_eq!(made.len(), 5);
             for Made { part, body, .. } in made {
                 let (mode, body) = body.unwrap();
                 let (plane, rows) = &plan.cuts[part];
-                let expected = if *plane == 0 { MODE_RAW } else { MODE_COMPRESSED };
-                assert_eq!(mode, expected, "{compression} {part}");
+                assert_eq!(mode == 1, *plane == 0, "{compression} {part}");
                 assert!(body.len() <= 64 * rows.len());
             }
         }
@@ -336,7 +413,7 @@ mod tests {
 
     #[test]
     fn slices_go_out_as_they_finish_behind_the_head_of_their_frame() {
-        let plan = Plan::new(&video(), Compression::Zstd, true, false);
+        let plan = Plan::new(&video(), Coding::Zstd, true, false);
         let (mut prepared, made) = made(&plan);
         let next = |prepared: &mut Prepared| prepared.next(&plan, &mut Message::default()).unwrap();
         assert_eq!(next(&mut prepared), Some(false));
@@ -352,7 +429,7 @@ mod tests {
 
     #[test]
     fn a_frame_in_one_message_waits_for_all_of_its_planes() {
-        let plan = Plan::new(&video(), Compression::Lz4, false, false);
+        let plan = Plan::new(&video(), Coding::Lz4, false, false);
         let (mut prepared, made) = made(&plan);
         let next = |prepared: &mut Prepared| prepared.next(&plan, &mut Message::default()).unwrap();
         for Made { part, body, .. } in made {
@@ -367,7 +444,7 @@ mod tests {
     #[test]
     fn what_needs_no_work_is_ready_at_once_and_makes_no_jobs() {
         for slices in [false, true] {
-            let plan = Plan::new(&video(), Compression::None, slices, false);
+            let plan = Plan::new(&video(), Coding::None, slices, false);
             let (mut prepared, made) = made(&plan);
             assert!(made.is_empty());
             let mut bytes = 0;
@@ -385,7 +462,7 @@ mod tests {
 
     #[test]
     fn a_job_that_is_dropped_undone_reports_that_there_is_no_result() {
-        let plan = Plan::new(&video(), Compression::Zstd, false, false);
+        let plan = Plan::new(&video(), Coding::Zstd, false, false);
         let (report, reports) = std::sync::mpsc::channel();
         let reporter = || {
             let report = report.clone();
@@ -393,8 +470,10 @@ mod tests {
         };
         let frame = frame();
         let source = frame.source.clone();
+        let buffers = Buffers::new(1);
+        let encoder = &mut plan.encoder();
         let prepared =
-            Prepared::new(&plan, 3, frame, Ready::new(), &Buffers::new(1), reporter, drop);
+            Prepared::new(&plan, encoder, 3, frame, Spare::default(), &buffers, reporter, drop);
         drop((prepared, report));
         let made: Vec<_> = reports.iter().collect();
         assert_eq!(made.len(), 2);

@@ -5,7 +5,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use vtremote_link::{Address, ConnectError, Link, TcpSettings, connect};
-use vtremote_planes::Compression;
+use vtremote_planes::Coding;
 use vtremote_proto::Codec;
 
 use crate::shared::{Configured, Direction, Shared};
@@ -30,7 +30,7 @@ pub struct Info {
     /// Sessions that it can have; 0 if it did not say.
     pub max_sessions: u16,
     /// What the planes are compressed with.
-    pub compression: Compression,
+    pub compression: Coding,
     /// Whether pictures travel slice by slice.
     pub slices: bool,
     /// Frames (encode) or packets (decode) whose last byte was written.
@@ -50,12 +50,12 @@ pub(crate) struct Session<D: Direction> {
     pub(crate) shared: Arc<Shared<D>>,
     threads: Vec<JoinHandle<()>>,
     pub(crate) configured: Configured,
-    compression: Compression,
+    compression: Coding,
 }
 
 impl<D: Direction> Session<D> {
     /// A session without threads.
-    pub(crate) fn new(shared: Arc<Shared<D>>, compression: Compression) -> Self {
+    pub(crate) fn new(shared: Arc<Shared<D>>, compression: Coding) -> Self {
         let configured = Configured { server: Default::default(), extradata: Vec::new() };
         Self { shared, threads: Vec::with_capacity(2), configured, compression }
     }
@@ -90,12 +90,16 @@ impl<D: Direction> Session<D> {
         let most_in_flight = state.session.most_in_flight();
         drop(state);
         let Configured { server: traits, .. } = &self.configured;
-        if settings.slices == Some(true) && !traits.slices {
-            return Err(Error::Missing {
+        let asked_for = |capability: &str, is_there| match is_there {
+            true => Ok(()),
+            false => Err(Error::Missing {
                 server: self.shared.server.clone(),
-                capability: "x.slices.v1".to_owned(),
-            });
-        }
+                capability: capability.to_owned(),
+            }),
+        };
+        asked_for("x.slices.v1", settings.slices != Some(true) || traits.slices)?;
+        let wants_vtz = settings.compression.is_some_and(|coding| vtz_wish(coding) != 0);
+        asked_for("x.wire.vtz.v1", !wants_vtz || traits.vtz)?;
         self.shared.log.line(
             Level::Info,
             format_args!(
@@ -169,12 +173,35 @@ pub fn dial(server: &Address, patience: Duration) -> Result<Link, Error> {
     })
 }
 
-/// What planes are to be compressed with: on one machine it costs more than it saves.
-pub(crate) fn compression(settings: &Settings, is_local: bool) -> Compression {
+/// How pictures are to travel: on one machine compression costs more than it saves.
+pub(crate) fn coding(settings: &Settings, is_local: bool) -> Coding {
     match settings.compression {
-        Some(compression) => compression,
-        None if is_local => Compression::None,
-        None => Compression::Zstd,
+        Some(coding) => coding,
+        None if is_local => Coding::None,
+        None => Coding::Zstd,
+    }
+}
+
+/// Refuses vtz where slices are not to be.
+///
+/// # Errors
+/// [`Error::Settings`].
+pub(crate) fn check_coding(settings: &Settings) -> Result<(), Error> {
+    match settings.compression {
+        Some(coding) if vtz_wish(coding) != 0 && settings.slices == Some(false) => {
+            let problem = format!("wire_compression={coding} is only for frames in slices");
+            Err(Error::Settings(problem))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What CONFIGURE says of it: the option `x.wire.vtz.v1`.
+pub(crate) fn vtz_wish(coding: Coding) -> u8 {
+    match coding {
+        Coding::Vtz => 1,
+        Coding::VtzFast => 2,
+        Coding::None | Coding::Lz4 | Coding::Zstd => 0,
     }
 }
 

@@ -3,7 +3,7 @@ use std::fs;
 use std::time::Duration;
 
 use vtremote_link::Address;
-use vtremote_planes::Compression;
+use vtremote_planes::Coding;
 use vtremote_proto::{Codec, DEFAULT_PORT, Mode, Options, PixelFormat};
 
 use crate::{Error, Level};
@@ -31,8 +31,9 @@ pub struct Settings {
     /// How many frames, or packets and pictures, are on their way at once: 1 to 128. 0: as few as make no
     /// difference to how many are delivered per second, 64 at most.
     pub inflight: u32,
-    /// `wire_compression`: `auto` (none given here) is none on one machine and zstd over a network.
-    pub compression: Option<Compression>,
+    /// `wire_compression`: `auto` (none given here) is none on one machine and zstd over a network. vtz is
+    /// an error where the server cannot.
+    pub compression: Option<Coding>,
     /// Whether frames travel slice by slice; 1 is an error where the server cannot. `auto` (none given
     /// here): the environment's VTREMOTE_SLICES, 0 or 1, else where the server can.
     pub slices: Option<bool>,
@@ -69,7 +70,7 @@ impl Default for Settings {
 
 /// Keys of CONFIGURE that an encoder's user has no say in: another mode's, or settled between client
 /// and server.
-const NOT_AN_ENCODERS: [&str; 10] = [
+const NOT_AN_ENCODERS: [&str; 11] = [
     "decode_async",
     "decode_reorder_depth",
     "out_codec",
@@ -80,6 +81,7 @@ const NOT_AN_ENCODERS: [&str; 10] = [
     "x.ack.v1",
     "x.slices.v1",
     "x.geometry.v1",
+    "x.wire.vtz.v1",
 ];
 
 impl Settings {
@@ -113,7 +115,11 @@ impl Settings {
             "wire_compression" => {
                 self.compression = match value {
                     "auto" => None,
-                    _ => Some(value.parse().map_err(|_| problem("auto, none, lz4 or zstd"))?),
+                    _ => Some(
+                        value
+                            .parse()
+                            .map_err(|_| problem("auto, none, lz4, zstd, vtz or vtz-fast"))?,
+                    ),
                 };
             }
             "slices" => {
@@ -296,7 +302,7 @@ mod tests {
             ("inflight", "-1"),
             ("inflight", "129"),
             ("wire_compression", "2"),
-            ("wire_compression", "vtz"),
+            ("wire_compression", "vtz2"),
             ("slices", "yes"),
             ("pix_fmts", "p210le,yuv444p"),
             ("log_level", "2"),
@@ -311,7 +317,7 @@ mod tests {
     #[test]
     fn values_that_parse_are_kept() {
         let settings = set("wire_compression", "lz4").unwrap();
-        assert_eq!(settings.compression, Some(Compression::Lz4));
+        assert_eq!(settings.compression, Some(Coding::Lz4));
         assert_eq!(settings.options, Options::default());
         assert_eq!(set("slices", "1").unwrap().slices, Some(true));
         assert_eq!(set("inflight", "0").unwrap().inflight, 0);

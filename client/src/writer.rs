@@ -5,12 +5,12 @@ use std::io::IoSlice;
 use std::sync::Arc;
 
 use vtremote_link::{LinkWriter, Moved};
-use vtremote_planes::{Compression, Workers};
+use vtremote_planes::{Coding, PictureCoding, PictureEncoder, Workers};
 use vtremote_proto::EncodeError;
 
 use crate::encoder::Encoding;
 use crate::message::Message;
-use crate::prepare::{Job, Made, Plan, Prepared, Ready, Report};
+use crate::prepare::{Job, Made, Plan, Prepared, Report, Spare};
 use crate::shared::{Direction, Shared, Trouble, Watch};
 use crate::{Frame, Video};
 
@@ -27,13 +27,21 @@ pub(crate) struct Writer {
     /// None where nothing needs work.
     pub(crate) workers: Option<Workers<Job<ToWriter>>>,
     pub(crate) video: Video,
-    pub(crate) compression: Compression,
+    pub(crate) coding: Coding,
     /// What the workers have made.
     pub(crate) made: Vec<Made>,
     /// What to send next, or was sent last: one message, or some of a frame.
     pub(crate) message: Message,
     /// Memory of frames that have gone out.
-    pub(crate) spare: Vec<Ready>,
+    pub(crate) spare: Vec<Spare>,
+}
+
+/// Makes frames, once it is known how.
+struct Maker {
+    plan: Plan,
+    encoder: PictureEncoder,
+    /// The last frame, as long as nothing was learnt from it.
+    last: Option<PictureCoding>,
 }
 
 /// Slices that are ready leave together up to about so many bytes: each call wakes the server, and what
@@ -79,8 +87,8 @@ impl Writer {
     pub(crate) fn run(mut self) {
         let _watch = Watch(self.shared.clone());
         let mut preparing = VecDeque::with_capacity(AHEAD);
-        let mut plan = None;
-        while let Some(next) = self.next(&mut plan, &mut preparing) {
+        let mut maker = None;
+        while let Some(next) = self.next(&mut maker, &mut preparing) {
             self.send(&next);
             self.message.clear();
         }
@@ -91,7 +99,7 @@ impl Writer {
     /// Waits for the next message; None when the session is over.
     fn next(
         &mut self,
-        plan: &mut Option<Plan>,
+        maker: &mut Option<Maker>,
         preparing: &mut VecDeque<Prepared>,
     ) -> Option<Next> {
         let shared = self.shared.clone();
@@ -115,36 +123,47 @@ impl Writer {
                     return None;
                 };
                 let frame = preparing.iter_mut().find(|frame| frame.number == made.frame);
-                if let (Some(plan), Some(frame)) = (&plan, frame) {
-                    frame.take(plan, made.part, mode, body);
+                if let (Some(maker), Some(frame)) = (&mut *maker, frame) {
+                    frame.take(&maker.plan, made.part, mode, body);
+                    maker.last = frame.made().cloned().or(maker.last.take());
                 }
             }
-            if let (None, Some(configured)) = (&plan, &state.configured) {
+            if let (None, Some(configured)) = (&maker, &state.configured) {
                 let server = &configured.server;
                 let (slices, side_data) = (server.slices, server.side_data);
-                *plan = Some(Plan::new(&self.video, self.compression, slices, side_data));
+                let coding = if server.vtz { self.coding } else { self.coding.plain().into() };
+                let plan = Plan::new(&self.video, coding, slices, side_data);
+                let encoder = plan.encoder();
+                *maker = Some(Maker { plan, encoder, last: None });
             }
-            let Some(plan) = plan else {
+            let Some(maker) = maker else {
                 let until = state.session.deadline();
                 state = shared.wait_for_output(state, until);
                 continue;
             };
             if preparing.len() < AHEAD
+                && preparing.back().is_none_or(Prepared::may_be_followed)
                 && let Some((number, frame)) = state.own.queue.pop_front()
             {
                 drop(state);
-                let prepared = self.prepare(plan, number, frame);
-                preparing.push_back(prepared);
+                let prepared = self.prepare(maker, number, frame);
                 state = shared.lock();
+                match prepared {
+                    Ok(prepared) => preparing.push_back(prepared),
+                    Err(problem) => {
+                        state.trouble = Some(Trouble::Internal(problem));
+                        return None;
+                    }
+                }
                 continue;
             }
             if let Some(frame) = preparing.front_mut() {
                 let number = frame.number;
-                match next_few(frame, plan, &mut self.message) {
+                match next_few(frame, &maker.plan, &mut self.message) {
                     Ok(None) => {}
                     Ok(Some(last)) => {
                         if last {
-                            self.spare.extend(preparing.pop_front().map(Prepared::into_ready));
+                            self.spare.extend(preparing.pop_front().map(Prepared::into_spare));
                         }
                         return Some(Next { completes: last.then_some(number) });
                     }
@@ -159,11 +178,20 @@ impl Writer {
         }
     }
 
-    fn prepare(&mut self, plan: &Plan, number: u32, frame: Frame) -> Prepared {
-        let ready = self.spare.pop().unwrap_or_else(|| Ready::with_capacity(plan.parts()));
+    fn prepare(
+        &mut self,
+        maker: &mut Maker,
+        number: u32,
+        frame: Frame,
+    ) -> Result<Prepared, String> {
+        let Maker { plan, encoder, last } = maker;
+        if let Some(last) = last.take() {
+            encoder.made(&last);
+        }
+        let spare = self.spare.pop().unwrap_or_else(|| Spare::new(plan.parts()));
         let report = || ToWriter(self.shared.clone());
         let buffers = &self.shared.buffers;
-        Prepared::new(plan, number, frame, ready, buffers, report, |job| {
+        Prepared::new(plan, encoder, number, frame, spare, buffers, report, |job| {
             if let Some(workers) = &self.workers {
                 // The queue has room for every part of the frames that are prepared at once.
                 workers.run(job);

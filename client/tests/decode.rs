@@ -234,7 +234,7 @@ fn pictures_are_whole_whatever_the_compression_the_size_and_the_padding() {
     for capabilities in [EARLY, CURRENT, OURS, GEOMETRY] {
         for compression in Compression::ALL {
             for (width, height, padding) in [(64, 48, 0), (62, 34, 0), (62, 34, 2), (130, 18, 62)] {
-                let settings = Settings { compression: Some(compression), ..settings() };
+                let settings = Settings { compression: Some(compression.into()), ..settings() };
                 let decoding = Decoding { padding, ..Decoding::default() };
                 let script = Script { capabilities, decoding, ..Script::default() };
                 let (mut decoder, _sessions) = open(&script, &settings, &stream(width, height));
@@ -253,7 +253,7 @@ fn pictures_are_whole_however_small_the_pieces_are_that_they_come_in() {
         for (compression, most) in
             [(Compression::None, 1), (Compression::None, 700), (Compression::Zstd, 3)]
         {
-            let settings = Settings { compression: Some(compression), ..settings() };
+            let settings = Settings { compression: Some(compression.into()), ..settings() };
             let decoding = Decoding { padding: 2, ..Decoding::default() };
             let script = Script { capabilities, decoding, ..Script::default() };
             let connect = move || {
@@ -296,7 +296,7 @@ impl LinkReader for Cut {
 #[test]
 fn a_connection_that_ends_anywhere_before_done_is_a_failure_after_every_whole_picture() {
     for capabilities in [EARLY, OURS] {
-        let settings = Settings { compression: Some(Compression::None), ..settings() };
+        let settings = Settings { compression: Some(Compression::None.into()), ..settings() };
         let decoding = Decoding { in_decoding_order: true, ..Decoding::default() };
         let script = Script { capabilities, decoding, ..Script::default() };
         let mut ends = 0;
@@ -332,7 +332,7 @@ fn a_connection_that_ends_anywhere_before_done_is_a_failure_after_every_whole_pi
 #[test]
 fn slices_may_be_compressed_otherwise_than_frames() {
     let decoding = Decoding { compression: Some(Compression::Zstd), ..Decoding::default() };
-    let settings = Settings { compression: Some(Compression::None), ..settings() };
+    let settings = Settings { compression: Some(Compression::None.into()), ..settings() };
     let script = Script { decoding, ..Script::default() };
     let (mut decoder, _sessions) = open(&script, &settings, &stream(64, 48));
     let (pictures, outcome) = decode(&mut decoder, (0..20).map(unit));
@@ -344,7 +344,7 @@ fn slices_may_be_compressed_otherwise_than_frames() {
 #[test]
 fn a_chroma_row_that_an_early_server_leaves_out_repeats_the_one_before() {
     for compression in Compression::ALL {
-        let settings = Settings { compression: Some(compression), ..settings() };
+        let settings = Settings { compression: Some(compression.into()), ..settings() };
         let decoding =
             Decoding { short_chroma: true, in_decoding_order: true, ..Decoding::default() };
         let script = Script { capabilities: EARLY, decoding, ..Script::default() };

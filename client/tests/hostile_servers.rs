@@ -9,7 +9,7 @@ use vtremote_client::{
     ReceivedPicture, Sent, SentPacket, Settings, Stream, Video,
 };
 use vtremote_link::{Link, Moved, memory_pair};
-use vtremote_planes::Compression;
+use vtremote_planes::Coding;
 use vtremote_proto::{
     Codec, ConfigureAck, Done, FrameHead, HelloAck, HelloStatus, PacketHead, PixelFormat, Rational,
     frame_message, packet_message,
@@ -242,7 +242,7 @@ impl Heard {
 }
 
 fn settings(timeout: Duration) -> Settings {
-    let compression = Some(Compression::None);
+    let compression = Some(Coding::None);
     Settings { codec: Some(Codec::H264), timeout, compression, ..Settings::default() }
 }
 

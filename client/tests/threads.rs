@@ -14,7 +14,7 @@ use vtremote_client::{
     Settings, Stream, Video,
 };
 use vtremote_link::memory_pair;
-use vtremote_planes::Compression;
+use vtremote_planes::Coding;
 use vtremote_proto::{Codec, HelloStatus, Rational};
 
 /// The client's threads that there are now, by name.
@@ -83,7 +83,7 @@ fn a_decoder_that_closes_or_is_reset_in_every_state_joins_every_thread() {
         let settings = Settings {
             codec: Some(Codec::H264),
             host: Some(address),
-            compression: Some(Compression::Lz4),
+            compression: Some(Coding::Lz4),
             ..Settings::default()
         };
         let mut decoder = Decoder::open(&settings, &stream, None).unwrap();

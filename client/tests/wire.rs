@@ -10,7 +10,7 @@ use server::{
 };
 use vtremote_client::{Encoder, Frame, InputFormat, OwnedPicture, Received, Settings, Video};
 use vtremote_link::memory_pair;
-use vtremote_planes::Compression;
+use vtremote_planes::Coding;
 use vtremote_proto::{Codec, PixelFormat, Rational};
 
 /// Odd each way, with rows enough for several slices.
@@ -94,7 +94,7 @@ fn seen(
     codec: Codec,
     format: InputFormat,
     padding: usize,
-    compression: Compression,
+    compression: Coding,
     slices: bool,
 ) -> Vec<Seen> {
     let (client, link, ..) = memory_pair(100_000);
@@ -134,7 +134,7 @@ fn assert_all_alike(codec: Codec, formats: &[InputFormat]) {
     let mut expected: Option<Vec<Seen>> = None;
     for &format in formats {
         for padding in [0, 13] {
-            for compression in [Compression::None, Compression::Lz4, Compression::Zstd] {
+            for compression in [Coding::None, Coding::Lz4, Coding::Zstd] {
                 for slices in [false, true] {
                     let mut frames = seen(codec, format, padding, compression, slices);
                     assert!(frames.iter().all(|frame| frame.sliced == slices));

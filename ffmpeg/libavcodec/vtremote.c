@@ -30,7 +30,7 @@
 #include "version.h"
 #include "vtremote.h"
 
-static const char *const compressions[] = { "auto", "none", "lz4", "zstd" };
+static const char *const compressions[] = { "auto", "none", "lz4", "zstd", "vtz", "vtz-fast" };
 static const char *const log_levels[]   = { "error", "warn", "info", "debug", "trace" };
 
 static int averror(vtremote_status status)

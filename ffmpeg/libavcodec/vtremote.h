@@ -88,11 +88,13 @@ typedef struct VTRemoteLink {
     { "vt_remote_inflight", "Frames, or packets to decode, on their way at a time (0: as few as give the full speed)", \
         VTREMOTE_LINK(inflight), AV_OPT_TYPE_INT, { .i64 = 16 }, 0, 128, flags }, \
     { "vt_remote_wire_compression", "Compression of frames on the network", \
-        VTREMOTE_LINK(wire_compression), AV_OPT_TYPE_INT, { .i64 = -1 }, -1, 2, flags, .unit = "vt_remote_wire_compression" }, \
+        VTREMOTE_LINK(wire_compression), AV_OPT_TYPE_INT, { .i64 = -1 }, -1, 4, flags, .unit = "vt_remote_wire_compression" }, \
         { "auto", "Chosen for the link", 0, AV_OPT_TYPE_CONST, { .i64 = -1 }, 0, 0, flags, .unit = "vt_remote_wire_compression" }, \
         { "none", "Raw frames",          0, AV_OPT_TYPE_CONST, { .i64 =  0 }, 0, 0, flags, .unit = "vt_remote_wire_compression" }, \
         { "lz4",  "LZ4",                 0, AV_OPT_TYPE_CONST, { .i64 =  1 }, 0, 0, flags, .unit = "vt_remote_wire_compression" }, \
         { "zstd", "Zstandard",           0, AV_OPT_TYPE_CONST, { .i64 =  2 }, 0, 0, flags, .unit = "vt_remote_wire_compression" }, \
+        { "vtz",  "Predicted, in Huffman codes: small", 0, AV_OPT_TYPE_CONST, { .i64 = 3 }, 0, 0, flags, .unit = "vt_remote_wire_compression" }, \
+        { "vtz-fast", "Predicted, in bit planes: fast", 0, AV_OPT_TYPE_CONST, { .i64 = 4 }, 0, 0, flags, .unit = "vt_remote_wire_compression" }, \
     { "vt_remote_log_level", "What the session reports, within FFmpeg's own log level", \
         VTREMOTE_LINK(log_level), AV_OPT_TYPE_INT, { .i64 = 2 }, 0, 4, flags, .unit = "vt_remote_log_level" }, \
         { "error", NULL, 0, AV_OPT_TYPE_CONST, { .i64 = 0 }, 0, 0, flags, .unit = "vt_remote_log_level" }, \

@@ -72,7 +72,7 @@ fn send(
                     &picture[rows.start * layout.row_bytes..rows.end * layout.row_bytes]
                 );
             }
-            encoder.learn([&writer]);
+            encoder.learn(&frame);
         }
     }
     Some(sent)

@@ -254,7 +254,7 @@ impl Vtz {
                 work();
             });
         }
-        encoder.learn(&*writers);
+        encoder.learn(&frame);
         cost.encode.push(cpu() - from);
         cost.clock.push(clock.elapsed().as_secs_f64());
 

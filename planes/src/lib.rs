@@ -34,6 +34,8 @@ mod source;
 
 mod interleave;
 
+mod choose;
+mod coding;
 mod compress;
 mod decompress;
 
@@ -42,10 +44,17 @@ mod workers;
 
 pub mod vtz;
 
+mod picture;
+
+pub use choose::{Choice, Chooser, Prior, Setting};
+pub use coding::Coding;
 pub use compress::Compressor;
 pub use compression::{Compression, MAX_PLANE_BYTES, max_compressed_len};
 pub use decompress::{Decompressor, Target};
 pub use error::Error;
+pub use picture::{
+    Begin, PictureCoding, PictureDecoder, PictureEncoder, PictureReading, VTZ_CODEC,
+};
 pub use slices::{MAX_SLICES, STRIP_ROWS, default_slices, slices};
 pub use source::{Layout, Source};
 pub use workers::{AnyJob, Job, Scratch, Workers};

@@ -6,6 +6,7 @@ use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use crate::vtz::{SliceDecoder, SliceEncoder};
 use crate::{Compressor, Decompressor};
 
 /// What a worker thread lends to each of its jobs.
@@ -15,6 +16,10 @@ pub struct Scratch {
     pub compressor: Compressor,
     /// For slices that come in.
     pub decompressor: Decompressor,
+    /// For slices of vtz that go out, once there are any.
+    pub vtz_encoder: Option<Box<SliceEncoder>>,
+    /// For slices of vtz that come in.
+    pub vtz_decoder: SliceDecoder,
 }
 
 /// Something to be done on a worker thread. Jobs of one kind wait in the queue as they are; those of

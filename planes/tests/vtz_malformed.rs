@@ -26,7 +26,7 @@ fn sent(method: Method) -> Sent {
     let frame = encoder.begin(Options { method, temporal: false, keep: true });
     let mut writer = SliceEncoder::new();
     writer.predict(&frame, &source, 0, 0..20).unwrap();
-    encoder.learn([&writer]);
+    encoder.learn(&frame);
     let (mut head, mut data) = (Vec::new(), Vec::new());
     encoder.head(&frame, &mut head);
     let mode = writer.pack(&encoder.tables(), &source, &mut data).unwrap();

@@ -85,7 +85,7 @@ fn frame(
             writers.push(writer);
         }
     }
-    encoder.learn(&writers);
+    encoder.learn(&frame);
     let mut head = Vec::new();
     encoder.head(&frame, &mut head);
     let kind = if frame.is_temporal() { "temporal" } else { "spatial" };

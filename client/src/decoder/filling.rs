@@ -2,13 +2,14 @@
 
 use std::io::IoSliceMut;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use vtremote_backend::{PlaneMemory, RawRows, RowsMut};
-use vtremote_planes::{Compression, Job, Scratch, Target, Workers};
-use vtremote_proto::{PlaneHead, SliceHead};
+use vtremote_planes::{Begin, Job, PictureDecoder, PictureReading, Scratch, Target, Workers};
+use vtremote_proto::{FrameBegin, Geometry, NO_REFERENCE, PlaneHead, SliceHead};
 
 use super::Decoding;
+use crate::picture::vtz_geometry;
 use crate::session::worker_count;
 use crate::shared::{Shared, Trouble};
 
@@ -22,7 +23,10 @@ pub(crate) struct Filling {
     workers: Option<Workers<Unpack>>,
     number: u64,
     planes: Vec<Arc<PlaneMemory>>,
-    compression: Compression,
+    pictures: PictureDecoder,
+    reading: PictureReading,
+    /// Parts that workers have.
+    running: Arc<Running>,
     body: Body,
     /// Raw planes that come without their last row, and the row.
     short: Vec<(usize, usize)>,
@@ -40,16 +44,38 @@ struct Compressed {
     data: Vec<u8>,
     len: usize,
     filled: usize,
+    reading: PictureReading,
+    plane: usize,
+    mode: u8,
     stride: usize,
-    compression: Compression,
     rows: RowsMut,
     /// How many of them come.
     count: usize,
 }
 
+/// How many parts workers have.
+#[derive(Default)]
+struct Running {
+    count: Mutex<usize>,
+    fewer: Condvar,
+}
+
+impl Running {
+    fn lock(&self) -> MutexGuard<'_, usize> {
+        self.count.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until there are none. Workers wait for nobody.
+    fn wait(&self) {
+        let none = self.fewer.wait_while(self.lock(), |count| *count > 0);
+        drop(none.unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
 /// A part for a worker. Dropped undone, it failed for a reason that is ours.
 struct Unpack {
     shared: Arc<Shared<Decoding>>,
+    running: Arc<Running>,
     picture: u64,
     part: Option<Compressed>,
     outcome: Option<Result<(), vtremote_planes::Error>>,
@@ -62,7 +88,9 @@ impl Filling {
             workers: None,
             number: 0,
             planes: Vec::new(),
-            compression: Compression::None,
+            pictures: PictureDecoder::default(),
+            reading: PictureReading::default(),
+            running: Arc::default(),
             body: Body::Nowhere,
             short: Vec::new(),
         }
@@ -73,14 +101,33 @@ impl Filling {
         &mut self,
         number: u64,
         planes: &[Arc<PlaneMemory>],
-        compression: Compression,
+        reading: PictureReading,
     ) {
         self.number = number;
         self.planes.clear();
         self.planes.extend_from_slice(planes);
-        self.compression = compression;
+        self.reading = reading;
         self.body = Body::Nowhere;
         self.short.clear();
+    }
+
+    /// How the slices of a picture are to be read, which the session has checked as far as it can.
+    pub(crate) fn reading(
+        &mut self,
+        begin: &FrameBegin<'_>,
+        geometry: Geometry,
+    ) -> Result<PictureReading, Trouble> {
+        if self.reading.is_followed() {
+            self.running.wait();
+        }
+        let reference = Some(begin.reference_id).filter(|id| *id != NO_REFERENCE);
+        let FrameBegin { codec, tables, .. } = *begin;
+        let geometry = vtz_geometry(geometry.format, geometry.width, geometry.height);
+        let reading = self.pictures.begin(geometry, Begin { codec, reference, tables });
+        reading.map_err(|error| match error.is_peer_fault() {
+            true => Trouble::Picture { pts: begin.head.pts, error },
+            false => Trouble::Internal(error.to_string()),
+        })
     }
 
     /// The number of the picture.
@@ -98,49 +145,49 @@ impl Filling {
     pub(crate) fn plane(&mut self, head: &PlaneHead) -> Result<(), Trouble> {
         let (plane, rows) = (usize::from(head.index), head.height as usize);
         let all = self.planes.get(plane).ok_or_else(misplaced)?.shape().rows;
-        if rows < all && self.compression == Compression::None {
+        if rows < all && self.reading.is_rows(0) {
             self.short.push((plane, rows));
         }
         let (stride, len) = (head.stride as usize, head.len as usize);
-        self.part(plane, 0..all, rows, stride, len, self.compression)
+        self.part(plane, 0, 0..all, rows, stride, len)
     }
 
     /// A slice begins. The session has checked it.
     pub(crate) fn slice(&mut self, head: &SliceHead) -> Result<(), Trouble> {
         let plane = usize::from(head.plane);
         let stride = self.planes.get(plane).ok_or_else(misplaced)?.shape().row_bytes;
-        let compression = if head.mode == 0 { self.compression } else { Compression::None };
         let (first, count) = (head.first_row as usize, head.rows as usize);
         let rows = first..first.saturating_add(count);
-        self.part(plane, rows, count, stride, head.len as usize, compression)
+        self.part(plane, head.mode, rows, count, stride, head.len as usize)
     }
 
     /// `count` of `rows` come; only the last of a plane may be missing.
     fn part(
         &mut self,
         plane: usize,
+        mode: u8,
         rows: Range<usize>,
         count: usize,
         stride: usize,
         len: usize,
-        compression: Compression,
     ) -> Result<(), Trouble> {
         let memory = self.planes.get(plane).ok_or_else(misplaced)?;
         let rows = PlaneMemory::lend(memory, rows).map_err(|_| misplaced())?;
-        self.body = match compression {
-            Compression::None => Body::Raw(RawRows::new(rows, stride)),
-            _ => {
-                let mut data = self.shared.lock().own.spare.pop().unwrap_or_default();
-                if data.len() < len {
-                    let missing = data.try_reserve_exact(len - data.len());
-                    missing.map_err(|_| Trouble::Memory { bytes: len })?;
-                    data.resize(len, 0);
-                }
-                let filled = 0;
-                Body::Compressed(Compressed { data, len, filled, stride, compression, rows, count })
-            }
-        };
-        Ok(())
+        if self.reading.is_rows(mode) {
+            self.body = Body::Raw(RawRows::new(rows, stride));
+            return Ok(());
+        }
+        let mut data = self.shared.lock().own.spare.pop().unwrap_or_default();
+        if data.len() < len {
+            let missing = data.try_reserve_exact(len - data.len());
+            missing.map_err(|_| Trouble::Memory { bytes: len })?;
+            data.resize(len, 0);
+        }
+        let reading = self.reading.clone();
+        let part = Compressed { data, len, filled: 0, reading, plane, mode, stride, rows, count };
+        self.body = Body::Compressed(part);
+        // A body of no bytes has no pieces.
+        if len == 0 { self.unpack() } else { Ok(()) }
     }
 
     /// A piece of the body came with other bytes.
@@ -202,8 +249,10 @@ impl Filling {
             }
         };
         self.shared.lock().own.arrivals.job_begins(self.number);
-        let shared = self.shared.clone();
-        let job = Unpack { shared, picture: self.number, part: Some(part), outcome: None };
+        *self.running.lock() += 1;
+        let (shared, running) = (self.shared.clone(), self.running.clone());
+        let (picture, part) = (self.number, Some(part));
+        let job = Unpack { shared, running, picture, part, outcome: None };
         workers.run(job);
         Ok(())
     }
@@ -232,11 +281,12 @@ fn repeat_last_row(rows: &mut RowsMut, count: usize) {
 impl Job for Unpack {
     fn run(mut self, scratch: &mut Scratch) {
         let Some(part) = &mut self.part else { return };
-        let Compressed { data, len, stride, compression, rows, count, .. } = part;
+        let Compressed { data, len, reading, plane, mode, stride, rows, count, .. } = part;
         let (picture_stride, row_bytes) = (rows.stride(), rows.row_bytes());
+        let range = rows.rows().start..rows.rows().start + *count;
         let into = Target { data: rows.bytes(), stride: picture_stride, row_bytes, rows: *count };
         let packed = &data[..*len];
-        let result = scratch.decompressor.decompress(*compression, packed, *stride, into);
+        let result = reading.slice(scratch, *plane, *mode, range, packed, *stride, into);
         if *count < rows.rows().len() {
             repeat_last_row(rows, *count);
         }
@@ -251,6 +301,8 @@ impl Drop for Unpack {
             drop(part.rows);
             part.data
         });
+        *self.running.lock() -= 1;
+        self.running.fewer.notify_all();
         let mut state = self.shared.lock();
         state.own.spare.extend(data);
         let good = matches!(self.outcome, Some(Ok(())));

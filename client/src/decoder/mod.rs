@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use vtremote_bitstream as bitstream;
 use vtremote_link::Link;
-use vtremote_planes::Compression;
+use vtremote_planes::Coding;
 use vtremote_proto::limits::DEFAULT_CAP;
 use vtremote_proto::message::{MAX_SIDE_DATA_BYTES, MAX_SIDE_DATA_RECORDS};
 use vtremote_proto::session::{AdmitError, Client, ClientSettings};
@@ -22,7 +22,7 @@ use vtremote_proto::{Codec, Mode, NO_PTS, PACKET_KEY, PacketHead};
 use crate::buffers::Buffer;
 use crate::log::Log;
 use crate::message::Message;
-use crate::session::{Info, Session, compression, dial};
+use crate::session::{Info, Session, check_coding, coding, dial, vtz_wish};
 use crate::shared::{Direction, Shared, State};
 use crate::{Error, Geometry, Level, LogSink, Settings};
 use arrivals::{Arrivals, Next};
@@ -185,6 +185,7 @@ impl Decoder {
             }
         };
         settings.check_decoder()?;
+        check_coding(&settings)?;
         let log = Log::new(settings.log_level, log);
         let (coded, error) = Coded::new(codec, stream, &settings.formats);
         if let Some(error) = error {
@@ -223,8 +224,8 @@ impl Decoder {
             |error: vtremote_proto::session::ClientError| Error::Settings(error.to_string());
         Client::new(self.client_settings(geometry, Default::default())).map_err(refused)?;
         let Link { reader, writer, closer, peer, is_local } = (self.connect)()?;
-        let compression = compression(&self.settings, is_local);
-        let client = Client::new(self.client_settings(geometry, compression)).map_err(refused)?;
+        let coding = coding(&self.settings, is_local);
+        let client = Client::new(self.client_settings(geometry, coding)).map_err(refused)?;
         let most = client.most_in_flight();
         // Some pictures are with the caller, one is coming in.
         self.pool.keep(most + 4);
@@ -236,13 +237,13 @@ impl Decoder {
             link: reader,
             pool: self.pool.clone(),
             geometry,
-            compression,
+            compression: coding.plain(),
             most,
             untimed: false,
         };
         let writer = Writer { shared: shared.clone(), link: writer, message: Message::default() };
         // From here on, dropping the session ends what has been started.
-        let mut session = Session::new(shared, compression);
+        let mut session = Session::new(shared, coding);
         session.start("vtremote-read", move || reader.run())?;
         session.start("vtremote-write", move || writer.run())?;
         let Geometry { width, height, format, .. } = geometry;
@@ -480,11 +481,12 @@ impl Decoder {
     /// Ends the session at once; the same as dropping it.
     pub fn close(self) {}
 
-    fn client_settings(&self, geometry: Geometry, compression: Compression) -> ClientSettings {
+    fn client_settings(&self, geometry: Geometry, coding: Coding) -> ClientSettings {
         let settings = &self.settings;
         let mut options = settings.options.clone();
         options.mode = Mode::Decode;
-        options.wire_compression = compression as u8;
+        options.wire_compression = coding.plain() as u8;
+        options.vtz = vtz_wish(coding);
         ClientSettings {
             token: self.token.clone(),
             codec: settings.codec.map_or("", Codec::name).to_owned(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use vtremote_backend::OutOfMemory;
 use vtremote_link::LinkReader;
-use vtremote_planes::Compression;
+use vtremote_planes::{Compression, PictureReading};
 use vtremote_proto::limits::DEFAULT_CAP;
 use vtremote_proto::session::ClientStep;
 use vtremote_proto::{FrameHead, Generation, Geometry, Incoming, Item, Limits, NO_PTS, SideData};
@@ -191,19 +191,20 @@ impl Reader {
                 }
                 ClientStep::Frame(head) => {
                     self.report_untimed(head.pts);
-                    self.begin(filling, head, self.geometry, self.compression, SideData::EMPTY)?;
+                    let reading = self.compression.into();
+                    self.begin(filling, head, self.geometry, reading, SideData::EMPTY)?;
                 }
                 ClientStep::Plane(head) => filling.plane(&head)?,
                 ClientStep::FrameEnd(side_data) => self.end(filling, side_data)?,
                 ClientStep::FrameBegin(begin) => {
                     // The session has refused other numbers.
-                    let compression = Compression::from_wire(begin.codec).unwrap_or_default();
                     let told = match &self.shared.lock().session {
                         session if session.server().geometry => session.geometry(),
                         _ => None,
                     };
                     let geometry = told.unwrap_or(self.geometry);
-                    self.begin(filling, begin.head, geometry, compression, begin.side_data)?;
+                    let reading = filling.reading(&begin, geometry)?;
+                    self.begin(filling, begin.head, geometry, reading, begin.side_data)?;
                     if told.is_some() {
                         incoming.set_limits(self.shared.lock().session.limits(DEFAULT_CAP));
                     }
@@ -249,7 +250,7 @@ impl Reader {
         filling: &mut Filling,
         head: FrameHead,
         geometry: Geometry,
-        compression: Compression,
+        reading: PictureReading,
         side_data: SideData<'_>,
     ) -> Result<(), Trouble> {
         let state = self.shared.lock();
@@ -261,7 +262,7 @@ impl Reader {
         let mut state = self.shared.lock();
         let arrivals = &mut state.own.arrivals;
         let number = arrivals.next_number();
-        filling.begin(number, memory.planes(), compression);
+        filling.begin(number, memory.planes(), reading);
         arrivals.begin(head.pts, head.duration, geometry, memory);
         arrivals.side_data(number, side_data);
         Ok(())

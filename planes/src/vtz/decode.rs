@@ -46,6 +46,11 @@ pub struct DecoderFrame {
 }
 
 impl DecoderFrame {
+    /// Whether it refers to the last frame that was kept.
+    pub fn is_temporal(&self) -> bool {
+        self.temporal
+    }
+
     /// Whether later frames may refer to it.
     pub fn is_kept(&self) -> bool {
         self.keep

@@ -1,6 +1,6 @@
 use std::mem::swap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::bits::{MAX_PLANES, PLANE};
 use super::class::{self, Symbols, flat, low_bits};
@@ -41,7 +41,7 @@ pub struct Options {
 ///
 /// For each frame: [`begin`](Self::begin), then [`SliceEncoder::predict`] for every slice, on any
 /// threads; [`head`](Self::head) for FRAME_BEGIN; [`SliceEncoder::pack`] for every slice with the
-/// [`tables`](Self::tables); and [`learn`](Self::learn) from them. Learning before the head makes the
+/// [`tables`](Self::tables); and [`learn`](Self::learn) from the frame. Learning before the head makes the
 /// tables fit the frame itself, but no slice can be sent before the last has been predicted. Learning
 /// after makes them fit the next frame, and slices leave as they finish.
 pub struct Encoder {
@@ -49,7 +49,8 @@ pub struct Encoder {
     isa: Isa,
     references: Arc<References>,
     has_reference: bool,
-    counts: Counts,
+    /// Of frames, those that nobody holds any more among them.
+    counts: Vec<Arc<Mutex<Counts>>>,
     lengths: Lengths,
     /// The tables in use are the last of them; the others wait to be used again.
     tables: Vec<Arc<Encoding>>,
@@ -68,12 +69,24 @@ pub struct EncoderFrame {
     method: Method,
     temporal: bool,
     keep: bool,
+    /// What its slices have.
+    counts: Arc<Mutex<Counts>>,
 }
 
 impl EncoderFrame {
     /// Whether it is predicted from the last frame that was kept: FRAME_BEGIN then names that one.
     pub fn is_temporal(&self) -> bool {
         self.temporal
+    }
+
+    /// Whether later frames may be predicted from it.
+    pub fn is_kept(&self) -> bool {
+        self.keep
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        // A thread that panicked has failed its own frame.
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -104,8 +117,7 @@ impl Encoder {
         if !geometry.is_valid() {
             return Err(Error::Geometry { width: geometry.width, height: geometry.height });
         }
-        let counts = Counts::new();
-        let lengths = Lengths::new(&counts);
+        let lengths = Lengths::new(&Counts::new());
         let mut tables = Encoding::new();
         tables.set(&lengths);
         Ok(Self {
@@ -113,7 +125,7 @@ impl Encoder {
             isa,
             references: Arc::new(References::new(geometry)),
             has_reference: false,
-            counts,
+            counts: Vec::new(),
             lengths,
             tables: vec![Arc::new(tables)],
             told: false,
@@ -129,8 +141,22 @@ impl Encoder {
         }
         let temporal = temporal && self.has_reference;
         self.has_reference |= keep;
+        let counts = self.counts_of_a_frame();
         let (geometry, isa, references) = (self.geometry, self.isa, self.references.clone());
-        EncoderFrame { geometry, isa, references, method, temporal, keep }
+        EncoderFrame { geometry, isa, references, method, temporal, keep, counts }
+    }
+
+    fn counts_of_a_frame(&mut self) -> Arc<Mutex<Counts>> {
+        for counts in &mut self.counts {
+            if let Some(free) = Arc::get_mut(counts) {
+                free.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
+                return counts.clone();
+            }
+        }
+        let counts = Arc::new(Mutex::new(Counts::new()));
+        self.counts.truncate(SPARE_TABLES);
+        self.counts.push(counts.clone());
+        counts
     }
 
     /// Forgets the frame that was kept. Due when a frame was begun and not all of its slices were
@@ -157,24 +183,20 @@ impl Encoder {
         Tables(self.tables[self.tables.len() - 1].clone())
     }
 
-    /// Makes new tables for the next head if what was counted in these slices calls for it.
-    pub fn learn<'a>(&mut self, slices: impl IntoIterator<Item = &'a SliceEncoder>) {
-        self.counts.clear();
-        for slice in slices {
-            if slice.mode == Mode::Huffman {
-                self.counts.add(&slice.counts);
-            }
-        }
-        let least = entropy(&self.counts);
+    /// Makes new tables for the next head if what the frame's slices have, as far as they were predicted,
+    /// calls for it.
+    pub fn learn(&mut self, frame: &EncoderFrame) {
+        let counts = &*frame.counts();
+        let least = entropy(counts);
         // So little that the tables would take more than they save.
         if least * COUNTED_EVERY as f64 <= 8.0 * TABLE_BYTES {
             return;
         }
-        if self.lengths.cost(&self.counts) as f64 <= least * (self.excess + TOLERANCE) {
+        if self.lengths.cost(counts) as f64 <= least * (self.excess + TOLERANCE) {
             return;
         }
-        self.lengths.set(&self.counts);
-        self.excess = self.lengths.cost(&self.counts) as f64 / least;
+        self.lengths.set(counts);
+        self.excess = self.lengths.cost(counts) as f64 / least;
         self.told = false;
         let spare = self.tables.iter_mut().position(|tables| Arc::get_mut(tables).is_some());
         let mut tables = match spare {
@@ -299,6 +321,9 @@ impl SliceEncoder {
                 let job = Job { frame, strips, source, plane, shape, rows: self.rows.clone() };
                 self.mode = job.run(&mut self.ten, &mut self.coded, &mut self.counts);
             }
+        }
+        if self.mode == Mode::Huffman {
+            frame.counts().add(&self.counts);
         }
         Ok(())
     }

@@ -15,7 +15,7 @@
 //! let (mut encoder, mut slice) = (Encoder::new(geometry)?, SliceEncoder::new());
 //! let frame = encoder.begin(Options::default());
 //! slice.predict(&frame, &source, 0, 0..32)?;
-//! encoder.learn([&slice]);
+//! encoder.learn(&frame);
 //! let (mut head, mut data) = (Vec::new(), Vec::new());
 //! encoder.head(&frame, &mut head);
 //! let mode = slice.pack(&encoder.tables(), &source, &mut data)?;

@@ -164,7 +164,7 @@ impl Stream {
         let own = self.frames.is_multiple_of(2);
         self.frames += 1;
         if own {
-            encoder.learn(&writers[..cut.len()]);
+            encoder.learn(&frame);
         }
         let mut head = Vec::new();
         encoder.head(&frame, &mut head);
@@ -189,7 +189,7 @@ impl Stream {
             self.sent.push(data);
         }
         if !own {
-            encoder.learn(&writers[..cut.len()]);
+            encoder.learn(&frame);
         }
         for (plane, (back, was)) in back.iter().zip(&picture.planes).enumerate() {
             let (stride, row_bytes) = (picture.strides[plane], geometry.layout(plane).row_bytes);

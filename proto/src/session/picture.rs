@@ -7,8 +7,17 @@ use crate::{
     message::MAX_PIXELS,
 };
 
-/// `wire_compression` values that a session without `x.wire.vtz.v1` can carry: none, LZ4, Zstandard.
+/// The codecs of slices that need no agreement: none, LZ4, Zstandard.
 const LAST_CODEC: u8 = 2;
+
+/// The codec of `x.wire.vtz.v1` …
+const VTZ: u8 = 3;
+
+/// … the flag in its `tables` of a picture that later ones may refer to, …
+const KEPT: u8 = 2;
+
+/// … and what the rows of its slices are multiples of.
+const STRIP: u32 = 16;
 
 /// The pictures that come in, checked message by message. Errors say what does not fit.
 #[derive(Debug)]
@@ -21,6 +30,10 @@ pub(super) struct Pictures {
     compressed: bool,
     /// Chroma of an odd height may come without its last row: some peers round down.
     short_chroma: bool,
+    /// Slices may be vtz.
+    vtz: bool,
+    /// The picture that the next one of vtz may refer to.
+    kept: Option<u32>,
     current: Current,
     /// Of the picture in slices that comes in or came last, whose memory the next one uses.
     tiles: Tiles,
@@ -47,14 +60,22 @@ impl Pictures {
     /// Pictures that are all alike.
     pub(super) fn new(geometry: Geometry, compressed: bool, short_chroma: bool) -> Self {
         let (current, tiles) = (Current::None, Tiles::default());
-        Self { geometry: Some(geometry), told: None, compressed, short_chroma, current, tiles }
+        let geometry = Some(geometry);
+        let (told, vtz, kept) = (None, false, None);
+        Self { geometry, told, compressed, short_chroma, vtz, kept, current, tiles }
     }
 
     /// Pictures of `x.geometry.v1`, which only come in slices, to a client with this wish.
     pub(super) fn told(wish: PixelFormat) -> Self {
         let (current, tiles) = (Current::None, Tiles::default());
         let (compressed, short_chroma) = (false, false);
-        Self { geometry: None, told: Some(wish), compressed, short_chroma, current, tiles }
+        let (told, vtz, kept) = (Some(wish), false, None);
+        Self { geometry: None, told, compressed, short_chroma, vtz, kept, current, tiles }
+    }
+
+    /// Whether slices may be vtz.
+    pub(super) fn with_vtz(self, vtz: bool) -> Self {
+        Self { vtz, ..self }
     }
 
     /// What the picture that began last is.
@@ -111,15 +132,14 @@ impl Pictures {
                 return Err("FRAME_BEGIN has a geometry, which was not agreed".into());
             };
             acceptable(&geometry, wish)?;
+            let shape = |of: Geometry| (of.width, of.height, of.format);
+            if self.geometry.map(shape) != Some(shape(geometry)) {
+                self.kept = None;
+            }
             self.geometry = begin.geometry;
         }
         self.planes(&begin.head)?;
-        if begin.codec > LAST_CODEC {
-            return Err(format!("FRAME_BEGIN has codec {}, which was not agreed", begin.codec));
-        }
-        if begin.reference_id != NO_REFERENCE || !begin.tables.is_empty() {
-            return Err("FRAME_BEGIN has a reference or tables, which were not agreed".into());
-        }
+        self.codec(begin)?;
         let planes = begin.head.planes;
         let mut rows = 0;
         for index in 0..planes {
@@ -137,6 +157,34 @@ impl Pictures {
             self.tiles.planes[usize::from(index)].reset(rows);
         }
         self.current = Current::Slices;
+        Ok(())
+    }
+
+    /// The codec, and what is only vtz's.
+    fn codec(&mut self, begin: &FrameBegin<'_>) -> Result<(), String> {
+        let FrameBegin { codec, reference_id, tables, .. } = *begin;
+        match codec {
+            VTZ if self.vtz => {}
+            codec if codec > LAST_CODEC => {
+                return Err(format!("FRAME_BEGIN has codec {codec}, which was not agreed"));
+            }
+            _ if reference_id != NO_REFERENCE || !tables.is_empty() => {
+                return Err(format!("FRAME_BEGIN of codec {codec} has a reference or tables"));
+            }
+            _ => return Ok(()),
+        }
+        let Some(flags) = tables.first() else {
+            return Err("FRAME_BEGIN of vtz without its flags".into());
+        };
+        if reference_id != NO_REFERENCE && self.kept != Some(reference_id) {
+            return Err(format!("FRAME_BEGIN refers to frame {reference_id}, which is not kept"));
+        }
+        if flags & KEPT != 0 {
+            if begin.frame_id == NO_REFERENCE {
+                return Err("FRAME_BEGIN of a frame to keep without an id".into());
+            }
+            self.kept = Some(begin.frame_id);
+        }
         Ok(())
     }
 
@@ -166,17 +214,32 @@ impl Pictures {
                 slice.first_row, slice.rows, slice.plane
             ));
         }
-        let compressed = match slice.mode {
-            0 => tiles.codec != 0,
-            1 => false,
-            mode => return Err(format!("has mode {mode}")),
-        };
+        let vtz = tiles.codec == VTZ;
+        if vtz {
+            let end = slice.first_row + slice.rows;
+            if !slice.first_row.is_multiple_of(STRIP)
+                || !(end.is_multiple_of(STRIP) || end == plane.len)
+            {
+                return Err("is not whole strips".into());
+            }
+        }
         if tiles.slices.full() && !tiles.planes.iter().all(Marks::full) {
             return Err("is the last and leaves rows uncovered".into());
         }
         let (row, _) = self.layout(slice.plane)?;
-        self.length(u64::from(row) * u64::from(slice.rows), slice.len, compressed)
-            .map_err(|expected| format!("is {} bytes, not {expected}", slice.len))
+        let raw = u64::from(row) * u64::from(slice.rows);
+        let len = u64::from(slice.len);
+        let expected = match (self.tiles.codec, slice.mode) {
+            (_, 1) | (0, 0) => self.length(raw, slice.len, false),
+            (VTZ, 2) if len != 0 => Err("0".into()),
+            (VTZ, 2) => Ok(()),
+            // What does not get smaller is raw.
+            (VTZ, 3 | 4) if !(1..=raw).contains(&len) => Err(format!("1 to {raw}")),
+            (VTZ, 3 | 4) => Ok(()),
+            (1..=LAST_CODEC, 0) => self.length(raw, slice.len, true),
+            (_, mode) => return Err(format!("has mode {mode}")),
+        };
+        expected.map_err(|expected| format!("is {len} bytes, not {expected}"))
     }
 
     /// A slice's data is complete; true if it was the picture's last.
@@ -286,7 +349,7 @@ impl Marks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::PixelFormat;
+    use crate::{PixelFormat, SideData};
 
     /// Is a chroma plane of `rows` rows taken, where a picture is `height` rows high?
     fn takes_chroma(format: PixelFormat, height: u32, rows: u32) -> bool {
@@ -328,5 +391,57 @@ mod tests {
         assert!(pictures.plane(&second).is_err());
         pictures.frame(&FrameHead { pts: 0, duration: 0, flags: 0, planes: 2 }).unwrap();
         assert!(pictures.plane(&second).is_err());
+    }
+
+    fn slice_of_vtz(first_row: u32, rows: u32, mode: u8, len: u32) -> Result<(), String> {
+        let geometry = Geometry::new(4, 40, PixelFormat::Nv12);
+        let mut pictures = Pictures::new(geometry, false, false).with_vtz(true);
+        let begin = FrameBegin {
+            head: FrameHead { pts: 0, duration: 0, flags: 0, planes: 2 },
+            codec: VTZ,
+            frame_id: 7,
+            reference_id: NO_REFERENCE,
+            slices: 4,
+            tables: &[0],
+            geometry: None,
+            side_data: SideData::EMPTY,
+        };
+        pictures.begin(&begin).unwrap();
+        pictures.slice(&SliceHead { frame_id: 7, index: 0, plane: 0, mode, first_row, rows, len })
+    }
+
+    #[test]
+    fn a_slice_of_vtz_is_whole_strips() {
+        for (first_row, rows, good) in [
+            (0, 16, true),
+            (16, 24, true),
+            (32, 8, true),
+            (0, 40, true),
+            (0, 8, false),
+            (8, 32, false),
+        ] {
+            let taken = slice_of_vtz(first_row, rows, 1, 4 * rows);
+            assert_eq!(taken.is_ok(), good, "{first_row}+{rows}: {taken:?}");
+        }
+    }
+
+    #[test]
+    fn a_slice_of_vtz_is_never_longer_than_its_rows() {
+        for (mode, len, good) in [
+            (0, 64, false),
+            (1, 64, true),
+            (1, 63, false),
+            (2, 0, true),
+            (2, 1, false),
+            (3, 64, true),
+            (3, 65, false),
+            (3, 0, false),
+            (4, 1, true),
+            (4, 65, false),
+            (5, 64, false),
+        ] {
+            let taken = slice_of_vtz(0, 16, mode, len);
+            assert_eq!(taken.is_ok(), good, "{mode}, {len}: {taken:?}");
+        }
     }
 }

@@ -451,3 +451,83 @@ fn only_a_picture_unlike_the_one_before_needs_a_record() {
     assert_eq!(changes.next(full), None);
     assert_eq!(changes.next(SMALL), Some(SMALL));
 }
+
+// ── x.wire.vtz.v1 ──
+
+#[test]
+fn vtz_is_asked_for_where_it_is_wanted_and_listed_and_slices_are_used() {
+    let without = &[SLICES, &["side_data.v2"]].concat();
+    for (wish, want_slices, capabilities, asked) in [
+        (1, true, speech::OURS, "1"),
+        (2, true, speech::OURS, "2"),
+        (0, true, speech::OURS, ""),
+        (1, false, speech::OURS, ""),
+        (1, true, without, ""),
+    ] {
+        for settings in [settings(), decoding()] {
+            let options = Options { vtz: wish, ..settings.options.clone() };
+            let wants = ClientSettings { want_slices, options, ..settings };
+            let mut rig = ClientRig::new(wants);
+            rig.hear(&speech::hello_ack(capabilities));
+            let said = rig.said().pop().unwrap();
+            let says = format!("x.wire.vtz.v1={asked}");
+            assert_eq!(said.contains(&says) && !asked.is_empty(), !asked.is_empty(), "{said}");
+            assert_eq!(said.contains("x.wire.vtz.v1"), !asked.is_empty(), "{said}");
+            assert_eq!(rig.client.server().vtz, !asked.is_empty());
+        }
+    }
+}
+
+#[test]
+fn vtz_is_in_use_only_with_slices_and_named_where_it_is_not() {
+    let rig = ServerRig::streaming(&[("x.slices.v1", "1"), ("x.wire.vtz.v1", "1")]);
+    assert!(rig.server.traits_of_client().vtz);
+    assert!(rig.unknown.is_empty());
+    let rig = ServerRig::streaming(&[("x.wire.vtz.v1", "1")]);
+    assert!(!rig.server.traits_of_client().vtz);
+    assert_eq!(rig.unknown, ["x.wire.vtz.v1"]);
+}
+
+#[test]
+fn frames_of_vtz_have_flags_and_refer_only_to_the_last_that_was_kept() {
+    let vtz = |frame_id: u32, reference_id, tables| FrameBegin {
+        codec: 3,
+        head: FrameHead { pts: frame_id.into(), ..begin_of().head },
+        frame_id,
+        reference_id,
+        tables,
+        ..begin_of()
+    };
+    const LOOSE: &[u8] = &[0];
+    const KEPT: &[u8] = &[2];
+    let plain = FrameBegin { head: FrameHead { pts: 2, ..begin_of().head }, ..begin_of() };
+    for (frames, says) in [
+        (vec![vtz(0, NO_REFERENCE, KEPT), vtz(1, 0, KEPT), vtz(2, 1, LOOSE), vtz(3, 1, KEPT)], ""),
+        (vec![vtz(0, NO_REFERENCE, KEPT), vtz(1, NO_REFERENCE, LOOSE), plain, vtz(3, 0, KEPT)], ""),
+        (vec![vtz(0, NO_REFERENCE, KEPT), vtz(1, 0, KEPT), vtz(2, 0, KEPT)], "frame 0, which"),
+        (vec![vtz(0, NO_REFERENCE, LOOSE), vtz(1, 0, KEPT)], "frame 0, which is not kept"),
+        (vec![vtz(0, 0, KEPT)], "frame 0, which is not kept"),
+        (vec![vtz(0, NO_REFERENCE, &[])], "without its flags"),
+        (vec![vtz(NO_REFERENCE, NO_REFERENCE, KEPT)], "without an id"),
+    ] {
+        let mut rig = ServerRig::streaming(&[("x.slices.v1", "1"), ("x.wire.vtz.v1", "1")]);
+        let mut last = String::new();
+        for begin in frames {
+            let mut bytes = Vec::new();
+            begin.encode(&mut bytes).unwrap();
+            for (plane, rows) in [(0, 3), (1, 2)] {
+                let len = rows * 4;
+                let (frame_id, index) = (begin.frame_id, u16::from(plane));
+                let slice = SliceHead { frame_id, index, plane, mode: 1, first_row: 0, rows, len };
+                bytes.extend(slice_message(&slice).unwrap());
+                bytes.resize(bytes.len() + len as usize, 0);
+            }
+            last = rig.hear(&bytes).pop().unwrap();
+        }
+        let said = rig.said().pop().unwrap_or_default();
+        match says {
+            "" => assert_eq!(last, "SliceEnd true", "{said}"),
+            says => assert!(said.contains(says), "{said}"),
+        }
+    }
+}

@@ -23,6 +23,7 @@ pub(crate) const OURS: &[&str] = &[
     "side_data.v2",
     "x.ack.v1",
     "x.slices.v1",
+    "x.wire.vtz.v1",
     "x.geometry.v1",
 ];
 

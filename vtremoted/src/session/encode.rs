@@ -11,7 +11,10 @@ use vtremote_backend::{
     EncodedPacket, Encoder, Error, FrameInfo, PacketSink, Picture, PlaneShape, RawRows, Reference,
     RowsMut, SideData,
 };
-use vtremote_planes::{Compression, Scratch, Target, Workers};
+use vtremote_planes::vtz::Geometry;
+use vtremote_planes::{
+    Begin, Compression, PictureDecoder, PictureReading, Scratch, Target, Workers,
+};
 use vtremote_proto::{
     FRAME_KEY, FrameHead, PACKET_KEY, PacketHead, PlaneHead, SliceHead, error_code,
 };
@@ -28,7 +31,10 @@ pub(super) struct Encode {
     session: Arc<Shared>,
     encoder: Box<dyn Encoder>,
     planes: Vec<PlaneShape>,
+    geometry: Geometry,
+    /// Of FRAMEs.
     compression: Compression,
+    pictures: PictureDecoder,
     workers: Workers<Unpack>,
     jobs: Arc<Jobs>,
     /// The frame that comes in: there is a picture from [`Encode::make_room`] on.
@@ -43,8 +49,7 @@ pub(super) struct Encode {
 struct Frame {
     head: FrameHead,
     side_data: Vec<SideData>,
-    /// Of its slices, where it comes in slices.
-    compression: Compression,
+    reading: PictureReading,
     picture: Option<Picture>,
     /// Planes that came without their last row.
     short: Vec<usize>,
@@ -53,13 +58,15 @@ struct Frame {
 /// Where the bytes that come next go.
 enum Body {
     Raw(RawRows),
-    Compressed {
-        data: Vec<u8>,
-        filled: usize,
-        stride: usize,
-        compression: Compression,
-        rows: RowsMut,
-    },
+    Compressed { data: Vec<u8>, filled: usize, part: Part, rows: RowsMut },
+}
+
+/// What rows are, and how they are compressed.
+struct Part {
+    reading: PictureReading,
+    plane: usize,
+    mode: u8,
+    stride: usize,
 }
 
 impl Encode {
@@ -67,6 +74,7 @@ impl Encode {
         session: Arc<Shared>,
         encoder: Box<dyn Encoder>,
         planes: Vec<PlaneShape>,
+        geometry: Geometry,
         compression: Compression,
     ) -> std::io::Result<Self> {
         let threads = std::thread::available_parallelism().map_or(2, |cores| cores.get().min(4));
@@ -76,7 +84,9 @@ impl Encode {
             session,
             encoder,
             planes,
+            geometry,
             compression,
+            pictures: PictureDecoder::default(),
             workers,
             jobs,
             frame: None,
@@ -86,11 +96,24 @@ impl Encode {
         })
     }
 
-    /// A FRAME or FRAME_BEGIN came. A picture is needed before its data.
-    pub(super) fn begin(&mut self, head: FrameHead, codec: Option<u8>, side_data: Vec<SideData>) {
-        let compression = codec.and_then(Compression::from_wire).unwrap_or(self.compression);
+    /// A FRAME came, or a FRAME_BEGIN that says how its slices are to be read. A picture is needed before
+    /// its data.
+    ///
+    /// # Errors
+    /// It cannot be read, which is the peer's fault.
+    pub(super) fn begin(
+        &mut self,
+        head: FrameHead,
+        slices: Option<Begin<'_>>,
+        side_data: Vec<SideData>,
+    ) -> Result<(), vtremote_planes::Error> {
         self.body = None;
-        self.frame = Some(Frame { head, side_data, compression, picture: None, short: Vec::new() });
+        let reading = match slices {
+            Some(begin) => self.pictures.begin(self.geometry, begin)?,
+            None => self.compression.into(),
+        };
+        self.frame = Some(Frame { head, side_data, reading, picture: None, short: Vec::new() });
+        Ok(())
     }
 
     /// Whether the encoder must give a picture before reading goes on.
@@ -115,8 +138,9 @@ impl Encode {
         if self.planes.get(plane).is_some_and(|shape| rows < shape.rows) {
             frame.short.push(plane);
         }
-        let compression = frame.compression;
-        self.destination(plane, 0..rows, head.stride as usize, head.len as usize, compression)
+        let part =
+            Part { reading: frame.reading.clone(), plane, mode: 0, stride: head.stride as usize };
+        self.destination(part, 0..rows, head.len as usize)
     }
 
     pub(super) fn slice(&mut self, head: SliceHead) -> Result<(), Error> {
@@ -124,30 +148,27 @@ impl Encode {
         let shape = self.planes.get(plane).ok_or_else(out_of_order)?;
         let stride = shape.row_bytes;
         let frame = self.frame.as_ref().ok_or_else(out_of_order)?;
-        let compression = if head.mode == 0 { frame.compression } else { Compression::None };
+        let part = Part { reading: frame.reading.clone(), plane, mode: head.mode, stride };
         let first = head.first_row as usize;
         let rows = first..first + head.rows as usize;
-        self.destination(plane, rows, stride, head.len as usize, compression)
+        self.destination(part, rows, head.len as usize)
     }
 
     fn destination(
         &mut self,
-        plane: usize,
+        part: Part,
         rows: std::ops::Range<usize>,
-        stride: usize,
         len: usize,
-        compression: Compression,
     ) -> Result<(), Error> {
+        let plane = part.plane;
         let picture = self.frame.as_ref().and_then(|frame| frame.picture.as_ref());
         let picture = picture.ok_or_else(out_of_order)?;
         let rows = picture.lend(plane, rows);
         let rows = rows.map_err(|error| Error::Internal(format!("plane {plane}: {error}")))?;
-        self.body = Some(match compression {
-            Compression::None => Body::Raw(RawRows::new(rows, stride)),
-            compression => {
-                let data = self.jobs.buffer(len);
-                Body::Compressed { data, filled: 0, stride, compression, rows }
-            }
+        self.body = Some(if part.reading.is_rows(part.mode) {
+            Body::Raw(RawRows::new(rows, part.stride))
+        } else {
+            Body::Compressed { data: self.jobs.buffer(len), filled: 0, part, rows }
         });
         // A body of no bytes has no pieces.
         if len == 0 { self.put(&[]) } else { Ok(()) }
@@ -199,12 +220,9 @@ impl Encode {
         if !complete {
             return;
         }
-        let Some(Body::Compressed { data, stride, compression, rows, .. }) = self.body.take()
-        else {
-            return;
-        };
+        let Some(Body::Compressed { data, part, rows, .. }) = self.body.take() else { return };
         let job = Jobs::begin(&self.jobs);
-        self.workers.run(Unpack { job, data, stride, compression, rows });
+        self.workers.run(Unpack { job, data, part, rows });
     }
 
     /// The frame is complete: it goes to the encoder. `side_data` is what stood at its end.
@@ -335,19 +353,20 @@ enum Failure {
 struct Unpack {
     job: Job,
     data: Vec<u8>,
-    stride: usize,
-    compression: Compression,
+    part: Part,
     rows: RowsMut,
 }
 
 impl vtremote_planes::Job for Unpack {
     fn run(self, scratch: &mut Scratch) {
-        let Unpack { job, data, stride, compression, mut rows } = self;
+        let Unpack { job, data, part, mut rows } = self;
+        let Part { reading, plane, mode, stride } = part;
         let began = Instant::now();
         let (row_bytes, row_stride, range) = (rows.row_bytes(), rows.stride(), rows.rows());
         let into = Target { data: rows.bytes(), stride: row_stride, row_bytes, rows: range.len() };
-        let result = scratch.decompressor.decompress(compression, &data, stride, into);
-        drop(rows);
+        let result = reading.slice(scratch, plane, mode, range, &data, stride, into);
+        // The next picture of vtz is to find nobody holding what this one was read with.
+        drop((rows, reading));
         job.done(result, began.elapsed(), data);
     }
 }

@@ -7,16 +7,19 @@
 use super::Shared;
 use super::line::{Line, Place, Step};
 use super::message::Message;
-use super::pixels::{Pixels, layouts};
+use super::pixels::{Pixels, geometry, layouts};
 use std::ops::Range;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use tracing::warn;
 use vtremote_backend::{
     DecodedFrame, DecoderConfig, Error, Fields, FrameSink, Geometry, PixelFormat, SideData,
 };
 use vtremote_link::TICK;
-use vtremote_planes::{Compression, Compressor, Job, Scratch, Workers, default_slices, slices};
+use vtremote_planes::{
+    Begin, Coding, Compression, Compressor, Job, PictureCoding, PictureEncoder, Scratch, Workers,
+    default_slices, slices,
+};
 use vtremote_proto::{
     FrameBegin, FrameHead, GeometryChanges, NO_PTS, NO_REFERENCE, Rational, SliceHead, error_code,
     message,
@@ -28,10 +31,8 @@ const QUEUE: usize = 256;
 /// Pictures that wait to be written: a client that does not read must not fill our memory.
 const FRAMES_AHEAD: usize = 4;
 
-/// A SLICE's data are compressed as FRAME_BEGIN says.
-const MODE_COMPRESSED: u8 = 0;
-/// A SLICE's data are the rows themselves.
-const MODE_RAW: u8 = 1;
+/// The mode of rows as they are where FRAME_BEGIN's codec is none.
+const MODE_NONE: u8 = 0;
 
 /// Takes the decoder's pictures to the session.
 pub(super) struct Frames {
@@ -46,7 +47,7 @@ struct Sending {
     line: Arc<Line>,
     /// None where nothing is compressed.
     compressors: Option<Workers<Compress>>,
-    compression: Compression,
+    coding: Coding,
     /// As configured.
     width: u32,
     height: u32,
@@ -87,28 +88,27 @@ impl Job for TakeUp {
 /// A part of a picture, to be compressed.
 struct Compress {
     part: Part,
-    compression: Compression,
     message: Message,
     place: Place,
 }
 
 enum Part {
     /// The last one says the picture's pts and what it is without compression, in bytes.
-    Slice(Slice, Option<(Option<i64>, u64)>),
-    Whole(Picture),
+    Slice(Slice, PictureCoding, Option<(Option<i64>, u64)>),
+    Whole(Picture, Compression),
 }
 
 impl Job for Compress {
     fn run(self, scratch: &mut Scratch) {
-        let Self { part, compression, mut message, place } = self;
-        let compressor = &mut scratch.compressor;
+        let Self { part, mut message, place } = self;
         let made = match part {
-            Part::Slice(slice, last) => {
-                slice.compressed(compression, compressor, &mut message).map(|()| last)
+            Part::Slice(slice, coding, last) => {
+                slice.coded(coding, scratch, &mut message).map(|()| last)
             }
-            Part::Whole(picture) => {
+            Part::Whole(picture, compression) => {
                 let (pts, raw) = (picture.pts, picture.raw);
-                whole(picture, compression, compressor, &mut message).map(|()| Some((pts, raw)))
+                whole(picture, compression, &mut scratch.compressor, &mut message)
+                    .map(|()| Some((pts, raw)))
             }
         };
         place.fill(match made {
@@ -120,10 +120,12 @@ impl Job for Compress {
 }
 
 /// What pictures before have said.
-#[derive(Default)]
 struct Begun {
     frame_id: u32,
     changes: GeometryChanges,
+    encoder: PictureEncoder,
+    /// The last of them.
+    last: Option<PictureCoding>,
 }
 
 /// A picture that can be sent.
@@ -143,20 +145,20 @@ impl Frames {
     pub(super) fn new(
         session: Arc<Shared>,
         config: &DecoderConfig,
-        compression: Compression,
+        coding: Coding,
         side_data: bool,
     ) -> std::io::Result<Self> {
         let client = session.lock().server.traits_of_client();
         let threads = std::thread::available_parallelism().map_or(2, |cores| cores.get().min(4));
-        let compressors = match compression {
-            Compression::None => None,
+        let compressors = match coding {
+            Coding::None => None,
             _ => Some(Workers::new("compress", threads, threads)?),
         };
         let sending = Sending {
             line: Line::new(Arc::clone(&session)),
             session,
             compressors,
-            compression,
+            coding,
             width: config.width,
             height: config.height,
             wish: config.format,
@@ -164,7 +166,12 @@ impl Frames {
             side_data,
             slices: client.slices,
             geometry: client.geometry,
-            begun: Mutex::default(),
+            begun: Mutex::new(Begun {
+                frame_id: 0,
+                changes: GeometryChanges::default(),
+                encoder: PictureEncoder::new(coding),
+                last: None,
+            }),
         };
         Ok(Frames { pictures: Workers::new("pictures", 1, QUEUE)?, sending: Arc::new(sending) })
     }
@@ -225,17 +232,29 @@ impl Sending {
     /// session has ended. The decoder stops for want of pictures meanwhile.
     fn waits_for_room(&self, parts: usize) -> bool {
         let threads = self.compressors.as_ref().map_or(1, Workers::threads);
-        // The next picture is compressed while this one is; whole ones each by one thread.
-        let in_work = parts.max(threads);
+        // The next picture is compressed while this one is, unless it is predicted from it; whole ones each
+        // by one thread.
+        let last = self.lock().last.take();
+        let in_work = match &last {
+            Some(coding) if coding.is_followed() => 0,
+            _ => parts.max(threads),
+        };
         let written_later = (FRAMES_AHEAD - 1) * parts;
         while !self.session.has_ended() {
             if self.line.is_down_to(in_work, TICK)
                 && self.session.wait_until(TICK, |state| state.queued <= written_later)
             {
+                if let Some(last) = &last {
+                    self.lock().encoder.made(last);
+                }
                 return true;
             }
         }
         false
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Begun> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the client can have this picture, and as what.
@@ -314,8 +333,8 @@ impl Sending {
         let cuts = cuts(shown);
         let count = cuts.clone().count();
         let mut message = self.session.message();
-        let frame_id = match self.begin(&picture, count, message.heads()) {
-            Ok(frame_id) => frame_id,
+        let (frame_id, coding) = match self.begin(&picture, shown, count, message.heads()) {
+            Ok(begun) => begun,
             Err(text) => return first.fill(Step::Refused(error_code::INTERNAL, text)),
         };
         let Picture { pixels, pts, raw, .. } = picture;
@@ -326,7 +345,7 @@ impl Sending {
         let Some(compressors) = &self.compressors else {
             // There is nothing to wait for: all of them are written at once.
             for slice in slices {
-                if let Err(text) = slice.raw(MODE_COMPRESSED, &mut message) {
+                if let Err(text) = slice.raw(&mut message) {
                     return first.fill(Step::Refused(error_code::INTERNAL, text));
                 }
             }
@@ -335,42 +354,56 @@ impl Sending {
         first.fill(Step::Part(message));
         for slice in slices {
             let last = (slice.index + 1 == count).then_some((pts, raw));
-            compressors.run(self.compress(Part::Slice(slice, last), Line::place(&self.line)));
+            let part = Part::Slice(slice, coding.clone(), last);
+            compressors.run(self.compress(part, Line::place(&self.line)));
         }
     }
 
     fn compress(&self, part: Part, place: Place) -> Compress {
-        Compress { part, compression: self.compression, message: self.session.message(), place }
+        Compress { part, message: self.session.message(), place }
     }
 
-    /// Appends the FRAME_BEGIN of the next picture, and gives its id.
-    fn begin(&self, picture: &Picture, slices: usize, out: &mut Vec<u8>) -> Result<u32, String> {
-        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
-        let frame_id = begun.frame_id;
-        begun.frame_id = frame_id.wrapping_add(1);
-        let changed = begun.changes.next(picture.geometry);
-        drop(begun);
+    /// Appends the FRAME_BEGIN of the next picture, and gives its id and how its slices are coded.
+    fn begin(
+        &self,
+        picture: &Picture,
+        shown: &Geometry,
+        slices: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(u32, PictureCoding), String> {
+        let mut begun = self.lock();
+        let Begun { frame_id: id, changes, encoder, last } = &mut *begun;
+        let frame_id = *id;
+        // The last number means none.
+        *id = if frame_id + 1 == NO_REFERENCE { 0 } else { frame_id + 1 };
+        let changed = changes.next(picture.geometry);
+        let Geometry { format, width, height, .. } = *shown;
+        let (coding, Begin { codec, reference, tables }) = encoder
+            .begin(geometry(format, width, height), frame_id)
+            .map_err(|error| error.to_string())?;
         let mut records = Vec::new();
         let encoded = vtremote_proto::SideData::new(&borrowed(&picture.side_data), &mut records)
             .and_then(|side_data| {
                 let begin = FrameBegin {
                     head: picture.head,
-                    codec: self.compression as u8,
+                    codec,
                     frame_id,
-                    reference_id: NO_REFERENCE,
+                    reference_id: reference.unwrap_or(NO_REFERENCE),
                     slices: number(slices),
-                    tables: &[],
+                    tables,
                     geometry: changed.filter(|_| self.geometry),
                     side_data,
                 };
                 begin.encode(out)
             });
-        encoded.map(|()| frame_id).map_err(|error| error.to_string())
+        encoded.map_err(|error| error.to_string())?;
+        *last = Some(coding.clone());
+        Ok((frame_id, coding))
     }
 
     /// As a FRAME.
     fn send_whole(&self, picture: Picture, place: Place) {
-        let work = self.compress(Part::Whole(picture), place);
+        let work = self.compress(Part::Whole(picture, self.coding.plain()), place);
         match &self.compressors {
             // It compresses nothing.
             None => work.run(&mut Scratch::default()),
@@ -450,31 +483,29 @@ impl Slice {
         head.encode(message.heads()).map_err(|error| error.to_string())
     }
 
-    /// Appended with the rows as they lie in the picture.
-    fn raw(self, mode: u8, message: &mut Message) -> Result<(), String> {
+    /// Appended with the rows as they lie in the picture, which nothing compresses.
+    fn raw(self, message: &mut Message) -> Result<(), String> {
         let (_, layout) = self.pixels.source(self.plane);
-        self.head(mode, layout.row_bytes * self.rows.len(), message)?;
+        self.head(MODE_NONE, layout.row_bytes * self.rows.len(), message)?;
         let at = message.heads().len();
         message.insert_rows(at, self.pixels, self.plane, self.rows);
         Ok(())
     }
 
-    /// Appended compressed, unless that makes it no smaller.
-    fn compressed(
+    /// Appended as the picture is coded.
+    fn coded(
         self,
-        compression: Compression,
-        compressor: &mut Compressor,
+        coding: PictureCoding,
+        scratch: &mut Scratch,
         message: &mut Message,
     ) -> Result<(), String> {
         let (source, layout) = self.pixels.source(self.plane);
         let mut body = message.buffer();
-        let packed =
-            compressor.compress(compression, &source, layout, self.rows.clone(), &mut body);
-        packed.map_err(|error| error.to_string())?;
-        if body.len() >= layout.row_bytes * self.rows.len() {
-            return self.raw(MODE_RAW, message);
-        }
-        self.head(MODE_COMPRESSED, body.len(), message)?;
+        let rows = self.rows.clone();
+        let mode = coding.slice(scratch, &source, self.plane, layout, rows, &mut body);
+        // The next picture may begin as soon as this is out, and is to find nobody holding it.
+        drop(coding);
+        self.head(mode.map_err(|error| error.to_string())?, body.len(), message)?;
         let at = message.heads().len();
         message.insert_made(at, body);
         Ok(())

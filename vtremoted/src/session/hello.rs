@@ -68,7 +68,7 @@ pub(super) fn answer(
     if offers.side_data {
         capabilities.push("side_data.v2");
     }
-    capabilities.extend(["x.ack.v1", "x.slices.v1", "x.geometry.v1"]);
+    capabilities.extend(["x.ack.v1", "x.slices.v1", "x.geometry.v1", "x.wire.vtz.v1"]);
     debug!(capabilities = capabilities.join(" "), "offered");
     let mut state = session.lock();
     state.slot = Some(slot);

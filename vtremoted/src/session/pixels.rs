@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 use vtremote_backend::{PlaneShape, Reference};
+use vtremote_planes::vtz::{Format, Geometry};
 use vtremote_planes::{Layout, Source};
 use vtremote_proto::PixelFormat;
 
@@ -84,6 +85,18 @@ impl Pixels {
 
 fn layout(shape: PlaneShape) -> Layout {
     Layout { row_bytes: shape.row_bytes, rows: shape.rows }
+}
+
+/// What vtz is to know of such a picture.
+pub(super) fn geometry(format: vtremote_backend::PixelFormat, width: u32, height: u32) -> Geometry {
+    let format = match format {
+        vtremote_backend::PixelFormat::Nv12 => Format::Nv12,
+        vtremote_backend::PixelFormat::P010 => Format::P010,
+        vtremote_backend::PixelFormat::P210 => Format::P210,
+        vtremote_backend::PixelFormat::Bgra => Format::Bgra,
+        vtremote_backend::PixelFormat::Ayuv => Format::Ayuv,
+    };
+    Geometry { format, width: width as usize, height: height as usize }
 }
 
 /// The planes of such a picture without padding.

@@ -4,7 +4,7 @@ use super::decode::Decode;
 use super::encode::{Encode, Packets, Submitted};
 use super::frames::Frames;
 use super::places::Places;
-use super::{Shared, code_of, config, hello};
+use super::{Shared, code_of, config, hello, pixels};
 use crate::daemon::Registration;
 use std::io::{self, IoSliceMut};
 use std::sync::Arc;
@@ -12,9 +12,11 @@ use std::time::{Duration, Instant};
 use tracing::{debug, info, warn};
 use vtremote_backend::{Backend, Capabilities, Codec, Error, PixelFormat, SideData};
 use vtremote_link::{LinkReader, Moved, TICK};
-use vtremote_planes::Compression;
+use vtremote_planes::{Begin, Coding, Compression};
+use vtremote_proto::session::ClientTraits;
 use vtremote_proto::{
-    Configure, ConfigureAck, Incoming, Item, Limits, Mode, Options, ServerStep, error_code,
+    Configure, ConfigureAck, FrameBegin, Incoming, Item, Limits, Mode, NO_REFERENCE, Options,
+    ServerStep, error_code,
 };
 
 /// What one read takes at most where the bytes have no place of their own.
@@ -302,10 +304,16 @@ impl Reader<'_> {
                 return self.configure(&configure, &options, &unknown);
             }
             (ServerStep::Frame(head), Stream::Encode(encode)) => {
-                encode.begin(head, None, Vec::new());
+                encode.begin(head, None, Vec::new()).map_err(unreadable)?;
             }
             (ServerStep::FrameBegin(begin), Stream::Encode(encode)) => {
-                encode.begin(begin.head, Some(begin.codec), owned(begin.side_data));
+                let slices = slices_of(&begin);
+                match encode.begin(begin.head, Some(slices), owned(begin.side_data)) {
+                    Err(error) if error.is_peer_fault() => {
+                        self.submitted(Submitted::Undecodable(error.to_string()));
+                    }
+                    begun => begun.map_err(unreadable)?,
+                }
             }
             (ServerStep::Plane(head), Stream::Encode(encode)) => encode.plane(head)?,
             (ServerStep::Slice(head), Stream::Encode(encode)) => encode.slice(head)?,
@@ -397,7 +405,7 @@ impl Reader<'_> {
         let client = state.server.traits_of_client();
         state.report.began = Some(now);
         let report = &state.report;
-        let compression = Compression::from_wire(options.wire_compression).unwrap_or_default();
+        let compression = coding(options, client);
         if configured.is_ok() {
             info!(
                 client = report.client,
@@ -435,8 +443,10 @@ impl Reader<'_> {
         warnings.extend(opened.warnings);
         let planes = config.format.planes(config.width, config.height);
         let compression = Compression::from_wire(options.wire_compression).unwrap_or_default();
-        let encode = Encode::new(Arc::clone(self.session), opened.codec, planes, compression)
-            .map_err(thread)?;
+        let geometry = pixels::geometry(config.format, config.width, config.height);
+        let session = Arc::clone(self.session);
+        let encode = Encode::new(session, opened.codec, planes, geometry, compression);
+        let encode = encode.map_err(thread)?;
         Ok(Opened {
             stream: Stream::Encode(Box::new(encode)),
             parameter_sets: opened.parameter_sets,
@@ -450,10 +460,10 @@ impl Reader<'_> {
         let client = self.session.lock().server.traits_of_client();
         let config = config::decoder(codec, configure, client)?;
         let backend = self.backend(Mode::Decode, codec, config.format)?;
-        let compression = Compression::from_wire(options.wire_compression).unwrap_or_default();
+        let coding = coding(options, client);
         // Early clients read a FRAME to its last plane.
         let side_data = backend.capabilities().side_data && client.decode_async;
-        let frames = Frames::new(Arc::clone(self.session), &config, compression, side_data);
+        let frames = Frames::new(Arc::clone(self.session), &config, coding, side_data);
         let sink = Arc::new(frames.map_err(thread)?);
         let opened = backend.open_decoder(&config, Arc::clone(&sink) as _)?;
         sink.format_is(opened.format);
@@ -496,6 +506,25 @@ struct Opened {
 
 fn owned(side_data: vtremote_proto::SideData<'_>) -> Vec<SideData> {
     side_data.map(|(kind, data)| SideData { kind, data: data.to_vec() }).collect()
+}
+
+/// How pictures are coded that this server sends: as the client would like it, since both ends can.
+fn coding(options: &Options, client: ClientTraits) -> Coding {
+    match (client.vtz, options.vtz) {
+        (true, 2) => Coding::VtzFast,
+        (true, _) => Coding::Vtz,
+        (false, _) => Compression::from_wire(options.wire_compression).unwrap_or_default().into(),
+    }
+}
+
+/// How the slices of a picture are to be read.
+fn slices_of<'a>(begin: &FrameBegin<'a>) -> Begin<'a> {
+    let reference = Some(begin.reference_id).filter(|id| *id != NO_REFERENCE);
+    Begin { codec: begin.codec, reference, tables: begin.tables }
+}
+
+fn unreadable(error: vtremote_planes::Error) -> Error {
+    Error::Internal(error.to_string())
 }
 
 fn thread(error: io::Error) -> Error {

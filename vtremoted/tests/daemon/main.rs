@@ -5,6 +5,7 @@ mod process;
 mod service;
 mod video;
 
+mod clients;
 mod decode;
 mod decode_slices;
 mod encode;

@@ -80,6 +80,9 @@ impl Client {
         options.ack = self.server.ack;
         options.slices = self.server.slices;
         options.geometry = self.server.geometry;
+        if !self.server.vtz {
+            options.vtz = 0;
+        }
         if !self.encodes() {
             // Servers know by it that frames may come at any time.
             options.decode_async = Some(true);
@@ -122,10 +125,11 @@ impl Client {
         let early = self.server.generation == Generation::Early;
         let ClientSettings { width, height, options, .. } = &self.settings;
         let compressed = options.wire_compression != 0;
-        self.pictures = Some(match self.server.geometry {
+        let pictures = match self.server.geometry {
             true => Pictures::told(self.pix_fmt()),
             false => Pictures::new(Geometry::new(*width, *height, pix_fmt), compressed, early),
-        });
+        };
+        self.pictures = Some(pictures.with_vtz(self.server.vtz));
         self.order = Order::by_pts(early);
         self.state = State::Streaming;
         (self.uploaded, self.probed, self.answered) = (now, now, now);

@@ -35,7 +35,8 @@ pub struct ClientSettings {
     pub time_base: Rational,
     /// 0/0 or 0/1: unknown.
     pub frame_rate: Rational,
-    /// Everything else, `mode` included; the extensions among them are set by the session.
+    /// Everything else, `mode` included. The extensions among them are set by the session, `vtz` only if
+    /// it is asked for here.
     pub options: Options,
     /// Decode: parameter sets as avcC, hvcC or Annex B; may be empty, which servers but ours refuse.
     pub extradata: Vec<u8>,
@@ -134,6 +135,8 @@ pub struct ServerTraits {
     pub slices: bool,
     /// `x.geometry.v1` is in use: decoded pictures say what they are.
     pub geometry: bool,
+    /// `x.wire.vtz.v1` is in use: slices may be vtz.
+    pub vtz: bool,
     /// Side data may be sent.
     pub side_data: bool,
     /// What CONFIGURE asks for.
@@ -170,6 +173,7 @@ impl ServerTraits {
             ack: ack.has("x.ack.v1"),
             slices,
             geometry,
+            vtz: slices && wants.options.vtz != 0 && ack.has("x.wire.vtz.v1"),
             side_data: ack.has("side_data.v2"),
             pix_fmt: Some(pix_fmt),
         })

@@ -139,6 +139,7 @@ struct Offered {
     ack: bool,
     slices: bool,
     geometry: bool,
+    vtz: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,6 +162,7 @@ impl<B> Server<B> {
                 ack: false,
                 slices: false,
                 geometry: false,
+                vtz: false,
                 decode_async: false,
             },
             pictures: None,
@@ -266,6 +268,7 @@ impl<B> Server<B> {
             ack: ack.has("x.ack.v1"),
             slices: ack.has("x.slices.v1"),
             geometry: ack.has("x.geometry.v1"),
+            vtz: ack.has("x.wire.vtz.v1"),
         };
         if ack.status == HelloStatus::Ok {
             self.state = State::Configure { since: now };

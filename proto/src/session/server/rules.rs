@@ -114,10 +114,12 @@ impl<B> Server<B> {
             ack,
             slices,
             geometry: agreed(options.geometry, possible, "x.geometry.v1"),
+            vtz: agreed(options.vtz != 0, self.offered.vtz && slices, "x.wire.vtz.v1"),
             decode_async: options.decode_async == Some(true),
         };
         let compressed = options.wire_compression != 0;
-        self.pictures = Some(Pictures::new(Geometry::new(width, height, format), compressed, true));
+        let geometry = Geometry::new(width, height, format);
+        self.pictures = Some(Pictures::new(geometry, compressed, true).with_vtz(self.client.vtz));
         self.state = State::Configuring { since: now };
         Ok(ServerStep::Configure(configure, options, unknown))
     }

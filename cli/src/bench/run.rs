@@ -1,0 +1,197 @@
+//! One measurement: a session that is kept busy for a moment.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use vtremote_client::{
+    AccessUnit, Decoder, Encoder, Error, Frame, FrameSource, Info, Received, ReceivedPicture, Sent,
+    SentPacket, Settings, Stream, Video, dial,
+};
+
+/// What is counted begins after this part of the time: before, windows and buffers fill.
+const WARM_UP: f64 = 0.3;
+
+/// As long as a session may take to end by itself; then it is cut.
+const END: Duration = Duration::from_secs(3);
+
+/// What a session did.
+#[derive(Clone)]
+pub(super) struct Ran {
+    pub(super) frames_per_second: f64,
+    /// Bytes per second of pictures on the wire.
+    pub(super) wire: f64,
+    /// Raw bytes for one on the wire.
+    pub(super) ratio: f64,
+    pub(super) info: Info,
+}
+
+/// A stream to be decoded.
+pub(super) struct Coded {
+    pub(super) stream: Stream,
+    pub(super) packets: Vec<AccessUnit>,
+}
+
+/// What is counted at a moment.
+#[derive(Clone, Copy, Default)]
+struct Count {
+    at: Duration,
+    frames: u64,
+    bytes: u64,
+    raw: u64,
+}
+
+impl Count {
+    /// From this moment to that.
+    fn ran(self, end: Self, info: Info) -> Ran {
+        if self.frames == end.frames && self.at != Duration::ZERO {
+            // So slow that all there was came at once.
+            return Self::default().ran(end, info);
+        }
+        let seconds = end.at.saturating_sub(self.at).as_secs_f64().max(1e-6);
+        let bytes = end.bytes - self.bytes;
+        Ran {
+            frames_per_second: (end.frames - self.frames) as f64 / seconds,
+            wire: bytes as f64 / seconds,
+            ratio: (end.raw - self.raw) as f64 / bytes.max(1) as f64,
+            info,
+        }
+    }
+}
+
+/// The shortest of a few times that connecting takes, which is one round trip.
+///
+/// # Errors
+/// Why there is no connection.
+pub(super) fn round_trip(settings: &Settings) -> Result<Duration, Error> {
+    let server = settings.server_address()?;
+    let mut shortest = Duration::MAX;
+    for _ in 0..3 {
+        let begin = Instant::now();
+        dial(&server, settings.timeout)?;
+        shortest = shortest.min(begin.elapsed());
+    }
+    Ok(shortest)
+}
+
+/// Has pictures encoded for so long. Gives the stream, too, as far as it came back in time.
+///
+/// # Errors
+/// Why there is no session, or why it failed.
+pub(super) fn encode(
+    settings: &Settings,
+    video: &Video,
+    pictures: &[Arc<dyn FrameSource>],
+    time: Duration,
+) -> Result<(Ran, Coded), Error> {
+    let server = settings.server_address()?;
+    let mut link = dial(&server, settings.timeout)?;
+    link.peer = server.to_string();
+    let mut encoder = Encoder::open_over(link, settings, video, None)?;
+    let stream = Stream {
+        width: video.width,
+        height: video.height,
+        time_base: video.time_base,
+        frame_rate: video.frame_rate,
+        extradata: encoder.extradata().to_vec(),
+    };
+    let mut packets = Vec::new();
+    let mut take = |received| match received {
+        Received::Packet(packet) => {
+            packets.push(AccessUnit {
+                pts: Some(packet.pts),
+                dts: Some(packet.dts),
+                duration: packet.duration,
+                keyframe: packet.keyframe,
+                data: packet.data().to_vec(),
+                side_data: Vec::new(),
+            });
+            true
+        }
+        Received::Nothing => true,
+        Received::End => false,
+    };
+    let begin = Instant::now();
+    let mut warm = None;
+    let mut count = Count::default();
+    for (pts, source) in (0..).zip(pictures.iter().cycle()) {
+        let frame = Frame {
+            pts,
+            duration: 1,
+            keyframe: false,
+            side_data: Vec::new(),
+            source: Arc::clone(source),
+        };
+        let mut next = Some(frame);
+        while let Some(frame) = next.take()
+            && begin.elapsed() < time
+        {
+            if let Sent::Full(frame) = encoder.send_frame(frame)? {
+                take(encoder.receive_packet(Some(time.saturating_sub(begin.elapsed())))?);
+                next = Some(frame);
+            }
+        }
+        take(encoder.receive_packet(Some(Duration::ZERO))?);
+        let info = encoder.info();
+        count = Count {
+            at: begin.elapsed(),
+            frames: info.sent,
+            bytes: info.bytes_sent,
+            raw: info.raw_bytes,
+        };
+        if count.at >= time.mul_f64(WARM_UP) {
+            warm.get_or_insert(count);
+        }
+        if count.at >= time {
+            break;
+        }
+    }
+    let ran = warm.unwrap_or_default().ran(count, encoder.info());
+    // What is on its way comes to its end, so that the server's log has a session like others.
+    encoder.flush()?;
+    while begin.elapsed() < time + END && take(encoder.receive_packet(Some(END))?) {}
+    Ok((ran, Coded { stream, packets }))
+}
+
+/// Has a stream decoded for so long, or to its end.
+///
+/// # Errors
+/// Why there is no session, or why it failed.
+pub(super) fn decode(settings: &Settings, coded: &Coded, time: Duration) -> Result<Ran, Error> {
+    let mut decoder = Decoder::open(settings, &coded.stream, None)?;
+    let begin = Instant::now();
+    let mut warm = None;
+    let mut count = Count::default();
+    let mut take = |decoder: &mut Decoder, patience| -> Result<bool, Error> {
+        match decoder.receive_picture(Some(patience))? {
+            ReceivedPicture::Picture(_) if begin.elapsed() < time => {
+                let info = decoder.info();
+                count.at = begin.elapsed();
+                count.frames += 1;
+                (count.bytes, count.raw) = (info.bytes_received, info.raw_bytes);
+                if count.at >= time.mul_f64(WARM_UP) {
+                    warm.get_or_insert(count);
+                }
+            }
+            ReceivedPicture::Picture(_) | ReceivedPicture::Nothing => {}
+            ReceivedPicture::End => return Ok(false),
+        }
+        Ok(true)
+    };
+    let mut packets = coded.packets.iter().cloned();
+    let mut waiting = packets.next();
+    while begin.elapsed() < time
+        && let Some(packet) = waiting.take()
+    {
+        match decoder.send_packet(packet)? {
+            SentPacket::Taken => waiting = packets.next(),
+            SentPacket::Full(packet) => {
+                waiting = Some(packet);
+                let left = time.saturating_sub(begin.elapsed());
+                take(&mut decoder, left)?;
+            }
+        }
+    }
+    decoder.flush()?;
+    while begin.elapsed() < time + END && take(&mut decoder, END)? {}
+    Ok(warm.unwrap_or_default().ran(count, decoder.info()))
+}

@@ -1,0 +1,223 @@
+//! Our own client: what it sends arrives to the byte, whatever the way, and so does what it is sent.
+
+use crate::service::Service;
+use std::sync::Arc;
+use vtremote_client::{
+    AccessUnit, Decoder, Encoder, Frame, InputFormat, OwnedPicture, Received, ReceivedPicture,
+    Sent, SentPacket, Settings, Stream, Video,
+};
+use vtremote_planes::Coding;
+use vtremote_proto::{Codec, PixelFormat, Rational};
+
+const UNIT: Rational = Rational { num: 1, den: 25 };
+
+fn settings(service: &Service, coding: Coding) -> Settings {
+    Settings {
+        codec: Some(Codec::Hevc),
+        host: Some(service.address.to_string()),
+        token: Some(String::new()),
+        compression: Some(coding),
+        ..Settings::default()
+    }
+}
+
+/// A picture of which one part stands still, one moves and one is noise; of ten bits, unless its number
+/// says that the low bits are in use too.
+fn picture(video: Video, number: usize) -> OwnedPicture {
+    let mut state = 1 + number as u32;
+    let mut noise = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as usize
+    };
+    let planes = video.layouts().map(|layout| {
+        let mut rows = Vec::new();
+        for y in 0..layout.rows {
+            rows.extend((0..layout.row_bytes).map(|x| match y * 3 / layout.rows.max(1) {
+                0 => (x / 3 + y) as u8,
+                1 => (x / 2 + 5 * number) as u8,
+                _ => noise() as u8,
+            }));
+        }
+        let ten_bits = matches!(video.format.wire(), PixelFormat::P010 | PixelFormat::P210);
+        if ten_bits && number % 4 != 3 {
+            rows.iter_mut().step_by(2).for_each(|low| *low &= 0xc0);
+        }
+        (rows, layout.row_bytes)
+    });
+    OwnedPicture::new(video.format, planes.collect()).unwrap()
+}
+
+/// Packets of so many pictures, by pts, and bytes that were sent.
+fn encode(settings: &Settings, video: Video, frames: usize) -> (Vec<(i64, Vec<u8>)>, u64) {
+    let mut encoder = Encoder::open(settings, &video, None).unwrap();
+    let mut packets = Vec::new();
+    let mut take = |received| match received {
+        Received::Packet(packet) => {
+            packets.push((packet.pts, packet.data().to_vec()));
+            true
+        }
+        Received::Nothing => true,
+        Received::End => false,
+    };
+
+    for number in 0..frames {
+        let source = Arc::new(picture(video, number));
+        let pts = number as i64;
+        let (duration, keyframe, side_data) = (1, false, Vec::new());
+        let mut next = Frame { pts, duration, keyframe, side_data, source };
+        while let Sent::Full(frame) = encoder.send_frame(next).unwrap() {
+            take(encoder.receive_packet(None).unwrap());
+            next = frame;
+        }
+    }
+    encoder.flush().unwrap();
+    while take(encoder.receive_packet(None).unwrap()) {}
+    let bytes = encoder.info().bytes_sent;
+    drop(encoder);
+    packets.sort();
+    (packets, bytes)
+}
+
+#[test]
+fn pictures_arrive_to_the_byte_in_every_coding_and_format() {
+    // Its packets have a sum of the picture's bytes.
+    let service = Service::start("reorder=2");
+    for format in PixelFormat::ALL {
+        for (width, height) in [(33, 17), (322, 181), (16, 1)] {
+            let format = InputFormat::Wire(format);
+            let video = Video { width, height, format, time_base: UNIT, frame_rate: UNIT };
+            let (expected, raw) = encode(&settings(&service, Coding::None), video, 12);
+            assert_eq!(expected.len(), 12);
+            for coding in Coding::ALL {
+                let (packets, bytes) = encode(&settings(&service, coding), video, 12);
+                assert!(packets == expected, "{coding}, {width}x{height} {format:?}");
+                let small = width * height < 1000;
+                assert!(small || coding == Coding::None || bytes < raw, "{coding}: {bytes}, {raw}");
+            }
+        }
+    }
+}
+
+#[test]
+fn planar_pictures_arrive_as_interleaved_ones_do() {
+    let service = Service::start("");
+    for (planar, wire) in
+        [(InputFormat::Yuv420p, PixelFormat::Nv12), (InputFormat::Yuv420p10, PixelFormat::P010)]
+    {
+        let shape =
+            |format| Video { width: 66, height: 35, format, time_base: UNIT, frame_rate: UNIT };
+        // Sums are those of what is on the wire.
+        let planar = shape(planar);
+        let (expected, _) = encode_planar(&settings(&service, Coding::None), planar);
+        for coding in Coding::ALL {
+            let (packets, _) = encode_planar(&settings(&service, coding), planar);
+            assert!(packets == expected, "{coding}, {wire}");
+        }
+    }
+}
+
+/// As [`encode`], of planes that are not as on the wire.
+fn encode_planar(settings: &Settings, video: Video) -> (Vec<(i64, Vec<u8>)>, u64) {
+    let mut encoder = Encoder::open(settings, &video, None).unwrap();
+    let deep = video.format == InputFormat::Yuv420p10;
+    for pts in 0..6 {
+        let planes = (0..3).map(|plane| {
+            let (row, rows) = video.format.plane_layout(video.width, video.height, plane);
+            let bytes = (0..row * rows).map(|at| match deep && at % 2 == 1 {
+                true => (at / 7 + plane) as u8 & 3,
+                false => (at * (plane + 1) + pts as usize) as u8,
+            });
+            (bytes.collect(), row)
+        });
+        let source = Arc::new(OwnedPicture::new(video.format, planes.collect()).unwrap());
+        let (duration, keyframe, side_data) = (1, false, Vec::new());
+        let sent = encoder.send_frame(Frame { pts, duration, keyframe, side_data, source });
+        assert!(matches!(sent.unwrap(), Sent::Taken));
+    }
+    encoder.flush().unwrap();
+    let mut packets = Vec::new();
+    while let Received::Packet(packet) = encoder.receive_packet(None).unwrap() {
+        packets.push((packet.pts, packet.data().to_vec()));
+    }
+    (packets, encoder.info().bytes_sent)
+}
+
+/// Pictures that a stream becomes: pts and planes without padding.
+fn decode(
+    settings: &Settings,
+    stream: &Stream,
+    packets: &[AccessUnit],
+) -> Vec<(i64, Vec<Vec<u8>>)> {
+    let mut decoder = Decoder::open(settings, stream, None).unwrap();
+    let mut pictures = Vec::new();
+    let mut take = |received| match received {
+        ReceivedPicture::Picture(picture) => {
+            let planes = picture.planes().map(|plane| {
+                let rows = (0..plane.rows).flat_map(|row| {
+                    plane.data[row * plane.stride..][..plane.row_bytes].iter().copied()
+                });
+                rows.collect()
+            });
+            pictures.push((picture.pts.unwrap(), planes.collect()));
+            true
+        }
+        ReceivedPicture::Nothing => true,
+        ReceivedPicture::End => false,
+    };
+    for packet in packets {
+        let mut next = packet.clone();
+        while let SentPacket::Full(packet) = decoder.send_packet(next).unwrap() {
+            take(decoder.receive_picture(None).unwrap());
+            next = packet;
+        }
+    }
+    decoder.flush().unwrap();
+    while take(decoder.receive_picture(None).unwrap()) {}
+    pictures
+}
+
+#[test]
+fn decoded_pictures_come_to_the_byte_in_every_coding_also_when_they_change() {
+    for script in ["", "resize=9:50x34", "format=7:p010le"] {
+        let service = Service::start(script);
+        let format = InputFormat::Wire(PixelFormat::Nv12);
+        let video = Video { width: 130, height: 70, format, time_base: UNIT, frame_rate: UNIT };
+        let mut encoder = Encoder::open(&settings(&service, Coding::None), &video, None).unwrap();
+        let mut packets = Vec::new();
+        for pts in 0..20 {
+            let source = Arc::new(picture(video, 0));
+            let (duration, keyframe, side_data) = (1, false, Vec::new());
+            let frame = Frame { pts, duration, keyframe, side_data, source };
+            while let Sent::Full(_) = encoder.send_frame(frame.clone()).unwrap() {
+                encoder_packets(&mut encoder, &mut packets);
+            }
+        }
+        encoder.flush().unwrap();
+        while packets.len() < 20 {
+            encoder_packets(&mut encoder, &mut packets);
+        }
+        let extradata = encoder.extradata().to_vec();
+        drop(encoder);
+        let (width, height) = (video.width, video.height);
+        let stream = Stream { width, height, time_base: UNIT, frame_rate: UNIT, extradata };
+        let expected = decode(&settings(&service, Coding::None), &stream, &packets);
+        assert_eq!(expected.len(), 20, "{script}");
+        for coding in Coding::ALL {
+            let pictures = decode(&settings(&service, coding), &stream, &packets);
+            assert!(pictures == expected, "{coding}, {script}");
+        }
+    }
+}
+
+fn encoder_packets(encoder: &mut Encoder, packets: &mut Vec<AccessUnit>) {
+    if let Received::Packet(packet) = encoder.receive_packet(None).unwrap() {
+        packets.push(AccessUnit {
+            pts: Some(packet.pts),
+            dts: Some(packet.dts),
+            duration: 1,
+            keyframe: packet.keyframe,
+            data: packet.data().to_vec(),
+            side_data: Vec::new(),
+        });
+    }
+}
