@@ -40,7 +40,7 @@ pub(crate) fn run_decode(load: Load) -> Result<Run, Problem> {
 /// The process that serves one session.
 pub(crate) fn serve() -> Result<(), Problem> {
     let script = Script { hash: false, ..Script::default() };
-    let backends: [Arc<dyn Backend>; 1] = [Arc::new(Synthetic::new(script))];
+    let backend: Arc<dyn Backend> = Arc::new(Synthetic::new(script));
     let settings = vtremoted::Settings {
         listen: vec![Address { host: "127.0.0.1".into(), port: 0 }],
         token: None,
@@ -57,7 +57,7 @@ pub(crate) fn serve() -> Result<(), Problem> {
         log_file: None,
         once: true,
     };
-    let daemon = Daemon::bind(&settings, &backends)?;
+    let daemon = Daemon::bind(&settings, || Ok(vec![backend]))?;
     let port = daemon.addresses().first().ok_or("a daemon without an address")?.port();
     let (idle, began, cpu) = (usage::memory(), Instant::now(), usage::cpu());
     println!("{port}");

@@ -47,7 +47,7 @@ const GOP: u32 = 10_000;
 fn a_session_in_full_flow_allocates_nothing() {
     let patience = Duration::from_secs(60);
     let script = Script { hash: false, ..Script::default() };
-    let backends: [Arc<dyn Backend>; 1] = [Arc::new(Synthetic::new(script))];
+    let backends: Vec<Arc<dyn Backend>> = vec![Arc::new(Synthetic::new(script))];
     let settings = vtremoted::Settings {
         listen: vec![Address { host: "127.0.0.1".into(), port: 0 }],
         token: None,
@@ -64,7 +64,7 @@ fn a_session_in_full_flow_allocates_nothing() {
         log_file: None,
         once: false,
     };
-    let daemon = Daemon::bind(&settings, &backends).unwrap();
+    let daemon = Daemon::bind(&settings, || Ok(backends.clone())).unwrap();
     let port = daemon.addresses()[0].port();
     let stop = daemon.stop();
     let serving = thread::spawn(move || daemon.serve());

@@ -11,7 +11,7 @@ import h26x
 import planes
 import wire
 from link import Link, Silence, Stopped
-from options import EXTENSIONS, TABLE
+from options import EXTENSIONS, LISTED, TABLE
 from order import ServerOrder
 from wire import Violation, breach
 
@@ -152,9 +152,9 @@ class Session:
             breach("3", "It gives its name as `vtremoted`, with that of its backend in parentheses where it accepts",
                    f"name {ack.server!r}")
         if args.expect == "ours" and not set(EXTENSIONS) <= listed:
-            breach("3", "and then lists `x.ack.v1`, `x.slices.v1` and `x.geometry.v1`",
+            breach("3", "and then lists `x.ack.v1`, `x.slices.v1`, `x.geometry.v1` and `x.wire.vtz.v1`",
                    f"not listed: {sorted(set(EXTENSIONS) - listed)}")
-        reserved = [entry for entry in listed if entry.startswith("x.") and entry not in EXTENSIONS]
+        reserved = [entry for entry in listed if entry.startswith("x.") and entry not in LISTED]
         if reserved:
             breach("9", "Our ends neither list nor send any of these", f"{reserved}")
         needed = f"pixfmt.{planes.FORMAT_NAMES.get(fmt, '?')}"

@@ -384,20 +384,20 @@ class FrameBegin:
         if planes > MAX_PLANES:
             breach("8", "A frame has at most 4 planes", f"{planes} planes")
         if codec > 2:
-            breach("9", "codec of slices of mode 0: 0, 1 or 2 as in `wire_compression`", f"codec {codec}")
+            breach("9", "codec: 0, 1 or 2 as in `wire_compression`", f"codec {codec}")
         if not 1 <= slices <= MAX_SLICES:
             breach("9", "number of slices, 1 to 256", f"{slices} slices")
         if size > MAX_TABLES:
-            breach("9", "tables, reserved: empty (readers allow for 64 KiB)", f"{size} bytes of tables")
+            breach("9", "tables: empty but with codec 3; at most 64 KiB", f"{size} bytes of tables")
         tables = cursor.take(size)
         return cls(pts, duration, flags, planes, codec, frame, slices, reference, tables, read_side_data(cursor))
 
     def check_session(self) -> None:
-        """What is reserved is not there yet."""
+        """What is only vtz's, which these peers never agree to."""
         if self.tables:
-            breach("9", "tables, reserved: empty (readers allow for 64 KiB)", f"{len(self.tables)} bytes of tables")
+            breach("9", "tables: empty but with codec 3; at most 64 KiB", f"{len(self.tables)} bytes of tables")
         if self.reference != NO_REFERENCE:
-            breach("9", "reference id, reserved: 0xFFFFFFFF, none", f"reference {self.reference}")
+            breach("9", "reference id: 0xFFFFFFFF, none, but with codec 3", f"reference {self.reference}")
 
 
 @dataclass

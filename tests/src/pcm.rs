@@ -18,17 +18,54 @@ pub struct Picture {
     pub bottom_field: Option<bool>,
 }
 
+/// How samples are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Samples {
+    /// 4:2:0 with 8 bits.
+    Plain,
+    /// 4:2:2 with so many bits: 8 or 10.
+    Tall(u32),
+}
+
+impl Samples {
+    fn bits(self) -> u32 {
+        match self {
+            Samples::Plain => 8,
+            Samples::Tall(bits) => bits,
+        }
+    }
+
+    /// A luma sample, in its bits.
+    pub fn luma(self, picture: &Picture) -> u32 {
+        u32::from(picture.level) << (self.bits() - 8) | (self.bits() - 8)
+    }
+
+    /// The chroma samples of a row: Cb with `which` 0, Cr with 1.
+    pub fn chroma(self, which: u32, row: u32) -> u32 {
+        match self {
+            Samples::Plain => 100,
+            // Rows of a macroblock differ.
+            Samples::Tall(bits) => (60 + 80 * which + row % 16) << (bits - 8) | which,
+        }
+    }
+}
+
 /// Each frame or field as Annex B, parameter sets and an IDR picture in the first.
 pub fn packets(pictures: &[Picture]) -> Vec<Vec<u8>> {
+    packets_of(Samples::Plain, pictures)
+}
+
+/// The same of other samples.
+pub fn packets_of(samples: Samples, pictures: &[Picture]) -> Vec<Vec<u8>> {
     let fields = pictures.iter().any(|picture| picture.bottom_field.is_some());
     let (mut frame_num, mut second_field) = (0, false);
     let packet = |(at, picture): (usize, &Picture)| {
         let mut packet = Vec::new();
         if at == 0 {
-            packet.extend([sps(SIZE, fields), pps()].concat());
+            packet.extend([sps_of(samples, SIZE, fields), pps()].concat());
         }
         let place = Place { idr: at == 0, fields, frame_num, second_field };
-        packet.extend(slice(picture, place));
+        packet.extend(slice(samples, picture, place));
         second_field = picture.bottom_field.is_some() && !second_field;
         if picture.reference && !second_field {
             frame_num = (frame_num + 1) % 16;
@@ -39,9 +76,20 @@ pub fn packets(pictures: &[Picture]) -> Vec<Vec<u8>> {
 }
 
 /// A Main profile SPS without video usability information.
-pub fn sps((width, height): (u32, u32), fields: bool) -> Vec<u8> {
+pub fn sps(size: (u32, u32), fields: bool) -> Vec<u8> {
+    sps_of(Samples::Plain, size, fields)
+}
+
+fn sps_of(samples: Samples, (width, height): (u32, u32), fields: bool) -> Vec<u8> {
     let mut bits = Bits::default();
-    bits.u(8, 77).u(8, 0).u(8, 30).ue(0);
+    match samples {
+        Samples::Plain => bits.u(8, 77).u(8, 0).u(8, 30).ue(0),
+        // High 4:2:2; chroma_format_idc, both depths, neither lossless nor matrices.
+        Samples::Tall(depth) => {
+            let bits = bits.u(8, 122).u(8, 0).u(8, 30).ue(0);
+            bits.ue(2).ue(depth - 8).ue(depth - 8).u(2, 0)
+        }
+    };
     // Four bits of frame_num; type 0, with eight bits.
     bits.ue(0).ue(0).ue(4);
     // Four reference frames, no gaps.
@@ -75,7 +123,7 @@ struct Place {
     second_field: bool,
 }
 
-fn slice(picture: &Picture, place: Place) -> Vec<u8> {
+fn slice(samples: Samples, picture: &Picture, place: Place) -> Vec<u8> {
     let Place { idr, fields, frame_num, second_field } = place;
     let mut bits = Bits::default();
     bits.ue(0).ue(7).ue(0).u(4, frame_num);
@@ -101,11 +149,14 @@ fn slice(picture: &Picture, place: Place) -> Vec<u8> {
     for _ in 0..SIZE.0 / 16 * rows {
         bits.ue(25).align();
         (0..256).for_each(|_| {
-            bits.u(8, picture.level.into());
+            bits.u(samples.bits(), samples.luma(picture));
         });
-        (0..128).for_each(|_| {
-            bits.u(8, 100);
-        });
+        let rows = if samples == Samples::Plain { 8 } else { 16 };
+        for (which, row) in (0..2).flat_map(|which| (0..rows).map(move |row| (which, row))) {
+            (0..8).for_each(|_| {
+                bits.u(samples.bits(), samples.chroma(which, row));
+            });
+        }
     }
     bits.nal(if idr { 0x65 } else { 0x01 | u8::from(picture.reference) << 6 })
 }

@@ -171,8 +171,8 @@ impl Arguments {
         self.log_file.as_deref()
     }
 
-    /// Whether a service can run with these flags beside its token and its log; says why not.
-    pub(crate) fn fit_for_a_service(flags: &[String]) -> Result<(), String> {
+    /// What these flags of a service mean, beside its token and its log; or why it cannot run with them.
+    pub(crate) fn fit_for_a_service(flags: &[String]) -> Result<Settings, String> {
         let flags = flags.iter().map(String::as_str);
         let parsed = Self::try_parse_from(std::iter::once("vtremoted").chain(flags))
             .map_err(|error| error.to_string())?;
@@ -189,9 +189,13 @@ impl Arguments {
             (parsed.token_file.is_some(), "--token-file stands before the --"),
             (parsed.log_file.is_some(), "--log-file: a service has its own"),
         ];
-        match refused.iter().find(|(refused, _)| *refused) {
-            Some((_, why)) => Err((*why).into()),
-            None => parsed.resolve().map(drop).map_err(|error| error.to_string()),
+        if let Some((_, why)) = refused.iter().find(|(refused, _)| *refused) {
+            return Err((*why).into());
+        }
+        let settings = parsed.resolve().map_err(|error| error.to_string())?;
+        match settings.listen.iter().any(|address| address.port == 0) {
+            true => Err("--listen: port 0 is another at each start, and clients know one".into()),
+            false => Ok(settings),
         }
     }
 

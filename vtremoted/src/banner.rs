@@ -56,7 +56,7 @@ pub(crate) fn print(daemon: &Daemon) {
             "anyone on the network may use these encoders: set --token-file, or listen on 127.0.0.1 only"
         );
     }
-    // Scripts read the port of these lines.
+    // Scripts read the port of these lines, and so does whoever installs a service.
     for address in addresses {
         match settings.log_format {
             LogFormat::Text => info!("listening on {address}"),
@@ -71,6 +71,11 @@ pub(crate) fn print(daemon: &Daemon) {
             host_to_paste(*first)
         );
     }
+}
+
+/// Whether a line of a daemon's log says that it serves.
+pub(crate) fn says_listening(line: &str) -> bool {
+    line.contains(" INFO listening on ") || line.contains("\"message\":\"listening\"")
 }
 
 /// As FFmpeg writes it.
@@ -105,6 +110,31 @@ fn others_can_read(_: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Arguments, log};
+    use clap::Parser;
+    use std::fs;
+    use std::sync::Arc;
+    use vtremote_backend_synthetic::{Script, Synthetic};
+
+    #[test]
+    fn what_the_log_says_of_listening_is_understood_in_either_form() {
+        let folder = crate::service::Folder::new();
+        for format in ["text", "json"] {
+            let file = folder.path().join(format);
+            let flags = ["--listen", "127.0.0.1:0", "--log-format", format, "--log-file"];
+            let flags = [&["vtremoted"], &flags[..], &[file.to_str().unwrap()]].concat();
+            let settings = Arguments::parse_from(flags).resolve().unwrap();
+            let backend = Synthetic::new(Script::default());
+            let daemon = Daemon::bind(&settings, || Ok(vec![Arc::new(backend)])).unwrap();
+            tracing::subscriber::with_default(log::subscriber(&settings).unwrap(), || {
+                tracing::info!("a line before");
+                print(&daemon);
+            });
+            let log = fs::read_to_string(file).unwrap();
+            let count = log.lines().filter(|line| says_listening(line)).count();
+            assert!(count == 1 && log.lines().count() > 3, "{log}");
+        }
+    }
 
     #[test]
     fn the_address_to_paste_names_no_default_port_and_no_wildcard() {

@@ -1,7 +1,7 @@
 //! Which backend serves: what was asked for, or what this machine has.
 
-use crate::Error;
 use crate::settings::Settings;
+use crate::{Error, Notices};
 use std::sync::Arc;
 use vtremote_backend::Backend;
 use vtremote_backend_synthetic::{Script, Synthetic};
@@ -18,11 +18,11 @@ pub(crate) fn built_in() -> Vec<String> {
     .into()
 }
 
-/// The backends that `--backend` asks for.
+/// The backends that `--backend` asks for. What they find missing here they say in `notices`.
 ///
 /// # Errors
 /// [`Error::Usage`] if there is none of that name, [`Error::Start`] if it cannot start.
-pub fn backends(settings: &Settings) -> Result<Vec<Arc<dyn Backend>>, Error> {
+pub fn backends(settings: &Settings, notices: Notices) -> Result<Vec<Arc<dyn Backend>>, Error> {
     let (name, script) = match settings.backend.split_once(':') {
         Some((name, script)) => (name, Some(script)),
         None => (settings.backend.as_str(), None),
@@ -38,7 +38,7 @@ pub fn backends(settings: &Settings) -> Result<Vec<Arc<dyn Backend>>, Error> {
         return Err(Error::Usage("--encoder is for the libavcodec backend".into()));
     }
     match name {
-        "auto" if cfg!(target_vendor = "apple") => videotoolbox(settings),
+        "auto" if cfg!(target_vendor = "apple") => videotoolbox(notices),
         "auto" if cfg!(feature = "libavcodec") => libavcodec(settings),
         "auto" => Err(Error::Start(
             "this vtremoted was built without a backend that encodes; --backend synthetic is for tests"
@@ -51,7 +51,7 @@ pub fn backends(settings: &Settings) -> Result<Vec<Arc<dyn Backend>>, Error> {
             })?;
             Ok(vec![Arc::new(Synthetic::new(script))])
         }
-        "videotoolbox" => videotoolbox(settings),
+        "videotoolbox" => videotoolbox(notices),
         _ => Err(Error::Usage(format!(
             "--backend {name}: it is auto, libavcodec, videotoolbox or synthetic"
         ))),
@@ -59,16 +59,16 @@ pub fn backends(settings: &Settings) -> Result<Vec<Arc<dyn Backend>>, Error> {
 }
 
 #[cfg(target_vendor = "apple")]
-fn videotoolbox(_settings: &Settings) -> Result<Vec<Arc<dyn Backend>>, Error> {
+fn videotoolbox(notices: Notices) -> Result<Vec<Arc<dyn Backend>>, Error> {
     use vtremote_backend_videotoolbox::VideoToolbox;
-    match VideoToolbox::new(Arc::new(|line: String| tracing::warn!("{line}"))) {
+    match VideoToolbox::new(notices) {
         Ok(backend) => Ok(vec![Arc::new(backend)]),
         Err(error) => Err(Error::Start(error.to_string())),
     }
 }
 
 #[cfg(not(target_vendor = "apple"))]
-fn videotoolbox(_settings: &Settings) -> Result<Vec<Arc<dyn Backend>>, Error> {
+fn videotoolbox(_: Notices) -> Result<Vec<Arc<dyn Backend>>, Error> {
     Err(Error::Start("--backend videotoolbox: only a Mac has VideoToolbox".into()))
 }
 

@@ -65,19 +65,17 @@ struct State {
 }
 
 impl Daemon {
-    /// Listens on every address of the settings.
+    /// Listens on every address of the settings, and only then asks for the backends: that may take seconds,
+    /// and an address that is in use should be said at once. Clients that come meanwhile are connected by
+    /// the system, and wait until they are served.
     ///
     /// # Errors
-    /// [`Error::Start`] names the address that cannot be had, and why.
-    pub fn bind(settings: &Settings, backends: &[Arc<dyn Backend>]) -> Result<Self, Error> {
-        let idle = |backend: &Arc<dyn Backend>| {
-            let Capabilities { encoders, decoders, .. } = backend.capabilities();
-            encoders.is_empty() && decoders.is_empty()
-        };
-        if backends.iter().all(idle) {
-            let what = "no backend can encode or decode anything on this machine";
-            return Err(Error::Start(what.into()));
-        }
+    /// [`Error::Start`] names the address that cannot be had, and why; or no backend can do anything. And
+    /// what `backends` gives.
+    pub fn bind(
+        settings: &Settings,
+        backends: impl FnOnce() -> Result<Vec<Arc<dyn Backend>>, Error>,
+    ) -> Result<Self, Error> {
         let mut listeners = Vec::new();
         for address in &settings.listen {
             let bound = Listener::bind(address, Duration::from_secs(10));
@@ -90,9 +88,18 @@ impl Daemon {
         }
         let addresses = listeners.iter().map(Listener::local_addr).collect::<Result<_, _>>();
         let addresses = addresses.map_err(|error| Error::Start(error.to_string()))?;
+        let backends = backends()?;
+        let idle = |backend: &Arc<dyn Backend>| {
+            let Capabilities { encoders, decoders, .. } = backend.capabilities();
+            encoders.is_empty() && decoders.is_empty()
+        };
+        if backends.iter().all(idle) {
+            let what = "no backend can encode or decode anything on this machine";
+            return Err(Error::Start(what.into()));
+        }
         let shared = Arc::new(Shared {
             settings: settings.clone(),
-            backends: backends.to_vec(),
+            backends,
             slots: Slots::new(if settings.once { 1 } else { settings.max_sessions }),
             next_id: AtomicU64::new(0),
             state: Mutex::default(),

@@ -6,7 +6,8 @@ use crate::settings::{LogFormat, LogLevel, Settings};
 use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
 use std::sync::Mutex;
-use tracing::error;
+use tracing::subscriber::set_global_default;
+use tracing::{Subscriber, error};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
@@ -16,6 +17,21 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 /// # Errors
 /// [`Error::Start`] names the file that cannot be written.
 pub(crate) fn begin(settings: &Settings) -> Result<(), Error> {
+    let log = subscriber(settings)?;
+    // There is a log already where tests run several daemons in one process.
+    if set_global_default(log).is_ok() {
+        std::panic::set_hook(Box::new(panicked));
+        #[cfg(feature = "libavcodec")]
+        follow_libavcodec();
+    }
+    Ok(())
+}
+
+/// Writes the log as the settings have it.
+///
+/// # Errors
+/// [`Error::Start`] names the file that cannot be written.
+pub(crate) fn subscriber(settings: &Settings) -> Result<Box<dyn Subscriber + Send + Sync>, Error> {
     let level = match settings.log_level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
@@ -35,17 +51,12 @@ pub(crate) fn begin(settings: &Settings) -> Result<(), Error> {
     // Whoever reads the log may go: a line that cannot be written must not end a session, which a
     // complaint on the same standard error would.
     let log = log.log_internal_errors(false);
-    let begun = match settings.log_format {
-        LogFormat::Text => log.with_ansi(coloured).try_init(),
-        LogFormat::Json => log.json().flatten_event(true).with_current_span(false).try_init(),
-    };
-    // There is a log already where tests run several daemons in one process.
-    if begun.is_ok() {
-        std::panic::set_hook(Box::new(panicked));
-        #[cfg(feature = "libavcodec")]
-        follow_libavcodec();
-    }
-    Ok(())
+    Ok(match settings.log_format {
+        LogFormat::Text => Box::new(log.with_ansi(coloured).finish()),
+        LogFormat::Json => {
+            Box::new(log.json().flatten_event(true).with_current_span(false).finish())
+        }
+    })
 }
 
 /// A panic is a line of the log like any other.

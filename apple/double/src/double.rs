@@ -3,7 +3,7 @@
 use crate::object::{Kind, live};
 use crate::script::Script;
 use crate::state::{Property, install, with};
-use crate::{Machine, cv};
+use crate::{Machine, cv, vt};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -63,6 +63,12 @@ impl Double {
         with(|state| state.script.clone())
     }
 
+    /// Calls back what encoders still had when they were invalidated, if the script kept it; gives how many
+    /// callbacks that were.
+    pub fn call_back(&self) -> usize {
+        vt::call_back()
+    }
+
     /// Forgets the rules that were broken, for tests that break them.
     pub fn forgive(&self) {
         with(|state| state.violations.clear());
@@ -90,6 +96,8 @@ impl Double {
 impl Drop for Double {
     fn drop(&mut self) {
         let counters = self.counters();
+        // What still hangs goes on, as the process does.
+        install(None, Script::new());
         *TAKEN.lock().unwrap_or_else(PoisonError::into_inner) = false;
         GIVEN_BACK.notify_one();
         if !std::thread::panicking() {

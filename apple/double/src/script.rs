@@ -8,14 +8,18 @@ use std::fmt;
 /// As text, for the environment of a daemon: items apart by spaces.
 /// - `machine=intel|software|silicon`, `rows=16|64|256` (see [`crate::Machine`])
 /// - `fail=VTCompressionSessionEncodeFrame:3:-12903`: the third call of the function gives the status
+/// - `stall=VTDecompressionSessionDecodeFrame:3`: the third call of the function does not return
 /// - `property=ConstantBitRate:-12900`: what setting the property always gives
 /// - `encode=5:drop`, `decode=5:error:-12909`: what becomes of the fifth frame of the first session that
 ///   gets so far; see [`Outcome`]
-/// - `callbacks=fresh|caller`, `blocks=split|long|split-long`, `reorder=0`, `hold`
+/// - `callbacks=fresh|caller`, `blocks=split|long|split-long`, `reorder=0`, `hold`,
+///   `no-hdr`, `untold`, `afterwards`
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Script {
     /// Calls that give a status instead of doing anything.
     pub faults: Vec<Fault>,
+    /// Calls that do not return before there is another script: the function, and which call of it.
+    pub stalls: Vec<(String, usize)>,
     /// Properties whose setting gives a status: the name as the constant's text, and the status.
     pub properties: Vec<(String, i32)>,
     /// What becomes of frames that are encoded, by their number from 1 in the first session that gets so
@@ -31,6 +35,13 @@ pub struct Script {
     pub reorder: Option<u32>,
     /// Encoders give nothing before VTCompressionSessionCompleteFrames.
     pub hold: bool,
+    /// Encoders take metadata of HDR and write none, whatever the colours are.
+    pub no_hdr: bool,
+    /// Encoders that reorder frames say nowhere that they do.
+    pub untold: bool,
+    /// What an encoder still has when it is invalidated is not lost: it is called back when
+    /// [`crate::Double::call_back`] says so.
+    pub afterwards: bool,
 }
 
 /// A call that gives a status.
@@ -61,6 +72,9 @@ pub enum Outcome {
     /// `die:STATUS`: the call succeeds, but it and everything that the session still had come back with this
     /// status, and the session is invalid.
     Die(i32),
+    /// `never`: its callback never comes, as if it got lost between processes. Who waits for what the session
+    /// has does not wait for it.
+    Never,
 }
 
 /// On which threads callbacks come.
@@ -116,6 +130,17 @@ impl Script {
         self
     }
 
+    /// The nth call of a function, from 1, does not return before there is another script.
+    ///
+    /// # Panics
+    /// As [`Script::fail`].
+    #[must_use]
+    pub fn stall(mut self, call: &str, nth: usize) -> Self {
+        assert!(CALLS.contains(&call), "no call of {call} can stall");
+        self.stalls.push((call.to_owned(), nth));
+        self
+    }
+
     /// Setting this property always gives this status.
     #[must_use]
     pub fn property(mut self, name: &str, status: i32) -> Self {
@@ -161,6 +186,24 @@ impl Script {
         Script { hold: true, ..self }
     }
 
+    /// Encoders write no metadata of HDR.
+    #[must_use]
+    pub fn no_hdr(self) -> Self {
+        Script { no_hdr: true, ..self }
+    }
+
+    /// Encoders say nowhere that they reorder frames.
+    #[must_use]
+    pub fn untold(self) -> Self {
+        Script { untold: true, ..self }
+    }
+
+    /// Encoders call back after their end.
+    #[must_use]
+    pub fn afterwards(self) -> Self {
+        Script { afterwards: true, ..self }
+    }
+
     /// Takes one item of the text form.
     ///
     /// # Errors
@@ -178,12 +221,16 @@ impl Script {
             ["late", count] => Ok(Outcome::Late(number(count)?)),
             ["invalidate"] => Ok(Outcome::Invalidate),
             ["die", code] => Ok(Outcome::Die(status(code)?)),
+            ["never"] => Ok(Outcome::Never),
             _ => Err(unknown()),
         };
         match (key, &parts[..]) {
             ("fail", [call, nth, code]) if CALLS.contains(call) => {
                 let call = (*call).to_owned();
                 self.faults.push(Fault { call, nth: number(nth)?, status: status(code)? });
+            }
+            ("stall", [call, nth]) if CALLS.contains(call) => {
+                self.stalls.push(((*call).to_owned(), number(nth)?));
             }
             ("property", [name, code]) => {
                 self.properties.push(((*name).to_owned(), status(code)?));
@@ -199,6 +246,9 @@ impl Script {
                 self.reorder = Some(count.parse().map_err(|_| unknown())?);
             }
             ("hold", _) if value.is_empty() => self.hold = true,
+            ("no-hdr", _) if value.is_empty() => self.no_hdr = true,
+            ("untold", _) if value.is_empty() => self.untold = true,
+            ("afterwards", _) if value.is_empty() => self.afterwards = true,
             _ => return Err(unknown()),
         }
         Ok(())

@@ -5,7 +5,7 @@ use crate::script::{Outcome, Script};
 use crate::{Callbacks, Machine};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// A property that was set on a session.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,6 +64,8 @@ impl Value {
 pub(crate) struct State {
     pub(crate) machine: Option<Machine>,
     pub(crate) script: Script,
+    /// Counts the scripts.
+    scripts: u64,
     pub(crate) calls: BTreeMap<String, usize>,
     pub(crate) sessions: usize,
     pub(crate) properties: Vec<Property>,
@@ -71,6 +73,9 @@ pub(crate) struct State {
 }
 
 static STATE: Mutex<Option<State>> = Mutex::new(None);
+
+/// There is another script.
+static SCRIPTED: Condvar = Condvar::new();
 
 /// Whether calls must be counted. Without it the state's lock would order what the threads of a backend do,
 /// and races between them would not show.
@@ -94,14 +99,16 @@ pub(crate) fn callbacks() -> Callbacks {
 }
 
 pub(crate) fn install(machine: Option<Machine>, script: Script) {
-    COUNTED.store(!script.faults.is_empty(), Ordering::Relaxed);
+    COUNTED.store(!script.faults.is_empty() || !script.stalls.is_empty(), Ordering::Relaxed);
     with(|state| {
         if machine.is_some() {
-            *state = State { machine, ..State::default() };
+            *state = State { machine, scripts: state.scripts, ..State::default() };
         }
         state.calls.clear();
         state.script = script;
+        state.scripts += 1;
     });
+    SCRIPTED.notify_all();
 }
 
 /// Functions that a script can make fail. A Get or a Can gives null or false then.
@@ -131,20 +138,27 @@ pub(crate) const CALLS: &[&str] = &[
     "VTSessionSetProperty",
 ];
 
-/// The status that the script has for this call of a function.
+/// The status that the script has for this call of a function. Comes back late, if the call is to stall.
 pub(crate) fn fault(call: &str) -> Option<i32> {
     debug_assert!(CALLS.contains(&call), "{call} is missing in the list");
     if !COUNTED.load(Ordering::Relaxed) {
         return None;
     }
-    with(|state| {
-        let count = state.calls.entry(call.to_owned()).or_default();
-        *count += 1;
-        let count = *count;
-        let faults = state.script.faults.iter();
-        let mut found = faults.filter(|fault| fault.call == call && fault.nth == count);
-        found.next().map(|fault| fault.status)
-    })
+    let mut guard = lock();
+    let state = guard.get_or_insert_default();
+    let count = state.calls.entry(call.to_owned()).or_default();
+    *count += 1;
+    let (count, scripts) = (*count, state.scripts);
+    let mut faults = state.script.faults.iter();
+    let status = faults.find(|fault| fault.call == call && fault.nth == count);
+    let status = status.map(|fault| fault.status);
+    if state.script.stalls.iter().any(|(stalled, nth)| stalled == call && *nth == count) {
+        let same = |state: &mut Option<State>| {
+            state.as_ref().is_some_and(|state| state.scripts == scripts)
+        };
+        drop(SCRIPTED.wait_while(guard, same).unwrap_or_else(PoisonError::into_inner));
+    }
+    status
 }
 
 /// Returns the status of a scripted fault of this function, as it is or turned into something.

@@ -2,12 +2,13 @@
 #![forbid(unsafe_code)]
 
 use std::sync::Arc;
+use std::time::Duration;
 use vtremote_apple_double::{Double, Machine, Script};
 use vtremote_backend::{
     Backend, Capabilities, Decoder, DecoderConfig, Encoder, EncoderConfig, Error, FrameSink,
     Opened, PacketSink,
 };
-use vtremote_backend_videotoolbox::VideoToolbox;
+use vtremote_backend_videotoolbox::{Patience, VideoToolbox};
 
 /// The VideoToolbox backend, together with the double that it runs over. While there is one, other tests
 /// of this process wait; at its end nothing of the double's may be alive.
@@ -31,10 +32,28 @@ impl OverDouble {
     /// # Panics
     /// If there is nothing to encode with.
     pub fn starting(machine: Machine, script: Script) -> Self {
+        Self::with_patience(machine, script, Patience::default())
+    }
+
+    /// On this machine, with a backend that soon gives up what never comes.
+    ///
+    /// # Panics
+    /// If there is nothing to encode with.
+    pub fn impatient(machine: Machine) -> Self {
+        let (held, answer) = (Duration::from_millis(200), Duration::from_secs(4));
+        let patience = Patience { held, answer, ..Patience::default() };
+        Self::with_patience(machine, Script::new(), patience)
+    }
+
+    /// On this machine, with a backend that is as patient as this.
+    ///
+    /// # Panics
+    /// If there is nothing to encode with.
+    pub fn with_patience(machine: Machine, script: Script, patience: Patience) -> Self {
         let double = Double::new(machine);
         double.script(script);
         let notices = Arc::new(|line| eprintln!("notice: {line}"));
-        let backend = VideoToolbox::new(notices).expect("a backend");
+        let backend = VideoToolbox::with_patience(patience, notices).expect("a backend");
         OverDouble { backend, double }
     }
 

@@ -1,4 +1,5 @@
-//! `vtremoted` with the VideoToolbox backend over the double, for tests with real clients.
+//! `vtremoted` with the VideoToolbox backend over the double, for tests with real clients and for its
+//! self-test.
 //!
 //! `VTREMOTE_DOUBLE` says what the double is and what goes wrong, in the text form of
 //! `vtremote_apple_double::Script`. At the end it fails if an object is alive, a pixel buffer locked or a
@@ -11,13 +12,10 @@ use std::sync::Arc;
 use vtremote_apple_double::Double;
 use vtremote_backend::Backend;
 use vtremote_backend_videotoolbox::VideoToolbox;
-use vtremoted::{Arguments, run};
+use vtremoted::{Arguments, Error, start};
 
 fn main() -> ExitCode {
-    let settings = match Arguments::parse().resolve() {
-        Ok(settings) => settings,
-        Err(error) => return error.report(),
-    };
+    let arguments = Arguments::parse();
     let script = std::env::var("VTREMOTE_DOUBLE").unwrap_or_default();
     let double = match Double::from_text(&script) {
         Ok(double) => double,
@@ -26,7 +24,10 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let ended = serve(&settings);
+    let ended = start(arguments, |_, notices| match VideoToolbox::new(notices) {
+        Ok(backend) => Ok(vec![Arc::new(backend) as Arc<dyn Backend>]),
+        Err(error) => Err(Error::Start(error.to_string())),
+    });
     let counters = double.counters();
     // It has been looked at, and its own assertion would only say it again.
     std::mem::forget(double);
@@ -36,18 +37,4 @@ fn main() -> ExitCode {
     }
     eprintln!("{counters}");
     ExitCode::FAILURE
-}
-
-fn serve(settings: &vtremoted::Settings) -> ExitCode {
-    let backend = match VideoToolbox::new(Arc::new(|line| eprintln!("notice: {line}"))) {
-        Ok(backend) => Arc::new(backend) as Arc<dyn Backend>,
-        Err(error) => {
-            eprintln!("{error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    match run(settings, &[backend]) {
-        Ok(exit) => exit.into(),
-        Err(error) => error.report(),
-    }
 }

@@ -1,10 +1,11 @@
 //! The rules that every backend keeps.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use vtremote_apple_double::Machine;
 use vtremote_apple_tests::OverDouble;
 use vtremote_backend::conformance::{DecoderCase, EncoderCase};
 use vtremote_backend::{Backend, Codec, PixelFormat};
+use vtremote_backend_libavcodec::{Libavcodec, Settings};
 
 fn backend(machine: Machine) -> Arc<dyn Backend> {
     Arc::new(OverDouble::new(machine))
@@ -67,4 +68,38 @@ vtremote_backend::decoder_conformance!(
 vtremote_backend::decoder_conformance!(
     decode_hevc_of_software,
     of_software(DecoderCase::new(backend(Machine::software()), Codec::H265, PixelFormat::Nv12))
+);
+
+vtremote_backend::decoder_conformance!(
+    decode_hevc_p210,
+    DecoderCase::new(backend(Machine::apple_silicon()), Codec::H265, PixelFormat::P210)
+);
+
+static LIBAVCODEC: LazyLock<Arc<Libavcodec>> = LazyLock::new(|| {
+    let settings = Settings { preset: Some("ultrafast".into()), ..Settings::default() };
+    Arc::new(Libavcodec::new(settings).expect("libx265 is needed for these tests"))
+});
+
+/// Its packets come from libx265: VideoToolbox encodes no 4:4:4.
+fn of_libavcodec(case: DecoderCase) -> DecoderCase {
+    let backend = Arc::clone(&*LIBAVCODEC) as Arc<dyn Backend>;
+    DecoderCase { source: EncoderCase::new(backend, case.codec, case.format), ..case }
+}
+
+vtremote_backend::decoder_conformance!(
+    decode_hevc_ayuv,
+    of_libavcodec(DecoderCase::new(
+        backend(Machine::apple_silicon()),
+        Codec::H265,
+        PixelFormat::Ayuv
+    ))
+);
+
+vtremote_backend::decoder_conformance!(
+    decode_hevc_bgra,
+    of_libavcodec(DecoderCase::new(
+        backend(Machine::apple_silicon()),
+        Codec::H265,
+        PixelFormat::Bgra
+    ))
 );

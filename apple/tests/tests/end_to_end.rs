@@ -157,6 +157,31 @@ mod end_to_end {
     }
 
     #[test]
+    fn four_two_two_is_decoded_to_what_ffmpeg_decodes() {
+        let file = scratch("apple-422").join("stream.mkv");
+        let daemon = daemon("rows=256");
+        let encoder = Ffmpeg::new().args("-f lavfi -i testsrc2=size=320x180:rate=25 -frames:v 20");
+        let encoder = encoder.args("-pix_fmt p210le").encoder("hevc", daemon.address());
+        encoder.args("-b:v 2M -bf 2").arg(&file).run().ok();
+        let pictures = |decoder: Ffmpeg| {
+            let decoder = decoder.arg("-i").arg(&file).args("-vf format=p210le -f framemd5 -");
+            let list = String::from_utf8(decoder.run().ok()).expect("text");
+            let pictures = list.lines().filter(|line| !line.starts_with('#'));
+            pictures.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let local = pictures(Ffmpeg::new().args("-c:v hevc"));
+        assert_eq!(local.len(), 20);
+        assert_eq!(pictures(Ffmpeg::new().decoder("hevc", daemon.address())), local);
+    }
+
+    #[test]
+    fn an_answer_that_never_comes_costs_a_picture_and_not_the_session() {
+        let dir = scratch("apple-decode-never");
+        let stream = stream(&dir, "-bf 0 -g 10");
+        assert_eq!(decoded("decode=30:never", &stream).0, FRAMES - 1);
+    }
+
+    #[test]
     fn a_picture_that_does_not_come_is_not_the_end() {
         let dir = scratch("apple-decode-lost");
         let stream = stream(&dir, "-bf 0 -g 10");

@@ -237,13 +237,16 @@ impl SideData {
     /// Why a frame's record cannot be carried into a stream; `None` if it can, as far as its kind and
     /// length tell.
     pub fn not_carried(&self) -> Option<String> {
+        let len = self.data.len();
         let expected = match self.kind {
-            SideData::CAPTIONS => return None,
+            SideData::CAPTIONS if len.is_multiple_of(3) => return None,
+            SideData::CAPTIONS => {
+                return Some(format!("captions of {len} bytes are no triplets"));
+            }
             SideData::MASTERING_DISPLAY => 24,
             SideData::CONTENT_LIGHT => 4,
             _ => return Some("there is no form for it".into()),
         };
-        let len = self.data.len();
         (len != expected).then(|| format!("it has {len} bytes and not the {expected} of its form"))
     }
 }
@@ -257,6 +260,8 @@ mod tests {
         let carried = |kind, len| SideData { kind, data: vec![0; len] }.not_carried().is_none();
         assert!(carried(1, 6) && carried(11, 24) && carried(14, 4));
         // FFmpeg's structures of the same kinds, and kinds of which nothing is known.
+        // Part of a triplet.
+        assert!(carried(1, 0) && !carried(1, 1) && !carried(1, 5));
         assert!(!carried(11, 88) && !carried(14, 8) && !carried(17, 24) && !carried(6, 36));
     }
 }

@@ -3,7 +3,8 @@ use std::time::Duration;
 
 /// An encoder of one session.
 ///
-/// Dropping it abandons what is in flight and joins its threads; the sink is not called afterwards.
+/// Dropping it abandons what is in flight and joins its threads, but for one that the system's codec does not
+/// let go: that has what it uses, and ends by itself. The sink is not called afterwards.
 pub trait Encoder: Send {
     /// A picture to fill. `None` if none became free within `wait`: that is backpressure.
     ///
@@ -28,6 +29,12 @@ pub trait Encoder: Send {
     /// # Errors
     /// [`Error::Codec`] if the encoder has failed.
     fn drain(&mut self) -> Result<(), Error>;
+
+    /// What a bug report should have of the encoder that was really opened, a line each: its name, whether it
+    /// is hardware, whether it reorders, and settings that it has refused without harm.
+    fn facts(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// What is said of a frame besides its pixels.

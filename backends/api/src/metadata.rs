@@ -1,6 +1,6 @@
 //! What a frame carries into the stream besides its pixels: captions, and the metadata of HDR.
 
-use crate::{EncoderConfig, Error, FrameInfo, SideData};
+use crate::{EncoderConfig, FrameInfo, SideData};
 use vtremote_bitstream::sei::{self, Sei};
 
 /// How many bytes of captions one SEI message can have.
@@ -33,17 +33,14 @@ impl Metadata {
     }
 
     /// What goes into the stream with the next frame, in the order of showing. A frame without metadata
-    /// of HDR has that of the frames before it, or CONFIGURE's.
-    ///
-    /// # Errors
-    /// [`Error::Codec`] for captions that are no triplets.
-    pub fn of(&mut self, frame: &FrameInfo) -> Result<Messages, Error> {
+    /// of HDR has that of the frames before it, or CONFIGURE's. What [cannot be
+    /// carried](SideData::not_carried) is left out.
+    pub fn of(&mut self, frame: &FrameInfo) -> Messages {
         let mut captions = Vec::new();
-        for SideData { kind, data } in &frame.side_data {
+        let carried = frame.side_data.iter().filter(|record| record.not_carried().is_none());
+        for SideData { kind, data } in carried {
             match *kind {
-                SideData::CAPTIONS if self.captions => {
-                    captions.extend(caption_messages(frame.pts, data)?);
-                }
+                SideData::CAPTIONS if self.captions => captions.extend(caption_messages(data)),
                 SideData::MASTERING_DISPLAY => {
                     let payload = data.as_slice().try_into().ok();
                     self.hdr.mastering_display = payload.or(self.hdr.mastering_display);
@@ -55,7 +52,7 @@ impl Metadata {
                 _ => {}
             }
         }
-        Ok(Messages { captions, hdr: self.hdr })
+        Messages { captions, hdr: self.hdr }
     }
 }
 
@@ -83,14 +80,8 @@ impl Messages {
 }
 
 /// A frame's closed captions as messages: those of two fields can be more than one has room for.
-fn caption_messages(pts: i64, cc_data: &[u8]) -> Result<Vec<Sei>, Error> {
-    let messages = cc_data.chunks(CAPTIONS_OF_A_MESSAGE).map(|part| {
-        sei::captions(part).ok_or_else(|| {
-            let len = cc_data.len();
-            Error::Codec(format!("frame {pts} has captions of {len} bytes, which are no triplets"))
-        })
-    });
-    messages.collect()
+fn caption_messages(cc_data: &[u8]) -> impl Iterator<Item = Sei> {
+    cc_data.chunks(CAPTIONS_OF_A_MESSAGE).filter_map(sei::captions)
 }
 
 #[cfg(test)]
@@ -112,7 +103,7 @@ mod tests {
     fn metadata_of_hdr_holds_until_a_frame_says_another() {
         let light = Some([1, 2, 3, 4]);
         let mut metadata = Metadata::new(&EncoderConfig { content_light: light, ..config() });
-        let mut sei = |records: &[(u32, &[u8])]| metadata.of(&frame(records)).unwrap().sei(true);
+        let mut sei = |records: &[(u32, &[u8])]| metadata.of(&frame(records)).sei(true);
         assert_eq!(sei(&[]), [Sei::content_light([1, 2, 3, 4])]);
         let display = Sei::mastering_display([7; 24]);
         assert_eq!(sei(&[(11, &[7; 24])]), [display.clone(), Sei::content_light([1, 2, 3, 4])]);
@@ -125,7 +116,7 @@ mod tests {
     fn metadata_of_hdr_stands_at_keyframes_and_captions_at_every_frame() {
         let display = Some([7; 24]);
         let config = EncoderConfig { mastering_display: display, ..config() };
-        let messages = Metadata::new(&config).of(&frame(&[(1, &[0xfc, 1, 2])])).unwrap();
+        let messages = Metadata::new(&config).of(&frame(&[(1, &[0xfc, 1, 2])]));
         let captions = sei::captions(&[0xfc, 1, 2]).unwrap();
         let display = Sei::mastering_display([7; 24]);
         assert_eq!(messages.clone().sei(true), [display, captions.clone()]);
@@ -135,9 +126,16 @@ mod tests {
     #[test]
     fn captions_of_two_fields_may_need_two_messages() {
         let cc_data: Vec<u8> = (0..40).flat_map(|at| [0xfc, at, at]).collect();
-        let messages = Metadata::new(&config()).of(&frame(&[(1, &cc_data)])).unwrap().sei(false);
+        let messages = Metadata::new(&config()).of(&frame(&[(1, &cc_data)])).sei(false);
         let triplets = messages.iter().map(|message| message.to_captions().unwrap());
         assert_eq!(triplets.collect::<Vec<_>>().concat(), cc_data);
-        assert!(Metadata::new(&config()).of(&frame(&[(1, &cc_data[..7])])).is_err());
+    }
+
+    #[test]
+    fn captions_that_are_no_triplets_are_left_out_and_what_is_beside_them_is_not() {
+        let records: [(u32, &[u8]); 3] = [(1, &[0xfc, 1]), (1, &[0xfc, 3, 4]), (14, &[5, 6, 7, 8])];
+        let messages = Metadata::new(&config()).of(&frame(&records)).sei(true);
+        let captions = sei::captions(&[0xfc, 3, 4]).unwrap();
+        assert_eq!(messages, [Sei::content_light([5, 6, 7, 8]), captions]);
     }
 }

@@ -76,16 +76,28 @@ impl<T> Queue<T> {
 
     /// Waits for an item, or the end.
     pub fn next(&self) -> Next<T> {
+        loop {
+            if let Some(next) = self.next_within(Duration::MAX) {
+                return next;
+            }
+        }
+    }
+
+    /// The same for as long as this at most: none if nothing came.
+    pub fn next_within(&self, wait: Duration) -> Option<Next<T>> {
         let idle = |state: &mut State<T>| state.items.is_empty() && !state.over();
-        let waited = self.changed.wait_while(self.state(), idle);
-        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        let waited = self.changed.wait_timeout_while(self.state(), wait, idle);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         if state.closed {
-            return Next::Closed;
+            return Some(Next::Closed);
         }
         let item = state.items.pop_front();
+        if item.is_none() && !state.ended {
+            return None;
+        }
         drop(state);
         self.changed.notify_all();
-        item.map_or(Next::End, Next::Item)
+        Some(item.map_or(Next::End, Next::Item))
     }
 
     /// Wakes everybody who waits; what is in it is dropped.
@@ -133,6 +145,16 @@ mod tests {
         assert_eq!(queue.push(2, Duration::ZERO), Pushed::Over);
         assert_eq!(queue.next(), Next::Item(1));
         assert_eq!(queue.next(), Next::End);
+    }
+
+    #[test]
+    fn nothing_in_time_is_neither_an_item_nor_the_end() {
+        let queue = Queue::new(2);
+        assert_eq!(queue.next_within(Duration::ZERO), None);
+        queue.push(1, Duration::ZERO);
+        queue.end();
+        assert_eq!(queue.next_within(Duration::ZERO), Some(Next::Item(1)));
+        assert_eq!(queue.next_within(Duration::ZERO), Some(Next::End));
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub(crate) struct Encoder {
     jobs: Option<SyncSender<Job>>,
     clock: Clock,
     metadata: Metadata,
+    /// What it is.
+    fact: String,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -87,6 +89,14 @@ impl Encoder {
             Arc::new(Shared { failure: OnceLock::new(), abandoned: AtomicBool::new(false) });
         // Every frame in it has a picture of the pool; and there is one Drain.
         let (jobs, queue) = sync_channel(pictures + 1);
+        let kind = match session.codec.is_hardware() {
+            Some(true) => "hardware",
+            Some(false) => "software",
+            None => "hardware or software",
+        };
+        let reordering =
+            if session.codec.reorders() { "reorders frames" } else { "keeps frames in order" };
+        let fact = format!("{} ({kind}), {reordering}", session.name);
         let worker =
             Worker { session, converted: converted.clone(), in_flight: InFlight::default() };
         let (pool_of_thread, shared_of_thread) = (Arc::clone(&pool), Arc::clone(&shared));
@@ -101,6 +111,7 @@ impl Encoder {
             jobs: Some(jobs),
             clock: Clock::default(),
             metadata: Metadata::new(config),
+            fact,
             thread: Some(thread),
         })
     }
@@ -141,7 +152,7 @@ impl vtremote_backend::Encoder for Encoder {
         let reference = Reference::new(&planes)?;
         let rows = planes.iter().map(PlaneMemory::read).collect::<Result<_, _>>();
         let rows = rows.map_err(|lent| Error::Internal(lent.to_string()))?;
-        let messages = self.metadata.of(&frame)?;
+        let messages = self.metadata.of(&frame);
         let (since, first) = self.clock.tick(frame.pts).map_err(Error::Codec)?;
         let FrameInfo { duration, keyframe, .. } = frame;
         let input = Input { planes: rows, since, first, duration, keyframe, messages };
@@ -154,6 +165,10 @@ impl vtremote_backend::Encoder for Encoder {
         self.queue(Job::Drain)?;
         self.jobs = None;
         Ok(())
+    }
+
+    fn facts(&self) -> Vec<String> {
+        vec![self.fact.clone()]
     }
 }
 

@@ -1,7 +1,8 @@
 use crate::decoder;
-use crate::encoder;
+use crate::encoder::{self, Surroundings};
 use crate::ffi::{EncoderInfo, encoders};
-use crate::options::{Extras, plan};
+use crate::options::{Extras, Plan, plan};
+use crate::patience::Patience;
 use crate::session::warm_up;
 use std::sync::Arc;
 use std::thread;
@@ -10,7 +11,7 @@ use vtremote_backend::{
     Backend, Capabilities, Codec, Decoder, DecoderConfig, Encoder, EncoderConfig, Error, FrameSink,
     Opened, PacketSink, PixelFormat, Ratio, Support, check_size,
 };
-use vtremote_bitstream::LengthSize;
+use vtremote_bitstream::{LengthSize, ParameterSets};
 
 /// Hears of what no client can be told while its session goes on: a line each.
 pub type Notices = Arc<dyn Fn(String) + Send + Sync>;
@@ -18,10 +19,6 @@ pub type Notices = Arc<dyn Fn(String) + Send + Sync>;
 /// How often what fails at the start is tried, and how long that waits in between.
 const ATTEMPTS: u32 = 3;
 const MOMENT: Duration = Duration::from_secs(1);
-
-/// How long sessions that are only tried may take together. Clients give up on CONFIGURE after five
-/// seconds, and the session proper comes after them.
-const WARM_UP: Duration = Duration::from_secs(3);
 
 /// How long it may take to find out why there was none.
 const SECOND_TRY: Duration = Duration::from_millis(500);
@@ -31,6 +28,7 @@ pub struct VideoToolbox {
     capabilities: Capabilities,
     /// Whether there is H.265 with an alpha layer.
     alpha: bool,
+    patience: Patience,
     notices: Notices,
 }
 
@@ -41,6 +39,14 @@ impl VideoToolbox {
     /// # Errors
     /// [`Error::Unsupported`] if nothing can be encoded, and why.
     pub fn new(notices: Notices) -> Result<Self, Error> {
+        Self::with_patience(Patience::default(), notices)
+    }
+
+    /// The same, with another patience than what clients have.
+    ///
+    /// # Errors
+    /// As those of [`VideoToolbox::new`].
+    pub fn with_patience(patience: Patience, notices: Notices) -> Result<Self, Error> {
         let listed = encoders().map_err(|status| {
             Error::Unsupported(format!("there is no list of encoders: {status}"))
         })?;
@@ -49,8 +55,9 @@ impl VideoToolbox {
             .into_iter()
             .filter(|codec| implementation(&listed, *codec).is_some())
             .flat_map(|codec| candidates(codec).iter().map(move |&format| (codec, format)));
-        let (found, refused) =
-            tried(kinds.collect(), |&(codec, format)| works(&probe(codec, format), false));
+        let (found, refused) = tried(kinds.collect(), |&(codec, format)| {
+            works(&probe(codec, format), false, patience)
+        });
         let mut refusals: Vec<String> = refused
             .into_iter()
             .map(|((codec, format), error)| format!("{codec} from {}: {error}", format.name()))
@@ -71,15 +78,20 @@ impl VideoToolbox {
         let (decoders, not_decoded) = decoder::decoders();
         capabilities.decoders = decoders;
         refusals.extend(not_decoded);
-        refusals.into_iter().for_each(|refusal| notices(format!("VideoToolbox: {refusal}")));
         let has_alpha = |support: &Support| {
             support.codec == Codec::H265 && support.formats.contains(&PixelFormat::Bgra)
         };
-        let alpha = capabilities.encoders.iter().any(has_alpha) && {
+        let alpha = capabilities.encoders.iter().any(has_alpha).then(|| {
             let config = probe(Codec::H265, PixelFormat::Bgra);
-            works(&EncoderConfig { alpha_quality: 0.5, ..config }, true).is_ok()
-        };
-        Ok(VideoToolbox { capabilities, alpha, notices })
+            EncoderConfig { alpha_quality: 0.5, ..config }
+        });
+        let (alpha, no_alpha) =
+            tried(Vec::from_iter(alpha), |config| works(config, true, patience));
+        let no_alpha = no_alpha.into_iter().map(|(_, error)| format!("H.265 with alpha: {error}"));
+        refusals.extend(no_alpha);
+        refusals.into_iter().for_each(|refusal| notices(format!("VideoToolbox: {refusal}")));
+        let alpha = !alpha.is_empty();
+        Ok(VideoToolbox { capabilities, alpha, patience, notices })
     }
 }
 
@@ -137,9 +149,9 @@ fn probe(codec: Codec, format: PixelFormat) -> EncoderConfig {
     config
 }
 
-fn works(config: &EncoderConfig, alpha: bool) -> Result<(), Error> {
-    let plan = plan(config, Extras { alpha, low_latency: false })?;
-    match warm_up(&plan, config, WARM_UP)? {
+fn works(config: &EncoderConfig, alpha: bool, patience: Patience) -> Result<(), Error> {
+    let plan = plan(config, Extras { alpha, low_latency: false, references: false })?;
+    match warm_up(&plan, config, patience.warm_up)? {
         Some(sets) if !sets.is_empty() => Ok(()),
         Some(_) => Err(Error::Codec("its stream has no parameter sets".into())),
         None => Err(Error::Codec("nothing comes of a frame".into())),
@@ -170,19 +182,8 @@ impl Backend for VideoToolbox {
             return Err(Error::Unsupported(what));
         }
         check_size(width, height)?;
-        let extras = Extras { alpha: self.alpha, low_latency: true };
-        let mut plan_of = plan(config, extras)?;
         let began = Instant::now();
-        let mut sets = warm_up(&plan_of, config, WARM_UP);
-        if sets.is_err() && config.low_delay {
-            // Not every encoder has it, and no list says which.
-            let without = plan(config, Extras { low_latency: false, ..extras })?;
-            let left = WARM_UP.saturating_sub(began.elapsed());
-            if let Ok(found) = warm_up(&without, config, left) {
-                (plan_of, sets) = (without, Ok(found));
-            }
-        }
-        let sets = sets.map_err(|error| hardware_only(config, extras, error))?;
+        let (mut plan_of, sets) = self.agree(config, began)?;
         let mut warnings = std::mem::take(&mut plan_of.warnings);
         if sets.is_none() {
             warnings.push("the parameter sets come with the first keyframe: it takes long".into());
@@ -194,8 +195,10 @@ impl Backend for VideoToolbox {
             None => Vec::new(),
         };
         let header = sets.filter(|_| global_header);
-        let notices = Arc::clone(&self.notices);
-        let (encoder, more) = encoder::Encoder::start(plan_of, config, header, notices, sink)?;
+        let (patience, notices) = (self.patience, Arc::clone(&self.notices));
+        let surroundings = Surroundings { header, patience, notices };
+        let left = patience.open.saturating_sub(began.elapsed());
+        let (encoder, more) = encoder::Encoder::start(plan_of, config, surroundings, left, sink)?;
         warnings.extend(more);
         Ok(Opened { codec: Box::new(encoder), parameter_sets: record, format, warnings })
     }
@@ -214,9 +217,62 @@ impl Backend for VideoToolbox {
             let what = format!("{codec} to {} pictures", format.name());
             return Err(Error::Unsupported(what));
         }
-        let (decoder, format) = decoder::Decoder::open(config, sink)?;
+        let (patience, notices) = (self.patience.answer, Arc::clone(&self.notices));
+        let (decoder, format) = decoder::Decoder::open(config, sink, patience, notices)?;
         let (parameter_sets, warnings) = (Vec::new(), Vec::new());
         Ok(Opened { codec: Box::new(decoder), parameter_sets, format, warnings })
+    }
+}
+
+impl VideoToolbox {
+    /// What a session can be made from, and what it will write, as [`warm_up`] finds. Not every encoder has
+    /// all, and no list says which: what can be left out is left out where a session with it fails, and a
+    /// warning says why.
+    fn agree(
+        &self,
+        config: &EncoderConfig,
+        began: Instant,
+    ) -> Result<(Plan, Option<ParameterSets>), Error> {
+        let all = Extras { alpha: self.alpha, low_latency: true, references: true };
+        let try_with = |extras| {
+            let plan = plan(config, extras)?;
+            let left = self.patience.warm_up.saturating_sub(began.elapsed());
+            let sets = warm_up(&plan, config, left);
+            Ok::<_, Error>((plan, sets))
+        };
+        let (plan, sets) = try_with(all)?;
+        let (low_latency, references) = (plan.low_latency, config.max_ref_frames.is_some());
+        let why = match sets {
+            Ok(sets) => return Ok((plan, sets)),
+            Err(why) => why,
+        };
+        let fewer = [
+            Extras { references: false, ..all },
+            Extras { low_latency: false, ..all },
+            Extras { references: false, low_latency: false, ..all },
+        ];
+        let mut last = why.clone();
+        for extras in fewer {
+            // What was not there cannot be left out.
+            if !extras.references && !references || !extras.low_latency && !low_latency {
+                continue;
+            }
+            let (mut plan, sets) = try_with(extras)?;
+            match sets {
+                Ok(sets) => {
+                    if !extras.low_latency {
+                        let text = "flags: LOW_DELAY: without low-latency rate control";
+                        plan.warnings.push(format!("{text}: {why}"));
+                    }
+                    if !extras.references {
+                        plan.warnings.push(format!("max_ref_frames: {why}"));
+                    }
+                    return Ok((plan, sets));
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(hardware_only(config, all, last))
     }
 }
 

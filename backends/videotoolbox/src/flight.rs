@@ -26,6 +26,8 @@ struct Frame<T> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Packet {
     pub(crate) keyframe: bool,
+    /// It has a decoding time of its own: it has come in its place.
+    pub(crate) placed: bool,
     pub(crate) data: Vec<u8>,
 }
 
@@ -106,11 +108,12 @@ impl<T> Flight<T> {
         let Some(frame) = frame.filter(|frame| frame.packet.is_none()) else {
             return Err(format!("a packet came for frame {number}, which has no packet to come"));
         };
-        frame.packet = Some(packet);
         // A stream that is not reordered is decoded as it is shown, whoever was faster.
-        let place = match self.times.depth {
-            Some(0) => self.waiting.partition_point(|other| *other < number),
-            _ => self.waiting.len(),
+        let sorted = self.times.depth == Some(0) && !packet.placed;
+        frame.packet = Some(packet);
+        let place = match sorted {
+            true => self.waiting.partition_point(|other| *other < number),
+            false => self.waiting.len(),
         };
         self.waiting.insert(place, number);
         let mut last = 0;
@@ -127,7 +130,7 @@ impl<T> Flight<T> {
         let dts = self.times.of(&pts)?;
         for (number, dts) in group.iter().zip(dts) {
             let frame = &mut self.frames[of(number)];
-            let Some(Packet { keyframe, data }) = frame.packet.take() else { continue };
+            let Some(Packet { keyframe, data, .. }) = frame.packet.take() else { continue };
             let (pts, duration, side_data) = (frame.pts, frame.duration, Vec::<SideData>::new());
             out(EncodedPacket { pts, dts, duration, keyframe, data, side_data });
         }
@@ -213,7 +216,7 @@ mod tests {
     use super::*;
 
     fn packet() -> Packet {
-        Packet { keyframe: false, data: Vec::new() }
+        Packet { keyframe: false, placed: false, data: Vec::new() }
     }
 
     /// Frames of these times, whose packets come in this order: pts and dts, in groups as they go on.
@@ -302,6 +305,23 @@ mod tests {
     #[test]
     fn a_packet_that_is_late_takes_its_place_where_nothing_is_reordered() {
         assert_eq!(times(0, &[0, 1, 2, 3], &[0, 2, 3, 1]), [(0, 0), (1, 1), (2, 2), (3, 3)]);
+    }
+
+    #[test]
+    fn a_packet_in_its_place_stays_there_though_nobody_has_said_that_the_stream_is_reordered() {
+        let run = |far: i64| {
+            let mut flight = Flight::new();
+            flight.reorders_by(0);
+            (0..4).for_each(|number| flight.enter(number * far, far, ()));
+            let mut out = Vec::new();
+            for number in [0, 3, 1, 2] {
+                let packet = Packet { placed: true, ..packet() };
+                flight.arrive(number, packet, |packet| out.push((packet.pts, packet.dts)))?;
+            }
+            Ok::<_, String>(out)
+        };
+        assert_eq!(run(10).unwrap(), [(0, 0), (30, 9), (10, 10), (20, 20)]);
+        assert!(run(1).unwrap_err().contains("no decoding time"));
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod decoder;
 mod encoder;
 mod flight;
 mod options;
+mod patience;
 mod permits;
 mod session;
 
@@ -24,3 +25,4 @@ mod clock;
 mod ffi;
 
 pub use backend::{Notices, VideoToolbox};
+pub use patience::Patience;

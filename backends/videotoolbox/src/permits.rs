@@ -49,6 +49,12 @@ impl Permits {
         Some(Permit(Arc::clone(self)))
     }
 
+    /// Whether nobody can have one before one is given back.
+    pub(crate) fn all_out(&self) -> bool {
+        let state = self.state();
+        state.out >= state.count
+    }
+
     /// Wakes everybody who waits; nobody gets one any more.
     pub(crate) fn close(&self) {
         self.state().closed = true;

@@ -17,6 +17,8 @@ pub(crate) struct Session {
     /// Whether it says that it reorders frames.
     pub(crate) reorders: bool,
     pub(crate) warnings: Vec<String>,
+    /// What it is, and what it has refused that nobody has asked for.
+    pub(crate) facts: Vec<String>,
 }
 
 impl Session {
@@ -33,7 +35,7 @@ impl Session {
                 _ => Error::Codec(what),
             }
         })?;
-        let mut warnings = Vec::new();
+        let (mut warnings, mut refused) = (Vec::new(), Vec::new());
         for Setting { property, value, need } in settings {
             let Err(status) = compression.set(property, value) else { continue };
             match need {
@@ -41,7 +43,7 @@ impl Session {
                     return Err(Error::Option { key, reason: format!("{property}: {status}") });
                 }
                 Need::Wish(key) => warnings.push(format!("{key}: {property}: {status}")),
-                Need::Hint => {}
+                Need::Hint => refused.push(format!("refused {property}: {status}")),
             }
         }
         compression
@@ -52,15 +54,26 @@ impl Session {
             pool.ok_or_else(|| Error::Codec("the session has no pictures to fill".into()))?;
         // It may reorder less than it was asked to, and more.
         let asked = settings.iter().find(|set| set.property == names::allow_frame_reordering());
-        let reorders = compression.flag(&names::allow_frame_reordering());
-        let reorders =
-            reorders.unwrap_or_else(|| asked.is_some_and(|set| set.value == Value::Bool(true)));
+        let reorders = asked.is_some_and(|set| {
+            let reads = compression.flag(&names::allow_frame_reordering());
+            reads.unwrap_or_else(|| set.value == Value::Bool(true))
+        });
         if let (false, Some(Setting { need: Need::Wish(key), .. })) = (reorders, asked)
             && !warnings.iter().any(|warning| warning.starts_with(key))
         {
             warnings.push(format!("{key}: this encoder has no B-frames"));
         }
-        Ok(Session { compression, pool, reorders, warnings })
+        let id = compression.text(&names::encoder_id());
+        let kind = match compression.flag(&names::using_hardware()) {
+            Some(true) => "hardware",
+            Some(false) => "software",
+            None => "it does not say whether hardware",
+        };
+        let reordering = if reorders { "reorders frames" } else { "keeps frames in order" };
+        let mut facts =
+            vec![format!("{} ({kind}), {reordering}", id.as_deref().unwrap_or("no name"))];
+        facts.extend(refused);
+        Ok(Session { compression, pool, reorders, warnings, facts })
     }
 }
 

@@ -45,6 +45,8 @@ pub(super) struct Report {
     pub(super) psnr: Option<[f64; 2]>,
     /// What nothing here decodes.
     pub(super) not_decoded: Option<String>,
+    /// What the encoder is.
+    pub(super) facts: Vec<String>,
     pub(super) warnings: Vec<String>,
     pub(super) failure: Option<String>,
 }
@@ -131,6 +133,7 @@ impl Case {
         let (open, begin) = (begin.elapsed(), Instant::now());
         report.warnings.extend(opened.warnings.iter().map(|warning| format!("encoder: {warning}")));
         let mut encoder = opened.codec;
+        report.facts = encoder.facts();
         for number in 0..FRAMES {
             let picture = encoder.picture(left(deadline)).map_err(text)?;
             let picture =

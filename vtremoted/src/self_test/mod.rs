@@ -10,12 +10,12 @@ mod tests;
 
 use crate::banner::codec_name;
 use crate::service::{Machine, ThisMachine};
-use crate::settings::Settings;
-use crate::{Error, log};
+use crate::{Error, Notices};
 use case::{Case, Report};
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
 use std::thread::available_parallelism;
 use std::time::Duration;
 use vtremote_backend::{Backend, Codec};
@@ -27,16 +27,21 @@ const PATIENCE: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// [`Error`] if there is no such backend, it does not start, or nothing can be printed.
-pub fn self_test(settings: &Settings) -> Result<ExitCode, Error> {
-    log::begin(settings)?;
+pub(crate) fn self_test(
+    backends: impl FnOnce(Notices) -> Result<Vec<Arc<dyn Backend>>, Error>,
+) -> Result<ExitCode, Error> {
     let mut out = io::stdout();
     let printed = |result: io::Result<ExitCode>| {
         result.map_err(|error| Error::Start(format!("standard output: {error}")))
     };
     // Before a backend may fail: a report of that has it, too.
     printed(write!(out, "{}{}", crate::banner::version(), machine()).map(|()| ExitCode::SUCCESS))?;
-    let backends = crate::backends(settings)?;
-    printed(verdict(&backends, PATIENCE, &mut out))
+    let (tell, notices) = channel();
+    // The test ends before a backend may: nobody listens any more.
+    let opened = backends(Arc::new(move |line| drop(tell.send(line))));
+    // Where there is no backend they may be the reason.
+    printed(say(&notices, "", &mut out).map(|()| ExitCode::SUCCESS))?;
+    printed(verdict(&opened?, PATIENCE, &notices, &mut out))
 }
 
 /// A line on the system, and one on the hardware.
@@ -67,6 +72,7 @@ fn machine() -> String {
 fn verdict(
     backends: &[Arc<dyn Backend>],
     patience: Duration,
+    notices: &Receiver<String>,
     out: &mut dyn Write,
 ) -> io::Result<ExitCode> {
     let (mut run, mut failed, mut without_codec) = (0, 0, false);
@@ -96,6 +102,7 @@ fn verdict(
                 run += 1;
                 failed += usize::from(report.failure.is_some());
                 print(&report, &format!("{} {}", codec_name(codec), format.name()), out)?;
+                say(notices, "    ", out)?;
             }
             let decoded = capabilities.decoders.iter().find(|support| support.codec == codec);
             let decoded = decoded.map_or(&[][..], |support| &support.formats).iter();
@@ -115,6 +122,11 @@ fn verdict(
     };
     writeln!(out, "{line}")?;
     Ok(ExitCode::from(code))
+}
+
+/// What a backend has told since it was looked at last.
+fn say(notices: &Receiver<String>, indent: &str, out: &mut dyn Write) -> io::Result<()> {
+    notices.try_iter().try_for_each(|line| writeln!(out, "{indent}notice: {line}"))
 }
 
 fn print(report: &Report, case: &str, out: &mut dyn Write) -> io::Result<()> {
@@ -140,5 +152,6 @@ fn print(report: &Report, case: &str, out: &mut dyn Write) -> io::Result<()> {
     };
     facts.push(end);
     writeln!(out, "  {case}: {}", facts.join("; "))?;
+    report.facts.iter().try_for_each(|fact| writeln!(out, "    encoder: {fact}"))?;
     report.warnings.iter().try_for_each(|warning| writeln!(out, "    warning: {warning}"))
 }

@@ -186,7 +186,7 @@ impl FrameSink for Between<dyn FrameSink> {
 
 fn told(backends: &[Arc<dyn Backend>], patience: Duration) -> (bool, String) {
     let mut out = Vec::new();
-    let code = verdict(backends, patience, &mut out).unwrap();
+    let code = verdict(backends, patience, &channel().1, &mut out).unwrap();
     (code == ExitCode::SUCCESS, String::from_utf8(out).unwrap())
 }
 
@@ -198,6 +198,7 @@ fn a_backend_without_fault_passes() {
     for word in ["encode ", "decode ", " fps", "PSNR luma ", "; ok"] {
         assert!(line.contains(word), "{word} is not in {line}");
     }
+    assert!(text.contains("\n    encoder: libx264 (software), "), "{text}");
 }
 
 #[test]

@@ -2,7 +2,8 @@ use super::launchd;
 use super::machine::Machine;
 use super::places::Places;
 use super::plist::{self, Installed};
-use crate::{Arguments, Error};
+use super::readiness::{LogEnd, served};
+use crate::{Arguments, Error, Settings};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -26,7 +27,7 @@ pub(crate) struct Order<'a> {
     pub(crate) caller: Option<&'a str>,
 }
 
-/// Installs or updates the service and has it run. Gives what to tell the user.
+/// Installs or updates the service and waits until it serves. Gives what to tell the user.
 pub(crate) fn install(
     machine: &dyn Machine,
     places: &Places,
@@ -39,7 +40,7 @@ pub(crate) fn install(
         Some(before) if order.flags.is_empty() => before.flags,
         _ => order.flags.to_vec(),
     };
-    check(&flags)?;
+    let settings = check(&flags)?;
 
     let here = |path: &Path| {
         let path = path.display().to_string();
@@ -84,7 +85,9 @@ pub(crate) fn install(
     let path = places.plist.to_str();
     let path =
         path.ok_or_else(|| Error::Start(format!("{}: not UTF-8", places.plist.display())))?;
-    let process = launchd::start(machine, places, path)?;
+    let log = LogEnd::of(&places.log);
+    launchd::start(machine, places, path)?;
+    let process = served(machine, places, &settings, &log)?;
     Ok(told(places, &flags, process))
 }
 
@@ -143,8 +146,8 @@ fn user(
     }
 }
 
-/// That launchd could start a vtremoted with these flags, and again and again.
-fn check(flags: &[String]) -> Result<(), Error> {
+/// That launchd could start a vtremoted with these flags, and again and again. Gives what they mean.
+fn check(flags: &[String]) -> Result<Settings, Error> {
     let refuse = |why: String| Err(Error::Usage(format!("service: {why}")));
     if let Some(flag) = flags.iter().find(|flag| flag.contains(char::is_control)) {
         return refuse(format!("a control character in {flag:?}"));
@@ -236,7 +239,7 @@ fn cannot(program: &str, error: &io::Error) -> Error {
 
 fn told(places: &Places, flags: &[String], process: u32) -> String {
     let mut text = format!(
-        "the {} runs, process {process}\n  token  {}\n  log    {}\n",
+        "the {} serves, process {process}\n  token  {}\n  log    {}\n",
         places.name(),
         places.token.display(),
         places.log.display()

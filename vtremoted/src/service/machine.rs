@@ -1,7 +1,9 @@
+use super::greeting::greet;
 use std::io::{self, Read};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
+use vtremote_link::Address;
 
 /// The longest that a program of the system may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -14,6 +16,10 @@ pub(crate) trait Machine {
     fn run(&self, program: &str, arguments: &[&str]) -> io::Result<Answer>;
     /// Lets time pass.
     fn pause(&self, time: Duration);
+    /// The time.
+    fn now(&self) -> Instant;
+    /// Whether a vtremoted answers there, within this time; an error if not.
+    fn greet(&self, address: &Address, patience: Duration) -> io::Result<()>;
 }
 
 /// What a program said.
@@ -67,6 +73,14 @@ impl Machine for ThisMachine {
 
     fn pause(&self, time: Duration) {
         thread::sleep(time);
+    }
+
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn greet(&self, address: &Address, patience: Duration) -> io::Result<()> {
+        greet(address, patience)
     }
 }
 

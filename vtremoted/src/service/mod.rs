@@ -3,11 +3,13 @@
 //! Everything is a file at a fixed place ([`Places`]) and a few calls of launchctl, through [`Machine`],
 //! so that all of it runs in a test.
 
+mod greeting;
 mod install;
 mod launchd;
 mod machine;
 mod places;
 mod plist;
+mod readiness;
 mod status;
 mod uninstall;
 

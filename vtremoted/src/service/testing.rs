@@ -3,12 +3,16 @@
 use super::machine::{Answer, Machine};
 use super::places::Places;
 use super::{install::Order, launchd::LAUNCHCTL};
-use std::cell::{Cell, RefCell};
-use std::fs;
-use std::io;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use vtremote_link::Address;
+
+/// What the log of a service has once it serves.
+pub(crate) const LISTENING: &str = "2026-11-23T05:00:00.000000Z  INFO listening on 127.0.0.1:5555";
 
 /// A directory that is gone after the test.
 pub(crate) struct Folder(PathBuf);
@@ -48,6 +52,20 @@ pub(crate) struct FakeMachine {
     pub(crate) refusals: Cell<u32>,
     /// The service ends at once, each time that it is started.
     pub(crate) fails: Cell<bool>,
+    /// It ends at once, and launchd lets it be for a while.
+    pub(crate) stays_down: Cell<bool>,
+    /// What the service adds to its log after it was started, each so long after.
+    pub(crate) says: RefCell<Vec<(Duration, &'static str)>>,
+    /// Where that is.
+    pub(crate) log: PathBuf,
+    /// From so long after it was started on it answers HELLO.
+    pub(crate) answers_after: Cell<Duration>,
+    /// Whom somebody has asked with HELLO.
+    pub(crate) asked: RefCell<Vec<Address>>,
+    began: OnceCell<Instant>,
+    passed: Cell<Duration>,
+    started: Cell<Duration>,
+    to_say: RefCell<Vec<(Duration, &'static str)>>,
     processes: Cell<u32>,
     stopping: Cell<Option<u32>>,
     said: RefCell<Option<String>>,
@@ -66,6 +84,24 @@ impl FakeMachine {
 
     pub(crate) fn process(&self) -> Option<u32> {
         self.service.borrow().as_ref().and_then(|(_, process)| *process)
+    }
+
+    /// How long it has been since the beginning.
+    pub(crate) fn passed(&self) -> Duration {
+        self.passed.get()
+    }
+
+    /// The service says what it has to say by now.
+    fn speak(&self) {
+        let now = self.passed.get();
+        let mut log = OpenOptions::new().append(true).create(true).open(&self.log).unwrap();
+        self.to_say.borrow_mut().retain(|(time, line)| {
+            let due = *time <= now;
+            if due {
+                writeln!(log, "{line}").unwrap();
+            }
+            !due
+        });
     }
 
     fn new_process(&self) -> u32 {
@@ -93,12 +129,15 @@ impl FakeMachine {
                 let Some((_, process)) = &mut *service else {
                     return code(113, "Could not find service");
                 };
-                if self.fails.get() {
+                if self.stays_down.get() {
+                    *process = None;
+                } else if self.fails.get() {
                     // Started again and again: each time it is another process.
                     *process = Some(self.new_process());
                 }
                 let process = process.map(|id| format!("\tpid = {id}\n")).unwrap_or_default();
-                let exit = if self.fails.get() { "1" } else { "(never exited)" };
+                let exit =
+                    if self.fails.get() || self.stays_down.get() { "1" } else { "(never exited)" };
                 let output = format!("x = {{\n{process}\tlast exit code = {exit}\n}}\n");
                 Answer { code: Some(0), output, ..Answer::default() }
             }
@@ -118,6 +157,12 @@ impl FakeMachine {
             ["bootstrap", _, plist] => {
                 assert!(Path::new(plist).is_file(), "launchd is given no file: {plist}");
                 *service = Some(((*plist).into(), Some(self.new_process())));
+                let now = self.passed.get();
+                self.started.set(now);
+                let says = self.says.borrow();
+                *self.to_say.borrow_mut() =
+                    says.iter().map(|(time, line)| (now + *time, *line)).collect();
+                self.speak();
                 code(0, "")
             }
             _ => panic!("launchctl {arguments:?}"),
@@ -146,7 +191,22 @@ impl Machine for FakeMachine {
         })
     }
 
-    fn pause(&self, _: Duration) {}
+    fn pause(&self, time: Duration) {
+        self.passed.set(self.passed.get() + time);
+        self.speak();
+    }
+
+    fn now(&self) -> Instant {
+        *self.began.get_or_init(Instant::now) + self.passed.get()
+    }
+
+    fn greet(&self, address: &Address, patience: Duration) -> io::Result<()> {
+        self.asked.borrow_mut().push(address.clone());
+        let answer = self.started.get() + self.answers_after.get();
+        let wait = answer.saturating_sub(self.passed.get());
+        self.pause(wait.min(patience));
+        if wait <= patience { Ok(()) } else { Err(io::ErrorKind::TimedOut.into()) }
+    }
 }
 
 /// A machine, the places on it, and a program to install.
@@ -173,7 +233,12 @@ impl Scratch {
         let executable = folder.path().join("built");
         fs::write(&executable, "a program").unwrap();
         let places = places(folder.path());
-        let machine = FakeMachine { user_id: Cell::new(user_id), ..FakeMachine::default() };
+        let machine = FakeMachine {
+            user_id: Cell::new(user_id),
+            says: RefCell::new(vec![(Duration::from_secs(1), LISTENING)]),
+            log: places.log.clone(),
+            ..FakeMachine::default()
+        };
         Scratch { folder, machine, places, executable }
     }
 

@@ -2,13 +2,16 @@
 
 use super::install::{Order, install};
 use super::plist;
+use super::readiness::{LogEnd, served};
 use super::status::status;
-use super::testing::Scratch;
+use super::testing::{LISTENING, Scratch};
 use super::uninstall::uninstall;
-use crate::Error;
+use crate::{Arguments, Error};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
+use std::time::Duration;
+use vtremote_link::Address;
 
 fn flags(flags: &[&str]) -> Vec<String> {
     flags.iter().map(|flag| (*flag).to_owned()).collect()
@@ -147,8 +150,94 @@ fn a_launchd_that_refuses_for_good_is_an_error_with_its_words() {
 fn a_service_that_ends_at_once_is_an_error_that_names_the_log() {
     let scratch = Scratch::new();
     scratch.machine.fails.set(true);
+    scratch.machine.says.borrow_mut().clear();
     let error = refused(&scratch, &scratch.order(&[]));
     assert!(error.contains("vtremoted.log") && error.contains("exit code: 1"), "{error}");
+}
+
+#[test]
+fn a_service_that_is_not_started_again_is_not_waited_for() {
+    let scratch = Scratch::new();
+    scratch.machine.stays_down.set(true);
+    let line = "vtremoted: cannot listen on 127.0.0.1:5555: Address already in use";
+    *scratch.machine.says.borrow_mut() = vec![(Duration::ZERO, line)];
+    let error = refused(&scratch, &scratch.order(&[]));
+    assert!(error.contains("does not run (its exit code: 1)") && error.ends_with(line), "{error}");
+    assert!(scratch.machine.passed() < Duration::from_secs(1));
+}
+
+#[test]
+fn a_service_runs_when_its_log_says_that_it_listens() {
+    for (line, last) in [
+        (LISTENING, 9),
+        (r#"{"timestamp":"2026","level":"INFO","message":"listening","address":"[::]:5555"}"#, 3),
+    ] {
+        let scratch = Scratch::new();
+        let says = [(Duration::ZERO, "INFO encoder"), (Duration::from_secs(last), line)];
+        *scratch.machine.says.borrow_mut() = says.into();
+        let said = installed(&scratch, &[]);
+        assert!(said.contains(&scratch.machine.process().unwrap().to_string()), "{said}");
+        assert_eq!(scratch.machine.passed(), Duration::from_secs(last));
+        assert!(scratch.machine.asked.borrow().is_empty());
+    }
+}
+
+#[test]
+fn what_the_log_said_before_does_not_count_unless_it_has_begun_anew() {
+    let scratch = Scratch::new();
+    installed(&scratch, &[]);
+    *scratch.machine.says.borrow_mut() = vec![(Duration::from_secs(2), "INFO encoder h264")];
+    let error = refused(&scratch, &scratch.order(&flags(&["--max-sessions", "2"])));
+    let end = format!("the last line of {}: INFO encoder h264", scratch.places.log.display());
+    assert!(error.contains("not listen after 10 s") && error.ends_with(&end), "{error}");
+    // Whatever is wrong with it, the next one says more.
+    fs::write(&scratch.places.log, LISTENING.repeat(9)).unwrap();
+    let log = LogEnd::of(&scratch.places.log);
+    fs::write(&scratch.places.log, LISTENING).unwrap();
+    let settings = Arguments::fit_for_a_service(&[]).unwrap();
+    assert!(served(&scratch.machine, &scratch.places, &settings, &log).is_ok());
+}
+
+#[test]
+fn a_service_that_says_nothing_is_an_error_after_ten_seconds() {
+    let scratch = Scratch::new();
+    scratch.machine.says.borrow_mut().clear();
+    let error = refused(&scratch, &scratch.order(&[]));
+    assert!(error.contains("not listen after 10 s") && error.ends_with("says nothing"), "{error}");
+    assert_eq!(scratch.machine.passed(), Duration::from_secs(10));
+    assert!(scratch.machine.asked.borrow().is_empty(), "its log would have said so");
+}
+
+#[test]
+fn a_service_whose_log_leaves_it_out_is_asked() {
+    for (level, listen, host, port) in [
+        ("warn", "0.0.0.0", "127.0.0.1", 5555),
+        ("error", ":7000", "::1", 7000),
+        ("0", "10.1.2.3", "10.1.2.3", 5555),
+    ] {
+        let scratch = Scratch::new();
+        scratch.machine.says.borrow_mut().clear();
+        scratch.machine.answers_after.set(Duration::from_secs(8));
+        installed(&scratch, &flags(&["--log-level", level, "--listen", listen]));
+        let asked = scratch.machine.asked.take();
+        assert_eq!(asked, [Address { host: host.into(), port }]);
+        assert_eq!(scratch.machine.passed(), Duration::from_secs(8));
+        scratch.machine.answers_after.set(Duration::from_secs(11));
+        let more = flags(&["--log-level", level, "--max-sessions", "1"]);
+        let error = refused(&scratch, &scratch.order(&more));
+        assert!(error.contains("not listen after 10 s"), "{error}");
+    }
+}
+
+#[test]
+fn an_answer_of_another_program_at_its_address_is_not_the_service_s() {
+    let scratch = Scratch::new();
+    scratch.machine.stays_down.set(true);
+    let error = refused(&scratch, &scratch.order(&flags(&["--log-level", "warn"])));
+    assert!(
+        !scratch.machine.asked.borrow().is_empty() && error.contains("does not run"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -194,6 +283,7 @@ fn flags_that_cannot_be_a_service_s_are_refused_and_nothing_is_written() {
         (&["--token", "secret"], "--token"),
         (&["--token-file", "x"], "before the --"),
         (&["--log-file", "x"], "its own"),
+        (&["--listen", "127.0.0.1:0"], "port 0"),
         (&["--listen", "http://x"], "--listen"),
         (&["--version"], "only flags"),
         (&["service", "status"], "only flags"),

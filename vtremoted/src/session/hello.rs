@@ -2,9 +2,10 @@
 
 use super::Shared;
 use crate::daemon::Registration;
+use std::sync::Arc;
 use std::time::Duration;
 use tracing::{debug, info};
-use vtremote_backend::{Backend, Codec};
+use vtremote_backend::{Backend, Capabilities, Codec, Support};
 use vtremote_proto::{Hello, HelloAck, HelloStatus};
 
 /// A wrong token is answered after this: guessing is slow, and only the guesser waits.
@@ -18,7 +19,7 @@ const SLOT_WAIT: Duration = Duration::from_millis(500);
 /// What the server calls itself.
 const NAME: &str = "vtremoted";
 
-/// What every server lists: clients require it, and it needs nothing (docs/protocol.md section 3).
+/// What every server lists to every client: current ones require it (docs/protocol.md section 3).
 const ALWAYS: [&str; 6] = [
     "h264",
     "hevc",
@@ -62,7 +63,7 @@ pub(super) fn answer(
         return None;
     };
     let mut capabilities = ALWAYS.to_vec();
-    let offers = Offers::of(&daemon.backends);
+    let offers = Offers::of(&daemon.backends, codec);
     capabilities.extend(offers.formats);
     if offers.side_data {
         capabilities.push("side_data.v2");
@@ -75,11 +76,7 @@ pub(super) fn answer(
     state.report.accepted = true;
     drop(state);
     // Which backend it will be: what a person at the client's end wants to know.
-    let serves = |backend: &&std::sync::Arc<dyn Backend>| {
-        let capabilities = backend.capabilities();
-        let mut all = capabilities.encoders.iter().chain(&capabilities.decoders);
-        all.any(|support| support.codec == codec)
-    };
+    let serves = |backend: &&Arc<dyn Backend>| supports(backend, codec).next().is_some();
     let backend = daemon.backends.iter().find(serves).map_or("", |backend| backend.name());
     let name = format!("{NAME} ({backend})");
     reply(session, registration, HelloStatus::Ok, &name, capabilities);
@@ -113,30 +110,35 @@ fn reply(
     });
 }
 
-/// What the backends add to what every server lists.
+/// What the backends add for a codec to what every server lists. Whether the client will encode or decode
+/// it says in CONFIGURE only.
 struct Offers {
     formats: Vec<&'static str>,
     side_data: bool,
 }
 
 impl Offers {
-    fn of(backends: &[std::sync::Arc<dyn Backend>]) -> Self {
+    fn of(backends: &[Arc<dyn Backend>], codec: Codec) -> Self {
         use vtremote_backend::PixelFormat::{Ayuv, Bgra, P210};
-        let all = || {
-            backends.iter().flat_map(|backend| {
-                let capabilities = backend.capabilities();
-                capabilities.encoders.iter().chain(&capabilities.decoders)
-            })
+        let has = |format| {
+            backends.iter().any(|one| supports(one, codec).any(|one| one.formats.contains(&format)))
         };
         let optional = [(Bgra, "pixfmt.bgra"), (Ayuv, "pixfmt.ayuv"), (P210, "pixfmt.p210")];
-        let offered = optional
-            .into_iter()
-            .filter(|(format, _)| all().any(|support| support.formats.contains(format)));
+        let offered = optional.into_iter().filter(|(format, _)| has(*format));
+        let side_data = |one: &Arc<dyn Backend>| {
+            one.capabilities().side_data && supports(one, codec).next().is_some()
+        };
         Offers {
             formats: offered.map(|(_, capability)| capability).collect(),
-            side_data: backends.iter().any(|backend| backend.capabilities().side_data),
+            side_data: backends.iter().any(side_data),
         }
     }
+}
+
+/// What a backend does with a codec, either way.
+fn supports(backend: &Arc<dyn Backend>, codec: Codec) -> impl Iterator<Item = &Support> {
+    let Capabilities { encoders, decoders, .. } = backend.capabilities();
+    encoders.iter().chain(decoders).filter(move |support| support.codec == codec)
 }
 
 /// Text of a peer's, for a log: short and without control characters.

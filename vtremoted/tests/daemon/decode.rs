@@ -1,15 +1,12 @@
 //! Packets in, pictures out.
 
 use crate::peer::{Message, Peer};
-use crate::service::{Service, settings};
+use crate::service::{Listing, Service, settings};
 use crate::video::{Form, SMALL, Video};
 use std::io::{ErrorKind, Write};
 use std::sync::Arc;
 use std::time::Duration;
-use vtremote_backend::{
-    Backend, Capabilities, Codec, CodedPacket, Decoder, DecoderConfig, Encoder, EncoderConfig,
-    Error, FrameSink, Opened, PacketSink, PixelFormat,
-};
+use vtremote_backend::{Capabilities, Codec, CodedPacket, PixelFormat};
 use vtremote_backend_synthetic::expected_frame;
 use vtremote_planes::{Compression, Decompressor, Target};
 use vtremote_proto::{HelloStatus, PACKET_KEY, PacketHead, PlaneHead, error_code, packet_message};
@@ -247,31 +244,6 @@ fn a_client_that_reads_slowly_is_not_taken_for_a_decoder_that_stands_still() {
         assert_eq!(frame(peer.next()).0, packet.0.pts);
     }
     assert_eq!(peer.next(), Message::Done);
-}
-
-/// A backend that lists what it is told to list.
-struct Listing(Arc<dyn Backend>, Capabilities);
-impl Backend for Listing {
-    fn name(&self) -> &str {
-        "listing"
-    }
-    fn capabilities(&self) -> &Capabilities {
-        &self.1
-    }
-    fn open_encoder(
-        &self,
-        config: &EncoderConfig,
-        sink: Arc<dyn PacketSink>,
-    ) -> Result<Opened<Box<dyn Encoder>>, Error> {
-        self.0.open_encoder(config, sink)
-    }
-    fn open_decoder(
-        &self,
-        config: &DecoderConfig,
-        sink: Arc<dyn FrameSink>,
-    ) -> Result<Opened<Box<dyn Decoder>>, Error> {
-        self.0.open_decoder(config, sink)
-    }
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! How a daemon stops.
 
 use crate::peer::{Message, Peer, assert_complete};
-use crate::service::{GUARD, Service, settings};
+use crate::service::{GUARD, Service, settings, synthetic};
 use crate::video::{Form, SMALL, Video};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
-use vtremote_proto::error_code;
+use vtremote_link::Address;
+use vtremote_proto::{HelloStatus, error_code};
 use vtremoted::{Daemon, Exit, Settings};
 
 /// So that a test which would wait for it fails at its guard.
@@ -119,10 +120,32 @@ fn once_says_when_the_session_failed() {
 }
 
 #[test]
-fn an_address_in_use_is_named() {
+fn an_address_in_use_is_named_before_any_encoder_is_asked_for() {
     let service = Service::start("");
-    let address = vtremote_link::Address { host: "127.0.0.1".into(), port: service.address.port() };
+    let address = Address { host: "127.0.0.1".into(), port: service.address.port() };
     let settings = Settings { listen: vec![address], ..settings() };
-    let error = Daemon::bind(&settings, &[crate::service::synthetic("")]).err().unwrap();
+    let asked = || panic!("encoders are asked for");
+    let error = Daemon::bind(&settings, asked).err().unwrap();
     assert!(error.to_string().contains(&service.address.to_string()), "{error}");
+}
+
+#[test]
+fn clients_that_come_while_encoders_are_asked_for_are_served() {
+    let bound = |_| {
+        // A port that is free, and may be another's a moment later.
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let listen = vec![Address { host: "127.0.0.1".into(), port: free.port() }];
+        let mut early = None;
+        let daemon = Daemon::bind(&Settings { listen, ..settings() }, || {
+            early = Some(Peer::connect(free));
+            Ok(vec![synthetic("")])
+        });
+        daemon.ok().zip(early)
+    };
+    let (daemon, mut early) = (0..10).find_map(bound).expect("a port that stays free");
+    let service = Service::serving(daemon);
+    assert_eq!(early.hello(""), HelloStatus::Ok);
+    early.configured(SMALL, &[], &[]);
+    assert_complete(&early.encode(SMALL, 0..3, 3, false, Form::default()), SMALL, 0..3);
+    drop(service);
 }

@@ -1,11 +1,14 @@
 //! Who gets a session, and who does not.
 
 use crate::peer::{Message, Peer, assert_complete};
-use crate::service::{GUARD, Service, settings};
+use crate::service::{GUARD, Listing, Service, settings, synthetic};
 use crate::video::{Form, SMALL};
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use vtremote_backend::PixelFormat::{self, Ayuv, Bgra, Nv12, P010, P210};
+use vtremote_backend::{Capabilities, Codec, Support};
 use vtremote_proto::{HelloStatus, error_code};
 use vtremoted::{Settings, Source, Token};
 
@@ -60,6 +63,35 @@ fn a_client_that_comes_back_at_once_finds_its_slot_free() {
     let service = Service::with(&Settings { max_sessions: 1, ..settings() }, "");
     for _ in 0..200 {
         drop(Peer::taken(service.address));
+    }
+}
+
+#[test]
+fn the_pixel_formats_that_are_listed_are_those_of_the_codec_that_is_asked_for() {
+    let of = |codec, formats: &[PixelFormat]| Support {
+        codec,
+        implementation: "any".into(),
+        formats: formats.to_vec(),
+    };
+    let synthetic = synthetic("");
+    let capabilities = Capabilities {
+        encoders: vec![of(Codec::H264, &[Nv12, Ayuv]), of(Codec::H265, &[Nv12, P010, P210])],
+        decoders: vec![of(Codec::H265, &[P010, Bgra])],
+        ..synthetic.capabilities().clone()
+    };
+    let service = Service::over(&settings(), Arc::new(Listing(synthetic, capabilities)));
+    for (codec, formats) in [
+        // Early and current clients require the first two, whatever they are about to encode.
+        ("h264", &["pixfmt.nv12", "pixfmt.p010", "pixfmt.ayuv"][..]),
+        ("hevc", &["pixfmt.nv12", "pixfmt.p010", "pixfmt.bgra", "pixfmt.p210"]),
+    ] {
+        let mut peer = Peer::connect(service.address);
+        peer.codec = codec;
+        peer.send_hello("");
+        let Message::HelloAck { capabilities, .. } = peer.next() else { panic!("{codec}") };
+        let listed = capabilities.iter().filter(|listed| listed.starts_with("pixfmt."));
+        assert_eq!(listed.collect::<Vec<_>>(), formats, "{codec}");
+        assert!(["h264", "hevc"].iter().all(|codec| capabilities.iter().any(|one| one == codec)));
     }
 }
 

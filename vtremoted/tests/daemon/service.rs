@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
-use vtremote_backend::Backend;
+use vtremote_backend::{
+    Backend, Capabilities, Decoder, DecoderConfig, Encoder, EncoderConfig, Error, FrameSink,
+    Opened, PacketSink,
+};
 use vtremote_backend_synthetic::Synthetic;
 use vtremote_link::Address;
 use vtremoted::{Daemon, Exit, LogFormat, LogLevel, Settings, Stop};
@@ -44,6 +47,32 @@ pub(crate) fn synthetic(script: &str) -> Arc<dyn Backend> {
     Arc::new(Synthetic::new(script.parse().unwrap()))
 }
 
+/// A backend that lists what it is told to list.
+pub(crate) struct Listing(pub(crate) Arc<dyn Backend>, pub(crate) Capabilities);
+
+impl Backend for Listing {
+    fn name(&self) -> &str {
+        "listing"
+    }
+    fn capabilities(&self) -> &Capabilities {
+        &self.1
+    }
+    fn open_encoder(
+        &self,
+        config: &EncoderConfig,
+        sink: Arc<dyn PacketSink>,
+    ) -> Result<Opened<Box<dyn Encoder>>, Error> {
+        self.0.open_encoder(config, sink)
+    }
+    fn open_decoder(
+        &self,
+        config: &DecoderConfig,
+        sink: Arc<dyn FrameSink>,
+    ) -> Result<Opened<Box<dyn Decoder>>, Error> {
+        self.0.open_decoder(config, sink)
+    }
+}
+
 impl Service {
     pub(crate) fn start(script: &str) -> Self {
         Self::with(&settings(), script)
@@ -54,7 +83,10 @@ impl Service {
     }
 
     pub(crate) fn over(settings: &Settings, backend: Arc<dyn Backend>) -> Self {
-        let daemon = Daemon::bind(settings, &[backend]).unwrap();
+        Self::serving(Daemon::bind(settings, || Ok(vec![backend])).unwrap())
+    }
+
+    pub(crate) fn serving(daemon: Daemon) -> Self {
         let (address, stop) = (daemon.addresses()[0], daemon.stop());
         let (ended, exit) = channel();
         thread::spawn(move || ended.send(daemon.serve()));

@@ -19,6 +19,19 @@ pub(crate) struct Parameters {
     pub(crate) options: Vec<(&'static str, String)>,
 }
 
+impl Parameters {
+    /// Of a stream that is not reordered.
+    pub(crate) fn without_b_frames(&self) -> Self {
+        let mut other = self.clone();
+        for (option, value) in &mut other.options {
+            if *option == "bf" {
+                *value = "0".into();
+            }
+        }
+        other
+    }
+}
+
 /// libx264 or libx265.
 pub(crate) struct Encoder {
     context: NonNull<av::AVCodecContext>,

@@ -3,7 +3,7 @@ use std::ffi::c_int;
 use std::ptr::NonNull;
 use std::slice;
 
-/// A picture in planes of Y, Cb and Cr: of bytes, or of ten bits in 16-bit words.
+/// A picture in planes of Y, Cb and Cr, or of green, blue and red: of bytes, or of ten bits in 16-bit words.
 pub(crate) struct Frame(pub(super) NonNull<av::AVFrame>);
 
 // SAFETY: it is the owner of its reference.
@@ -45,16 +45,20 @@ impl Frame {
         (self.inner().width as usize, self.inner().height as usize)
     }
 
-    /// Whether it is one that the double knows, and if so of ten bits and of 4:2:2. Grey is 4:2:0 without
-    /// chroma.
-    pub(crate) fn kind(&self) -> Option<(bool, bool)> {
+    /// Whether it is one that the double knows, and if so of ten bits, and how many pixels share a sample of
+    /// chroma, across and down. Grey is 4:2:0 without chroma.
+    pub(crate) fn kind(&self) -> Option<(bool, (usize, usize))> {
         match av::AVPixelFormat(self.inner().format) {
             av::AVPixelFormat::YUV420P | av::AVPixelFormat::YUVJ420P | av::AVPixelFormat::GRAY8 => {
-                Some((false, false))
+                Some((false, (2, 2)))
             }
-            av::AVPixelFormat::YUV420P10LE | av::AVPixelFormat::GRAY10LE => Some((true, false)),
-            av::AVPixelFormat::YUV422P | av::AVPixelFormat::YUVJ422P => Some((false, true)),
-            av::AVPixelFormat::YUV422P10LE => Some((true, true)),
+            av::AVPixelFormat::YUV420P10LE | av::AVPixelFormat::GRAY10LE => Some((true, (2, 2))),
+            av::AVPixelFormat::YUV422P | av::AVPixelFormat::YUVJ422P => Some((false, (2, 1))),
+            av::AVPixelFormat::YUV422P10LE => Some((true, (2, 1))),
+            av::AVPixelFormat::YUV444P | av::AVPixelFormat::YUVJ444P | av::AVPixelFormat::GBRP => {
+                Some((false, (1, 1)))
+            }
+            av::AVPixelFormat::YUV444P10LE | av::AVPixelFormat::GBRP10LE => Some((true, (1, 1))),
             _ => None,
         }
     }
@@ -78,17 +82,21 @@ impl Frame {
     }
 
     fn row_bytes(&self, plane: usize) -> usize {
-        let (ten_bits, _) = self.kind().unwrap_or_default();
-        let width = self.size().0;
-        let samples = if plane == 0 { width } else { width.div_ceil(2) };
+        let ten_bits = self.kind().is_some_and(|(ten_bits, _)| ten_bits);
+        let samples = if plane == 0 { self.size().0 } else { self.chroma_size().0 };
         samples * if ten_bits { 2 } else { 1 }
+    }
+
+    /// Samples in a row of a chroma plane, and its rows.
+    pub(crate) fn chroma_size(&self) -> (usize, usize) {
+        let (width, height) = self.size();
+        let (_, (across, down)) = self.kind().unwrap_or((false, (2, 2)));
+        (width.div_ceil(across), height.div_ceil(down))
     }
 
     /// Rows of a chroma plane.
     pub(crate) fn chroma_rows(&self) -> usize {
-        let (_, tall) = self.kind().unwrap_or_default();
-        let height = self.size().1;
-        if tall { height } else { height.div_ceil(2) }
+        self.chroma_size().1
     }
 
     pub(crate) fn index(&self) -> i64 {

@@ -26,15 +26,24 @@ const fn plane(element: usize, across: usize, down: usize) -> PlaneLayout {
 pub(crate) fn layout(fourcc: u32) -> Option<Layout> {
     const BYTES: &[PlaneLayout] = &[plane(1, 1, 1), plane(2, 2, 2)];
     const WORDS: &[PlaneLayout] = &[plane(2, 1, 1), plane(4, 2, 2)];
-    const TALL: &[PlaneLayout] = &[plane(2, 1, 1), plane(4, 2, 1)];
+    const TALL_BYTES: &[PlaneLayout] = &[plane(1, 1, 1), plane(2, 2, 1)];
+    const TALL_WORDS: &[PlaneLayout] = &[plane(2, 1, 1), plane(4, 2, 1)];
+    const FULL_BYTES: &[PlaneLayout] = &[plane(1, 1, 1), plane(2, 1, 1)];
+    const FULL_WORDS: &[PlaneLayout] = &[plane(2, 1, 1), plane(4, 1, 1)];
     const PIXELS: &[PlaneLayout] = &[plane(4, 1, 1)];
     let (planes, full_range, depth) = match &fourcc.to_be_bytes() {
         b"420v" => (BYTES, false, 8),
         b"420f" => (BYTES, true, 8),
         b"x420" => (WORDS, false, 10),
         b"xf20" => (WORDS, true, 10),
-        b"x422" => (TALL, false, 10),
-        b"xf22" => (TALL, true, 10),
+        b"422v" => (TALL_BYTES, false, 8),
+        b"422f" => (TALL_BYTES, true, 8),
+        b"x422" => (TALL_WORDS, false, 10),
+        b"xf22" => (TALL_WORDS, true, 10),
+        b"444v" => (FULL_BYTES, false, 8),
+        b"444f" => (FULL_BYTES, true, 8),
+        b"x444" => (FULL_WORDS, false, 10),
+        b"xf44" => (FULL_WORDS, true, 10),
         b"BGRA" => (PIXELS, false, 8),
         b"y408" => (PIXELS, false, 8),
         _ => return None,

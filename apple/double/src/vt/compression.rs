@@ -9,8 +9,9 @@ use crate::cf::{Dictionary, Number, boolean};
 use crate::cm::Time;
 use crate::cv::{self, Pool};
 use crate::object::{Object, Owned, Payload, payload};
-use crate::state::{machine, note, outcome, scripted};
+use crate::state::{machine, note, outcome, scripted, with};
 use crate::{Callbacks, Hardware, Outcome};
+pub(crate) use engine::call_back;
 use engine::{Engine, Work};
 use flow::Flow;
 use std::collections::BTreeMap;
@@ -208,7 +209,10 @@ impl CompressionSession {
             "UsingHardwareAcceleratedVideoEncoder" => told(self.listed.hardware),
             "EncoderID" => Ok(Some(Owned::text(self.listed.id))),
             // What it does, and not what it was asked for.
-            "AllowFrameReordering" => told(self.plan().is_ok_and(|plan| plan.b_frames > 0)),
+            "AllowFrameReordering" => {
+                let untold = with(|state| state.script.untold);
+                told(!untold && self.plan().is_ok_and(|plan| plan.b_frames > 0))
+            }
             "NumberOfPendingFrames" => {
                 let number = Number::Integer(self.flow.pending() as i64);
                 Ok(Some(Owned::new(Payload::Number(number))))

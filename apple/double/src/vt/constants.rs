@@ -39,6 +39,9 @@ constants! {
     kVTCompressionPropertyKey_GammaLevel = "GammaLevel";
     kVTVideoDecoderSpecification_EnableHardwareAcceleratedVideoDecoder =
         "EnableHardwareAcceleratedVideoDecoder";
+    kVTCompressionPropertyKey_EncoderID = "EncoderID";
+    kVTCompressionPropertyKey_UsingHardwareAcceleratedVideoEncoder =
+        "UsingHardwareAcceleratedVideoEncoder";
     kVTVideoEncoderList_CodecType = "CodecType";
     kVTVideoEncoderList_EncoderID = "EncoderID";
     kVTVideoEncoderList_IsHardwareAccelerated = "IsHardwareAccelerated";

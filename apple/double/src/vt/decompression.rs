@@ -83,6 +83,7 @@ fn kind(format: &FormatDescription) -> Result<Kind, i32> {
         (_, 0 | 1, 8) => true,
         (Codec::H265, 0 | 1, 9 | 10) => true,
         (Codec::H265, 2, 8..=10) => hardware != Hardware::Intel,
+        (Codec::H265, 3, 8 | 10) => hardware == Hardware::AppleSilicon,
         (Codec::H264, 1 | 2, 10) | (Codec::H264, 2, 8) => hardware == Hardware::AppleSilicon,
         _ => false,
     };
@@ -147,14 +148,20 @@ fn native(format: &FormatDescription) -> u32 {
     let facts = format.facts();
     let full = facts.is_some_and(|facts| facts.full_range == Some(true));
     let wide = facts.is_some_and(|facts| facts.format.luma_bits > 8);
-    let tall = facts.is_some_and(|facts| facts.format.chroma_format == 2);
-    u32::from_be_bytes(match (tall, wide, full) {
-        (true, _, false) => *b"x422",
-        (true, _, true) => *b"xf22",
-        (false, true, false) => *b"x420",
-        (false, true, true) => *b"xf20",
-        (false, false, false) => *b"420v",
-        (false, false, true) => *b"420f",
+    let chroma = facts.map_or(1, |facts| facts.format.chroma_format);
+    u32::from_be_bytes(match (chroma, wide, full) {
+        (3, true, false) => *b"x444",
+        (3, true, true) => *b"xf44",
+        (3, false, false) => *b"444v",
+        (3, false, true) => *b"444f",
+        (2, true, false) => *b"x422",
+        (2, true, true) => *b"xf22",
+        (2, false, false) => *b"422v",
+        (2, false, true) => *b"422f",
+        (_, true, false) => *b"x420",
+        (_, true, true) => *b"xf20",
+        (_, false, false) => *b"420v",
+        (_, false, true) => *b"420f",
     })
 }
 

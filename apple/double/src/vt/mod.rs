@@ -7,7 +7,7 @@ mod encoders;
 mod properties;
 mod session;
 
-pub(crate) use compression::CompressionSession;
+pub(crate) use compression::{CompressionSession, call_back};
 pub(crate) use decompression::DecompressionSession;
 
 /// By Apple's names.

@@ -69,14 +69,10 @@ impl Rule {
 fn has_profile(encoder: &Encoder, profile: &str) -> bool {
     let full = encoder.hardware != Hardware::Intel;
     match encoder.codec {
-        Codec::H264 if encoder.low_latency => matches!(
-            profile,
-            "H264_Baseline_AutoLevel"
-                | "H264_Main_AutoLevel"
-                | "H264_High_AutoLevel"
-                | "H264_ConstrainedBaseline_AutoLevel"
-                | "H264_ConstrainedHigh_AutoLevel"
-        ),
+        // High profiles only, of a level that the encoder chooses.
+        Codec::H264 if encoder.low_latency => {
+            matches!(profile, "H264_High_AutoLevel" | "H264_ConstrainedHigh_AutoLevel")
+        }
         // Extended is in the headers, and in no encoder.
         Codec::H264 => profile.starts_with("H264_") && !profile.starts_with("H264_Extended"),
         Codec::H265 => match profile {
@@ -130,7 +126,10 @@ fn rule(encoder: &Encoder, name: &str) -> Option<Rule> {
         "H264EntropyMode" => (Rule::OneOf(&["CAVLC", "CABAC"]), h264),
         "MaxH264SliceBytes" => (Rule::Integer(1, most), h264),
         "ReferenceBufferCount" => (Rule::Integer(1, 16), silicon),
-        "SpatialAdaptiveQPLevel" => (Rule::Integer(-1, 0), silicon && !encoder.low_latency),
+        // It must be disabled with low latency.
+        "SpatialAdaptiveQPLevel" => {
+            (Rule::Integer(if encoder.low_latency { 0 } else { -1 }, 0), silicon)
+        }
         "MinAllowedFrameQP" | "MaxAllowedFrameQP" => {
             (Rule::Integer(0, 51), encoder.hardware != Hardware::None)
         }

@@ -1,12 +1,14 @@
 use crate::support::{Encoded, Encoder, boolean, number, time};
-use objc2_core_foundation::{CFString, CFType};
+use objc2_core_foundation::{CFData, CFRetained, CFString, CFType};
 use objc2_core_media::CMTime;
 use objc2_video_toolbox::VTEncodeInfoFlags;
 use std::collections::BTreeSet;
 use std::ptr::NonNull;
+use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 use vtremote_apple_double::{Blocks, Callbacks, Double, Machine, Outcome, Script, Value};
-use vtremote_bitstream::Codec;
+use vtremote_bitstream::{Codec, LengthSize, length_prefixed, sei};
 
 const CODECS: [Codec; 2] = [Codec::H264, Codec::H265];
 
@@ -22,6 +24,15 @@ fn size(output: &Encoded) -> (usize, usize) {
     let sample = output.sample.as_ref().expect("a sample");
     let block = unsafe { sample.data_buffer() }.expect("a block");
     unsafe { (sample.total_sample_size(), block.data_length()) }
+}
+
+/// Those of its sample.
+fn bytes(output: &Encoded) -> Vec<u8> {
+    let block = unsafe { output.sample.as_ref().unwrap().data_buffer() }.unwrap();
+    let mut bytes = vec![0_u8; size(output).0];
+    let to = NonNull::from(&mut bytes[..]).cast();
+    assert_eq!(unsafe { block.copy_data_bytes(0, bytes.len(), to) }, 0);
+    bytes
 }
 
 #[test]
@@ -151,6 +162,38 @@ fn frames_are_dropped_fail_and_come_late() {
 }
 
 #[test]
+fn a_callback_that_never_comes_keeps_nobody() {
+    let double = Double::new(Machine::apple_silicon());
+    double.script(Script::new().encode(3, Outcome::Never));
+    let encoder = Encoder::new(Codec::H264, &[("MaxFrameDelayCount", number(2.0))]).unwrap();
+    (1..=8).for_each(|number| assert_eq!(encoder.encode(number, false), 0));
+    assert_eq!(encoder.complete(), 0);
+    let mut numbers = numbers(&encoder.outputs());
+    numbers.sort_unstable();
+    assert_eq!(numbers, [1, 2, 4, 5, 6, 7, 8]);
+}
+
+#[test]
+fn a_call_that_hangs_returns_under_another_script() {
+    let double = Double::new(Machine::apple_silicon());
+    double.script(Script::new().stall("VTCompressionSessionCompleteFrames", 2));
+    let (done, returned) = mpsc::channel();
+    let other = thread::spawn(move || {
+        let encoder = Encoder::new(Codec::H264, &[]).unwrap();
+        for number in 1..=2 {
+            assert_eq!(encoder.encode(number, false), 0);
+            assert_eq!(encoder.complete(), 0);
+            done.send(number).unwrap();
+        }
+    });
+    assert_eq!(returned.recv(), Ok(1));
+    assert_eq!(returned.recv_timeout(Duration::from_millis(200)).ok(), None);
+    double.script(Script::new());
+    assert_eq!(returned.recv(), Ok(2));
+    other.join().unwrap();
+}
+
+#[test]
 fn a_session_that_was_invalidated_stays_so_and_calls_nothing_back() {
     let double = Double::new(Machine::apple_silicon());
     double.script(Script::new().encode(4, Outcome::Invalidate));
@@ -212,10 +255,7 @@ fn blocks_are_split_and_longer_than_their_sample() {
         let long = matches!(blocks, Blocks::Long | Blocks::SplitLong);
         assert_eq!(there > sample, long);
         // The same bytes, wherever they lie.
-        let block = unsafe { output.sample.as_ref().unwrap().data_buffer() }.unwrap();
-        let mut bytes = vec![0_u8; sample];
-        let to = NonNull::from(&mut bytes[..]).cast();
-        assert_eq!(unsafe { block.copy_data_bytes(0, sample, to) }, 0);
+        let bytes = bytes(&output);
         assert_eq!(*first.get_or_insert(bytes.clone()), bytes);
     }
 }
@@ -244,6 +284,34 @@ fn a_held_encoder_gives_nothing_before_it_is_completed() {
     assert!(encoder.outputs().is_empty());
     assert_eq!(encoder.complete(), 0);
     assert_eq!(encoder.outputs().len(), 30);
+}
+
+#[test]
+fn metadata_of_hdr_is_written_with_colours_of_hdr_only() {
+    let double = Double::new(Machine::apple_silicon());
+    let text = |text| CFRetained::<CFType>::from(CFString::from_str(text));
+    for (transfer, script, written) in [
+        ("SMPTE_ST_2084_PQ", Script::new(), true),
+        ("ITU_R_2100_HLG", Script::new(), true),
+        ("ITU_R_709_2", Script::new(), false),
+        ("SMPTE_ST_2084_PQ", Script::new().no_hdr(), false),
+    ] {
+        double.script(script);
+        let light = CFData::from_bytes(&[3, 0xe8, 1, 0x90]).into();
+        let properties = [
+            ("ContentLightLevelInfo", light),
+            ("ColorPrimaries", text("ITU_R_2020")),
+            ("TransferFunction", text(transfer)),
+        ];
+        let encoder = Encoder::new(Codec::H265, &properties).unwrap();
+        assert_eq!(encoder.encode(1, false), 0);
+        assert_eq!(encoder.complete(), 0);
+        let output = encoder.outputs().remove(0);
+        let mut stream = Vec::new();
+        length_prefixed::to_annexb(&bytes(&output), LengthSize::FOUR, &mut stream).unwrap();
+        let found = sei::messages_in(Codec::H265, &stream).any(|m| m.to_content_light().is_some());
+        assert_eq!(found, written, "{transfer}");
+    }
 }
 
 #[test]

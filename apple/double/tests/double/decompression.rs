@@ -2,6 +2,8 @@ use crate::support::{Decoded, Decoder, Encoder, boolean, distance, number};
 use objc2_core_foundation::CFRetained;
 use objc2_core_media::CMSampleBuffer;
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use vtremote_apple_double::{Callbacks, Double, Machine, Outcome, Script};
 use vtremote_bitstream::Codec;
 
@@ -112,6 +114,41 @@ fn samples_fail_are_dropped_and_come_late() {
     assert!(of(3).picture.is_none() && of(3).status == -12911);
     let at = |number| outputs.iter().position(|output| output.number == number).unwrap();
     assert!(at(5) > at(6) && at(5) < at(7));
+}
+
+#[test]
+fn an_answer_that_gets_lost_is_waited_for_by_nobody() {
+    let double = Double::new(Machine::apple_silicon());
+    let stream = stream(Codec::H264, false);
+    for callbacks in [Callbacks::Session, Callbacks::Caller] {
+        double.script(Script::new().decode(4, Outcome::Never).callbacks(callbacks));
+        let decoder = Decoder::new(&stream[0].1).unwrap();
+        for (number, sample) in &stream {
+            assert_eq!(decoder.decode(sample, *number, true), 0);
+        }
+        assert_eq!(decoder.wait(), 0);
+        let others: Vec<_> = stream.iter().filter(|(number, _)| *number != 4).cloned().collect();
+        assert_pictures(&decoder.outputs(), &others);
+    }
+}
+
+#[test]
+fn a_call_that_stalls_goes_on_under_another_script() {
+    let double = Double::new(Machine::apple_silicon());
+    let stream = stream(Codec::H264, false);
+    double.script(Script::new().stall("VTDecompressionSessionWaitForAsynchronousFrames", 1));
+    let decoder = Decoder::new(&stream[0].1).unwrap();
+    assert_eq!(decoder.decode(&stream[0].1, stream[0].0, true), 0);
+    let other = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(20));
+            other.store(true, Ordering::Relaxed);
+            double.script(Script::new());
+        });
+        assert_eq!(decoder.wait(), 0);
+        assert!(other.load(Ordering::Relaxed));
+    });
 }
 
 #[test]

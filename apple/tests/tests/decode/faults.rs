@@ -5,7 +5,9 @@ use crate::bare_sps::without_vuis;
 use crate::streams::{Shown, Told};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 use vtremote_backend::{DecodedFrame, FrameSink};
+use vtremote_bitstream::StreamFacts;
 
 /// Everything that comes of a stream under a script, and of libavcodec without.
 fn under(script: Script, stream: &Stream) -> (Told, Vec<Shown>) {
@@ -57,6 +59,93 @@ fn a_refused_packet_is_a_warning() {
     assert_eq!(missing(&told, &expected), [58]);
     let [warning] = &told.warnings[..] else { panic!("{:?}", told.warnings) };
     assert!(warning.contains("packet 29 (pts 58)") && warning.contains("BadDataErr"), "{warning}");
+}
+
+/// Decoders that soon give up: nothing takes long here.
+fn impatient() -> OverDouble {
+    let patience = Patience { answer: Duration::from_millis(400), ..Patience::default() };
+    OverDouble::with_patience(Machine::apple_silicon(), Script::new(), patience)
+}
+
+#[test]
+fn an_answer_that_never_comes_costs_its_picture() {
+    for callbacks in [Callbacks::Session, Callbacks::Caller] {
+        let backend = impatient();
+        let script =
+            [5, 20].into_iter().fold(Script::new(), |s, nth| s.decode(nth, Outcome::Never));
+        backend.double().script(script.callbacks(callbacks));
+        let told = decode(&backend, &decoder_config(&stream()), &stream());
+        assert_eq!(missing(&told, &expected(&stream())), [8, 38]);
+        let [first, rest @ ..] = &told.warnings[..] else { panic!("{:?}", told.warnings) };
+        assert!(
+            first.contains("1 pictures got no answer within 400ms, and are given up"),
+            "{first}"
+        );
+        assert_eq!(rest.len(), 1, "{rest:?}");
+    }
+}
+
+#[test]
+fn what_waits_for_an_answer_that_never_comes_needs_no_packet_to_be_shown() {
+    let backend = impatient();
+    backend.double().script(Script::new().decode(3, Outcome::Never));
+    let sink = Arc::new(streams::Listener::default());
+    let opened = backend.open_decoder(&decoder_config(&stream()), Arc::clone(&sink) as _);
+    let mut decoder = opened.unwrap().codec;
+    for packet in &stream().packets[..6] {
+        assert_eq!(decoder.submit(packet.clone(), streams::PATIENCE), Ok(None));
+    }
+    let told = sink.wait(|told| told.frames.len() == 5);
+    let pts: Vec<_> = told.frames.iter().filter_map(|frame| frame.pts).collect();
+    assert_eq!(pts, [0, 2, 6, 8, 10]);
+}
+
+#[test]
+fn a_session_that_is_silent_and_lost_is_followed_by_another() {
+    let backend = impatient();
+    let wait = "VTDecompressionSessionWaitForAsynchronousFrames";
+    let script = Script::new().decode(1, Outcome::Never).fail(wait, 1, -12903);
+    backend.double().script(script);
+    let told = decode(&backend, &decoder_config(&stream()), &stream());
+    assert_eq!(missing(&told, &expected(&stream())), [0; 0]);
+    let [lost] = &told.warnings[..] else { panic!("{:?}", told.warnings) };
+    assert!(lost.contains("a lost session: ") && lost.contains("a new one goes on"), "{lost}");
+}
+
+#[test]
+fn a_decoder_that_stays_silent_fails() {
+    let backend = impatient();
+    let script = (5..=30).fold(Script::new(), |script, nth| script.decode(nth, Outcome::Never));
+    backend.double().script(script);
+    let told = decode(&backend, &decoder_config(&stream()), &stream());
+    let Some(Error::Codec(what)) = &told.failed else { panic!("{:?}", told.failed) };
+    assert!(what.contains("pictures got no answer within 400ms, as those before"), "{what}");
+    assert_eq!((told.frames.len(), told.warnings.len()), (4, 1), "{:?}", told.warnings);
+}
+
+#[test]
+fn a_decoder_that_does_not_come_back_is_left_behind() {
+    let backend = impatient();
+    for call in ["DecodeFrame", "WaitForAsynchronousFrames"] {
+        let call = format!("VTDecompressionSession{call}");
+        backend.double().script(Script::new().stall(&call, 1));
+        let sink = Arc::new(streams::Listener::default());
+        let opened = backend.open_decoder(&decoder_config(&stream()), Arc::clone(&sink) as _);
+        let mut decoder = opened.unwrap().codec;
+        assert_eq!(decoder.submit(stream().packets[0].clone(), streams::PATIENCE), Ok(None));
+        decoder.drain().unwrap();
+        drop(decoder);
+        // Whatever it does when it comes back, nobody hears of it.
+        let frames = sink.told().frames.len();
+        backend.double().script(Script::new());
+        let until = Instant::now() + streams::PATIENCE;
+        while !backend.double().counters().is_clean() {
+            assert!(Instant::now() < until, "{}", backend.double().counters());
+            std::thread::yield_now();
+        }
+        let told = sink.told();
+        assert_eq!((told.frames.len(), told.drained, &told.failed), (frames, false, &None));
+    }
 }
 
 #[test]
@@ -255,11 +344,92 @@ fn damaged_packets_never_end_a_session() {
                 }
             }
             let told = decode(&silicon(), &decoder_config(&stream), &stream);
-            let unsupported = matches!(told.failed, Some(Error::Unsupported(_)));
-            assert!(told.drained || unsupported, "{codec}, {seed}: {:?}", told.failed);
+            assert_eq!((told.failed, told.drained), (None, true), "{codec}, {seed}");
             assert!(!told.frames.is_empty());
         }
     }
+}
+
+/// Where this packet's first sequence parameter set is, without its start code.
+fn place_of_sps(codec: Codec, packet: &[u8]) -> std::ops::Range<usize> {
+    let sps = annexb::nal_units(packet)
+        .find(|nal| StreamFacts::from_sps(codec, nal).is_some())
+        .expect("an SPS");
+    let start = packet.windows(sps.len()).position(|bytes| bytes == sps).unwrap();
+    start..start + sps.len()
+}
+
+#[test]
+fn a_turned_bit_of_parameter_sets_costs_no_more_than_the_pictures_that_came_with_them() {
+    for codec in [Codec::H264, Codec::H265] {
+        let short = config(codec, PixelFormat::Nv12);
+        let clean = encode(&EncoderConfig { gop: Some(4), closed_gop: true, ..short }, 12);
+        let (expected, backend) = (expected(&clean), silicon());
+        let shown = |told: &Told, from: i64, to: i64| {
+            let shown = |frame: &&Shown| frame.pts.is_some_and(|pts| (from..to).contains(&pts));
+            let frames: Vec<Shown> = told.frames.iter().filter(shown).cloned().collect();
+            frames == expected.iter().filter(shown).cloned().collect::<Vec<_>>()
+        };
+        for bit in 0..8 * place_of_sps(codec, &clean.packets[4].data).len() {
+            // Of the middle of the stream, and of its end.
+            let group = if bit % 16 < 8 { 4 } else { 8 };
+            let mut stream = clean.clone();
+            let data = &mut stream.packets[group].data;
+            let place = place_of_sps(codec, data).start + bit / 8;
+            data[place] ^= 1 << (bit % 8);
+            let told = decode(&backend, &decoder_config(&stream), &stream);
+            let what = format!("{codec}, bit {bit}: {:?}", told.warnings);
+            assert_eq!((&told.failed, told.drained), (&None, true), "{what}");
+            let (from, to) = (2 * group as i64, 2 * group as i64 + 8);
+            assert!(shown(&told, 0, from) && shown(&told, to, 24), "{what}");
+        }
+    }
+}
+
+/// Pictures of another kind than are decoded here, from the keyframes on that are named.
+fn with_others(mut stream: Stream, at: &[usize]) -> Stream {
+    for &at in at {
+        let packet = &mut stream.packets[at];
+        let slices = annexb::nal_units(&packet.data).filter(|nal| nal[0] & 31 == 5);
+        let slices: Vec<u8> = slices.flat_map(|nal| [&annexb::START_CODE, nal].concat()).collect();
+        packet.data = [H264_HIGH_422, &slices].concat();
+    }
+    stream
+}
+
+#[test]
+fn a_stream_that_once_says_it_is_another_goes_on_with_the_next_parameter_sets() {
+    let clean = stream();
+    let mut doubled = with_others(clean.clone(), &[8]);
+    // The same again proves nothing.
+    doubled.packets.insert(9, doubled.packets[8].clone());
+    for stream in [with_others(clean.clone(), &[8]), doubled] {
+        let told = decode(&silicon(), &decoder_config(&stream), &stream);
+        assert_eq!(missing(&told, &expected(&clean)), (8..16).map(|at| 2 * at).collect::<Vec<_>>());
+        let [first, .., last] = &told.warnings[..] else { panic!("{:?}", told.warnings) };
+        assert!(first.contains("packet 8 (pts 16): ") && first.contains("4:2:2"), "{first}");
+        assert!(last.contains("parameter sets to decode them by"), "{last}");
+    }
+}
+
+#[test]
+fn a_stream_that_becomes_another_ends_with_what_it_is() {
+    let long =
+        EncoderConfig { gop: Some(500), b_frames: 0, ..config(Codec::H264, PixelFormat::Nv12) };
+    let (short, long) = (stream(), encode(&long, 320));
+    let ended = |stream: &Stream, frames: usize, warnings: usize| {
+        let told = decode(&silicon(), &decoder_config(stream), stream);
+        let Some(Error::Unsupported(what)) = &told.failed else { panic!("{:?}", told.failed) };
+        assert!(what.starts_with("H.264 in 4:2:2 with 8 bits"), "{what}");
+        assert_eq!((told.frames.len(), told.warnings.len()), (frames, warnings));
+    };
+    // It says so of its very first picture; again with the next keyframe; not again, but for long; and to its
+    // end, where no turned bit explains it.
+    ended(&with_others(short.clone(), &[0]), 0, 0);
+    ended(&with_others(short.clone(), &[8, 16]), 8, 1);
+    let Stream { packets, .. } = with_others(long.clone(), &[0]);
+    ended(&short.clone().then(Stream { packets, ..long }), 30, 1);
+    ended(&with_others(short, &[24]), 24, 1);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use vtremote_backend::{
     Backend, Codec, CodedPacket, Color, DecoderConfig, EncoderConfig, Error, Fields, PixelFormat,
     Ratio, SideData,
 };
+use vtremote_backend_videotoolbox::Patience;
 use vtremote_bitstream::{ParameterSets, annexb};
 
 const KINDS: [(Codec, PixelFormat); 3] = [
@@ -53,6 +54,105 @@ fn pictures_and_times_are_those_of_libavcodec() {
     }
 }
 
+/// What nobody gets who does not ask for it.
+const WHOLE: [PixelFormat; 3] = [PixelFormat::P210, PixelFormat::Ayuv, PixelFormat::Bgra];
+
+/// What comes of a stream for a client that wishes for this format: of libavcodec, and over the double.
+fn wishing(backend: &OverDouble, stream: &Stream, wish: PixelFormat) -> [streams::Told; 2] {
+    let config = DecoderConfig { format: wish, ..decoder_config(stream) };
+    [&*streams::LIBAVCODEC as &dyn Backend, backend].map(|backend| decode(backend, &config, stream))
+}
+
+#[test]
+fn whole_colour_is_that_of_libavcodec_for_who_asks_for_it() {
+    for format in WHOLE {
+        let sizes =
+            if format == PixelFormat::P210 { [(160, 96), (70, 35)] } else { [(160, 96), (71, 35)] };
+        for ((width, height), full_range) in sizes.into_iter().zip([None, Some(true)]) {
+            let plain = config(Codec::H265, format);
+            let color = Color { full_range, ..plain.color };
+            let config = EncoderConfig { width, height, color, ..plain };
+            let stream = encode(&config, 12);
+            for rows in [16, 64, 256] {
+                let backend = OverDouble::new(Machine::apple_silicon().rows(rows));
+                let [expected, found] = wishing(&backend, &stream, format);
+                assert_eq!((found.failed, found.warnings), (None, Vec::new()));
+                assert_eq!(found.frames[0].geometry, expected.frames[0].geometry);
+                assert_eq!((expected.frames.len(), found.frames[0].geometry.format), (12, format));
+                assert!(found.frames == expected.frames, "{format:?} in rows of {rows}");
+            }
+        }
+        // A record says so before the first picture; who asks for something else is refused.
+        let stream =
+            encode(&EncoderConfig { global_header: true, ..config(Codec::H265, format) }, 1);
+        let backend = silicon();
+        for wish in PixelFormat::ALL {
+            let config = DecoderConfig { format: wish, ..decoder_config(&stream) };
+            let opened = backend.open_decoder(&config, Arc::new(streams::Listener::default()));
+            match opened.map(|opened| opened.format) {
+                Ok(told) => assert_eq!((told, wish), (format, format)),
+                Err(error) => {
+                    assert!(matches!(error, Error::Unsupported(_)) && wish != format, "{error}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn four_two_two_of_h264_has_eight_bits_or_ten() {
+    use vtremote_tests::pcm::{Picture, SIZE, Samples, packets_of};
+    let picture = |pts: i64| {
+        let level = 30 + 20 * pts as u8;
+        Picture { pts, level, reference: true, bottom_field: None }
+    };
+    let pictures: Vec<Picture> = (0..5).map(picture).collect();
+    for (samples, shift) in [(Samples::Tall(8), 8), (Samples::Tall(10), 6)] {
+        let packets = packets_of(samples, &pictures).into_iter().zip(0..);
+        let packets = packets.map(|(data, pts)| CodedPacket {
+            pts: Some(pts),
+            dts: None,
+            duration: 1,
+            keyframe: pts == 0,
+            data,
+            side_data: Vec::new(),
+        });
+        let packets = packets.collect();
+        let stream = Stream { codec: Codec::H264, extradata: Vec::new(), packets };
+        let [expected, found] = wishing(&silicon(), &stream, PixelFormat::P210);
+        assert_eq!((found.failed, found.warnings), (None, Vec::new()));
+        let high = |sample: u32| ((sample << shift) as u16).to_le_bytes();
+        for (frame, picture) in found.frames.iter().zip(&pictures) {
+            let luma = high(samples.luma(picture)).repeat((SIZE.0 * SIZE.1) as usize);
+            let pair = |row| [high(samples.chroma(0, row)), high(samples.chroma(1, row))].concat();
+            let chroma = (0..SIZE.1).flat_map(|row| pair(row).repeat(SIZE.0 as usize / 2));
+            assert_eq!(frame.geometry.format, PixelFormat::P210);
+            assert!(frame.planes == [luma, chroma.collect::<Vec<u8>>()], "{samples:?}");
+        }
+        assert_eq!(found.frames.len(), 5);
+        // libavcodec's backend widens nothing.
+        assert!(samples == Samples::Tall(8) || found.frames == expected.frames);
+    }
+}
+
+#[test]
+fn a_stream_may_change_to_what_was_asked_for_and_to_nothing_else() {
+    let part = |format| encode(&config(Codec::H265, format), 9);
+    let changing = part(PixelFormat::Nv12).then(part(PixelFormat::P210));
+    let changing = changing.then(part(PixelFormat::P010)).then(part(PixelFormat::P210));
+    let [expected, found] = wishing(&silicon(), &changing, PixelFormat::P210);
+    assert_eq!((found.failed, found.warnings), (None, Vec::new()));
+    assert_eq!(found.frames.len(), 36);
+    assert!(found.frames == expected.frames);
+    // Who asked for another gets what came before, and is told; here with the second keyframe of the change.
+    for wish in [PixelFormat::Nv12, PixelFormat::Ayuv] {
+        let [_, found] = wishing(&silicon(), &changing, wish);
+        let Some(Error::Unsupported(what)) = found.failed else { panic!("{:?}", found.failed) };
+        assert!(what.starts_with("H.265 in 4:2:2 with 10 bits; "), "{what}");
+        assert!(found.frames == expected.frames[..9], "{}", found.frames.len());
+    }
+}
+
 /// Parameter sets of 1280x720 from encoders, of kinds that nobody encodes here.
 const H264_HIGH_10: &[u8] =
     b"\0\0\0\x01\x67\x6e\x00\x1f\xa6\xcb\x40\x28\x02\xdd\x80\x88\x00\x00\x03\x00\x08\x00\x00\x03\x01\xe0\x78\xc1\x95\
@@ -70,10 +170,12 @@ fn opened(backend: &OverDouble, codec: Codec, extradata: &[u8]) -> Result<PixelF
 }
 
 #[test]
-fn ten_bits_of_h264_are_decoded_where_there_is_a_decoder_for_them() {
-    for (machine, formats) in [
-        (Machine::apple_silicon(), &[PixelFormat::Nv12, PixelFormat::P010][..]),
-        (Machine::intel(), &[PixelFormat::Nv12]),
+fn what_is_listed_is_what_there_is_a_decoder_for() {
+    use PixelFormat::{Ayuv, Bgra, Nv12, P010, P210};
+    for (machine, formats, of_h265) in [
+        (Machine::apple_silicon(), &[Nv12, P010, P210][..], &[Nv12, P010, P210, Ayuv, Bgra][..]),
+        (Machine::intel(), &[Nv12], &[Nv12, P010]),
+        (Machine::software(), &[Nv12], &[Nv12, P010, P210]),
     ] {
         let backend = OverDouble::new(machine);
         let of = |codec| {
@@ -81,9 +183,9 @@ fn ten_bits_of_h264_are_decoded_where_there_is_a_decoder_for_them() {
             known.find(|support| support.codec == codec).unwrap().formats.clone()
         };
         assert_eq!(of(Codec::H264), formats);
-        assert_eq!(of(Codec::H265), [PixelFormat::Nv12, PixelFormat::P010]);
+        assert_eq!(of(Codec::H265), of_h265);
         match opened(&backend, Codec::H264, H264_HIGH_10) {
-            Ok(format) => assert_eq!((format, formats.len()), (PixelFormat::P010, 2)),
+            Ok(format) => assert_eq!((format, formats.len()), (PixelFormat::P010, 3)),
             Err(Error::Unsupported(what)) => {
                 assert!(what.contains("kVTVideoDecoderUnsupportedDataFormatErr"), "{what}");
                 assert_eq!(formats.len(), 1);
@@ -372,11 +474,12 @@ fn parameter_sets_in_packets_of_their_own_count() {
 }
 
 #[test]
-fn what_is_not_4_2_0_is_refused_by_name() {
-    let text = "H.264 in 4:2:2 with 8 bits; 4:2:0 with 8 or 10 bits is decoded here";
+fn what_was_not_asked_for_is_refused_by_name() {
+    let text = "H.264 in 4:2:2 with 8 bits; 4:2:0 with 8 or 10 bits is decoded here, and 4:2:2 with 8 or \
+                10 bits and 4:4:4 with 8 for clients that ask for it";
     let refused = opened(&silicon(), Codec::H264, H264_HIGH_422);
     assert_eq!(refused, Err(Error::Unsupported(text.into())));
-    // In the stream it comes behind the pictures before it.
+    // In the stream it comes behind the pictures before it; at the end there is no more to wait for.
     let mut stream = encode(&config(Codec::H264, PixelFormat::Nv12), 9);
     let expected = expected(&stream);
     // An IDR picture's slice header, as far as it is read, and more.

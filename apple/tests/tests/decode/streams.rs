@@ -97,7 +97,8 @@ pub(crate) fn encode_with(
             for (y, row) in rows.bytes().chunks_mut(stride).enumerate() {
                 for (x, byte) in row[..shape.row_bytes].iter_mut().enumerate() {
                     // Of ten bits these are the high ones.
-                    let high = config.format == PixelFormat::Nv12 || x % 2 == 1;
+                    let wide = matches!(config.format, PixelFormat::P010 | PixelFormat::P210);
+                    let high = !wide || x % 2 == 1;
                     let level = 40 + (3 * x + 5 * y + 7 * frame as usize + 50 * plane) % 180;
                     *byte = if high { level as u8 } else { 0 };
                 }
@@ -156,6 +157,11 @@ impl Listener {
     fn tell(&self, what: impl FnOnce(&mut Told)) {
         what(&mut self.told.lock().unwrap());
         self.changed.notify_all();
+    }
+
+    /// What it was told so far.
+    pub(crate) fn told(&self) -> std::sync::MutexGuard<'_, Told> {
+        self.told.lock().unwrap()
     }
 
     /// Waits until enough was told, or the decoder has failed.

@@ -1,9 +1,12 @@
 //! What goes wrong.
 
-use crate::session::{Session, assert_in_order, assert_whole, encode, h264, hevc};
+use crate::session::{PATIENCE, Session, assert_in_order, assert_whole, encode, h264, hevc};
+use std::thread;
+use std::time::{Duration, Instant};
 use vtremote_apple_double::{Blocks, Callbacks, Machine, Outcome, Script};
 use vtremote_apple_tests::OverDouble;
-use vtremote_backend::{Codec, EncoderConfig, Error};
+use vtremote_backend::{Codec, EncoderConfig, Error, FrameInfo, Ratio};
+use vtremote_backend_videotoolbox::Patience;
 
 fn over() -> OverDouble {
     OverDouble::new(Machine::apple_silicon())
@@ -11,11 +14,18 @@ fn over() -> OverDouble {
 
 /// How a session ends under this script, which begins with its first frame.
 fn failure_of(config: &EncoderConfig, script: Script) -> String {
-    let over = over();
-    let mut session = Session::open(&over, config);
+    failure_over(&over(), config, script, 40)
+}
+
+fn failure_over(over: &OverDouble, config: &EncoderConfig, script: Script, count: i64) -> String {
+    let mut session = Session::open(over, config);
     over.double().script(script);
-    session.send_all(40);
-    match session.failure() {
+    session.send_all(count);
+    what(session.failure())
+}
+
+fn what(error: Error) -> String {
+    match error {
         Error::Codec(what) => what,
         other => panic!("{other:?}"),
     }
@@ -143,6 +153,104 @@ fn packets_that_come_at_the_end_only_come() {
 }
 
 #[test]
+fn an_encoder_that_gives_nothing_before_the_end_cannot_stop_the_stream() {
+    // More frames than there are pictures.
+    for b_frames in [0, 2] {
+        let over = OverDouble::impatient(Machine::apple_silicon());
+        over.double().script(Script::new().hold());
+        let packets = encode(&over, &h264(|c| c.b_frames = b_frames), 60);
+        assert_whole(&over, Codec::H264, &packets, 60);
+    }
+}
+
+#[test]
+fn a_client_with_a_small_window_is_not_waited_for_either() {
+    let over = OverDouble::impatient(Machine::apple_silicon());
+    over.double().script(Script::new().hold());
+    let mut session = Session::open(&over, &h264(|c| c.max_delay = Some(7)));
+    for number in 0..24 {
+        session.send(number).unwrap();
+        // At most 8 are under way, as such clients have it.
+        session.listener.wait(|told| (told.packets.len() as i64 > number - 8).then_some(()));
+    }
+    session.encoder.drain().unwrap();
+    assert_whole(&over, Codec::H264, &session.packets(), 24);
+}
+
+#[test]
+fn a_packet_that_never_comes_is_an_error_that_names_its_frame() {
+    let expected = "VideoToolbox has said nothing for 4s of the frame of pts 4";
+    for (b_frames, count) in [(0, 40), (2, 40), (0, 10)] {
+        let over = OverDouble::impatient(Machine::apple_silicon());
+        let config = h264(|c| c.b_frames = b_frames);
+        let script = Script::new().encode(5, Outcome::Never);
+        assert_eq!(failure_over(&over, &config, script, count), expected, "{b_frames} {count}");
+    }
+    let over = OverDouble::impatient(Machine::apple_silicon());
+    let mut session = Session::open(&over, &h264(|c| c.max_delay = Some(7)));
+    over.double().script(Script::new().encode(5, Outcome::Never));
+    // This client sends no more before a packet comes.
+    (0..12).for_each(|number| session.send(number).unwrap());
+    assert_eq!(what(session.failure()), expected);
+}
+
+/// Threads that nobody waits for end when the call that they are in returns.
+fn assert_nothing_stays(over: &OverDouble) {
+    over.double().script(Script::new());
+    let began = Instant::now();
+    while !over.double().counters().is_clean() && began.elapsed() < PATIENCE {
+        thread::sleep(Duration::from_millis(10));
+    }
+    over.double().assert_none_alive();
+}
+
+#[test]
+fn a_call_that_does_not_return_is_an_error_and_keeps_nobody() {
+    for (call, nth) in
+        [("VTCompressionSessionEncodeFrame", 5), ("VTCompressionSessionCompleteFrames", 1)]
+    {
+        let over = OverDouble::impatient(Machine::apple_silicon());
+        let script = Script::new().stall(call, nth);
+        let what = failure_over(&over, &h264(|_| {}), script, 10);
+        assert!(what.starts_with("VideoToolbox has said nothing for 4s of "), "{what}");
+        assert_nothing_stays(&over);
+    }
+}
+
+#[test]
+fn an_encoder_that_is_dropped_within_a_call_that_does_not_return_is_gone() {
+    let over = OverDouble::impatient(Machine::apple_silicon());
+    let mut session = Session::open(&over, &h264(|_| {}));
+    over.double().script(Script::new().stall("VTCompressionSessionEncodeFrame", 5));
+    (0..12).for_each(|number| session.send(number).unwrap());
+    drop(session);
+    assert_nothing_stays(&over);
+}
+
+#[test]
+fn a_session_that_is_not_made_in_time_is_an_error() {
+    let over = over();
+    // The first is the one that is thrown away.
+    over.double().script(Script::new().stall("VTCompressionSessionCreate", 2));
+    let error = Session::try_open(&over, &h264(|_| {})).err().expect("no session");
+    assert_eq!(what(error), "VideoToolbox does not make the session in time");
+    assert_nothing_stays(&over);
+}
+
+#[test]
+fn a_session_without_parameter_sets_in_time_goes_on_with_a_warning() {
+    let patience = Patience { open: PATIENCE, ..Patience::default() };
+    let over = OverDouble::with_patience(Machine::apple_silicon(), Script::new(), patience);
+    over.double().script(Script::new().stall("VTCompressionSessionCreate", 1));
+    let mut session = Session::open(&over, &h264(|_| {}));
+    let expected = "the parameter sets come with the first keyframe: it takes long";
+    assert_eq!(session.warnings, [expected]);
+    session.send_all(10);
+    assert_whole(&over, Codec::H264, &session.packets(), 10);
+    assert_nothing_stays(&over);
+}
+
+#[test]
 fn a_packet_that_is_late_takes_its_place() {
     let over = over();
     let mut session = Session::open(&over, &h264(|_| {}));
@@ -168,6 +276,38 @@ fn an_encoder_that_reorders_more_than_it_was_asked_to_is_followed() {
             assert_whole(&over, codec, &encode(&over, &config, 20), 20);
         }
     }
+}
+
+#[test]
+fn an_encoder_that_reorders_and_does_not_say_so_is_followed_while_there_is_room() {
+    let over = over();
+    over.double().script(Script::new().reorder(2).untold());
+    let mut config = h264(|_| {});
+    config.time_base = Ratio { num: 1, den: 3000 };
+    let mut session = Session::open(&over, &config);
+    for number in 0..12 {
+        session
+            .submit(FrameInfo { pts: 100 * number, duration: 100, ..FrameInfo::default() })
+            .unwrap();
+    }
+    session.encoder.drain().unwrap();
+    let packets = session.packets();
+    let times: Vec<_> = packets.iter().map(|packet| (packet.dts, packet.pts)).collect();
+    assert_eq!(times.len(), 12);
+    assert!(times.windows(2).all(|pair| pair[0].0 < pair[1].0), "{times:?}");
+    assert!(times.iter().all(|(dts, pts)| dts <= pts), "{times:?}");
+    // As they are decoded, and not as they are shown.
+    assert_eq!(times[..4].iter().map(|(_, pts)| *pts).collect::<Vec<_>>(), [0, 300, 100, 200]);
+}
+
+#[test]
+fn an_encoder_that_reorders_and_does_not_say_so_is_an_error_where_there_is_no_room() {
+    let over = over();
+    over.double().script(Script::new().reorder(2).untold());
+    let mut session = Session::open(&over, &h264(|_| {}));
+    session.send_all(12);
+    let what = what(session.failure());
+    assert!(what.contains("there is no decoding time"), "{what}");
 }
 
 #[test]
@@ -204,6 +344,26 @@ fn a_session_that_does_not_start_says_why() {
     assert!(first.contains("drops its first frame"), "{first}");
     let first = failing(Script::new().encode(1, Outcome::Error(-12912)));
     assert!(first.contains("kVTVideoEncoderMalfunctionErr"), "{first}");
+}
+
+#[test]
+fn what_a_session_says_after_its_end_goes_nowhere() {
+    // Of a session that is dropped.
+    let over = over();
+    let mut session = Session::open(&over, &h264(|_| {}));
+    over.double().script(Script::new().afterwards());
+    (0..16).for_each(|number| session.send(number).unwrap());
+    session.listener.wait(|told| told.packets.first().map(|_| ()));
+    drop(session);
+    assert!(over.double().call_back() > 0);
+    over.double().assert_none_alive();
+    // Of one that another has followed.
+    let mut session = Session::open(&over, &h264(|_| {}));
+    over.double().script(Script::new().afterwards().encode(18, Outcome::Invalidate));
+    session.send_all(40);
+    session.listener.wait(|told| (told.drained > 0).then_some(()));
+    assert!(over.double().call_back() > 0);
+    assert_whole(&over, Codec::H264, &session.packets(), 40);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::session::{Session, assert_whole, config, encode, h264, hevc};
 use vtremote_apple_double::{Machine, Script};
 use vtremote_apple_tests::OverDouble;
-use vtremote_backend::{Backend, Codec, EncoderConfig, Error, PixelFormat, Quality};
+use vtremote_backend::{Backend, Codec, EncoderConfig, Error, FrameInfo, PixelFormat, Quality};
 
 fn formats(over: &OverDouble, codec: Codec) -> Vec<PixelFormat> {
     let encoders = &over.capabilities().encoders;
@@ -37,6 +37,18 @@ fn what_is_in_use_at_the_start_is_tried_again() {
 }
 
 #[test]
+fn alpha_is_tried_again_if_all_encoders_are_in_use_at_the_start() {
+    let config = EncoderConfig { alpha_quality: 0.5, ..config(Codec::H265, PixelFormat::Bgra) };
+    // Behind a session for each of the eight kinds.
+    for (failures, warnings) in [(1, 0), (3, 1)] {
+        let fail = |script: Script, nth| script.fail("VTCompressionSessionCreate", nth, -12915);
+        let script = (9..9 + failures).fold(Script::new(), fail);
+        let over = OverDouble::starting(Machine::apple_silicon(), script);
+        assert_eq!(Session::open(&over, &config).warnings.len(), warnings, "{failures} failures");
+    }
+}
+
+#[test]
 fn an_intel_mac_lists_what_it_has_and_refuses_the_rest() {
     let over = OverDouble::new(Machine::intel());
     let eight_bits = [PixelFormat::Nv12, PixelFormat::Bgra, PixelFormat::Ayuv];
@@ -53,8 +65,18 @@ fn low_latency_is_left_out_with_a_warning_where_there_is_none() {
     let low_delay = |config: EncoderConfig| EncoderConfig { low_delay: true, ..config };
     assert_eq!(Session::open(&over, &low_delay(h264(|_| {}))).warnings, [""; 0]);
     let session = Session::open(&over, &low_delay(hevc(|_| {})));
-    let expected = "flags: LOW_DELAY: this encoder has no low-latency rate control";
+    let expected = "flags: LOW_DELAY: without low-latency rate control: not supported: there is no \
+                    session for it: there is no such encoder (kVTCouldNotFindVideoEncoderErr, -12908)";
     assert_eq!(session.warnings, [expected]);
+    drop(session);
+    // Whatever is in its way.
+    let script = Script::new().fail("VTCompressionSessionPrepareToEncodeFrames", 1, -12912);
+    over.double().script(script);
+    let session = Session::open(&over, &low_delay(h264(|_| {})));
+    assert_eq!(session.warnings.len(), 1);
+    let warning = &session.warnings[0];
+    assert!(warning.starts_with("flags: LOW_DELAY: without low-latency rate control: "));
+    assert!(warning.contains("kVTVideoEncoderMalfunctionErr, -12912"), "{warning}");
 }
 
 #[test]
@@ -68,6 +90,62 @@ fn with_low_latency_a_packet_comes_for_each_frame_at_once() {
             session.listener.wait(|told| (told.packets.len() as i64 > number).then_some(()));
         }
     }
+}
+
+#[test]
+fn with_low_latency_keyframes_come_as_they_were_asked_for() {
+    for (codec, low_delay) in [
+        (Codec::H264, h264(|c| (c.low_delay, c.gop) = (true, Some(4)))),
+        (Codec::H265, hevc(|c| (c.low_delay, c.gop) = (true, Some(4)))),
+    ] {
+        let over = OverDouble::new(Machine::apple_silicon());
+        let mut session = Session::open(&over, &low_delay);
+        assert_eq!(session.warnings, [""; 0]);
+        for pts in 0..14 {
+            let keyframe = pts == 6;
+            session.submit(FrameInfo { pts, keyframe, ..FrameInfo::default() }).unwrap();
+        }
+        session.encoder.drain().unwrap();
+        let packets = session.packets();
+        let keyframes = packets.iter().filter(|packet| packet.keyframe).map(|packet| packet.pts);
+        assert_eq!(keyframes.collect::<Vec<_>>(), [0, 4, 6, 10]);
+        assert_whole(&over, codec, &packets, 14);
+    }
+}
+
+#[test]
+fn a_profile_that_low_latency_does_not_have_is_a_warning_and_no_reason_to_be_without() {
+    let over = OverDouble::new(Machine::apple_silicon());
+    let warnings = |profile, level| {
+        let set = |c: &mut EncoderConfig| {
+            (c.low_delay, c.profile, c.level) = (true, Some(profile), level);
+        };
+        Session::open(&over, &h264(set)).warnings
+    };
+    assert_eq!(warnings(100, None), [""; 0]);
+    assert_eq!(warnings(612, None), [""; 0]);
+    let profile = "profile: low-latency rate control has High profiles only";
+    assert_eq!(warnings(66, None), [profile]);
+    assert_eq!(warnings(77, Some(41)), ["level: low-latency rate control chooses it", profile]);
+}
+
+#[test]
+fn references_that_the_level_has_no_room_for_are_a_warning() {
+    let over = OverDouble::new(Machine::apple_silicon());
+    let with = |references| {
+        h264(|c| {
+            (c.width, c.height, c.max_ref_frames) = (1280, 720, Some(references));
+            (c.profile, c.level) = (Some(100), Some(31));
+        })
+    };
+    assert_eq!(Session::open(&over, &with(5)).warnings, [""; 0]);
+    let mut session = Session::open(&over, &with(6));
+    assert_eq!(session.warnings.len(), 1);
+    let warning = &session.warnings[0];
+    assert!(warning.starts_with("max_ref_frames: "), "{warning}");
+    assert!(warning.contains("kVTParameterErr, -12902"), "{warning}");
+    session.send_all(3);
+    assert_eq!(session.packets().len(), 3);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use vtremote_backend::{
 };
 
 /// Far longer than anything takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Small, 30 frames a second, with a bit rate as FFmpeg's clients always have one.
 pub(crate) fn config(codec: Codec, format: PixelFormat) -> EncoderConfig {

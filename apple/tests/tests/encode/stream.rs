@@ -4,7 +4,7 @@ use crate::session::{Session, assert_in_order, assert_whole, config, encode, h26
 use vtremote_apple_double::{Machine, Script};
 use vtremote_apple_tests::OverDouble;
 use vtremote_backend::{
-    Codec, EncodedPacket, EncoderConfig, FrameInfo, PixelFormat, Ratio, SideData,
+    Codec, Color, EncodedPacket, EncoderConfig, FrameInfo, PixelFormat, Ratio, SideData,
 };
 use vtremote_bitstream::sei::{self, Sei};
 use vtremote_bitstream::{ParameterSets, SetKind, StreamFacts};
@@ -105,6 +105,12 @@ fn hdr_of(codec: Codec, packets: &[EncodedPacket]) -> Vec<(i64, Vec<Sei>)> {
     keyframes.into_iter().map(|packet| (packet.pts, found(packet))).collect()
 }
 
+/// Colours of HDR10.
+fn hdr10(config: EncoderConfig) -> EncoderConfig {
+    let color = Color { primaries: Some(9), transfer: Some(16), matrix: Some(9), ..config.color };
+    EncoderConfig { color, ..config }
+}
+
 /// BT.2020 with this highest luminance, in units of 0.0001 candela per square metre.
 fn display(luminance: u32) -> [u8; 24] {
     let points = [8500_u16, 39850, 6550, 2300, 35400, 14600, 15635, 16450];
@@ -148,27 +154,45 @@ fn metadata_of_hdr_is_in_the_keyframes_from_the_frame_on_that_brings_it() {
 }
 
 #[test]
-fn metadata_of_hdr_needs_no_property() {
-    let over = over();
-    let property = "MasteringDisplayColorVolume";
-    over.double().script(Script::new().property(property, -12900));
-    let mut config = config(Codec::H265, PixelFormat::P010);
-    config.mastering_display = Some(display(10_000_000));
-    let mut session = Session::open(&over, &config);
-    assert_eq!(session.warnings, [""; 0]);
-    session.send_all(3);
-    let expected = vec![Sei::mastering_display(display(10_000_000))];
-    assert_eq!(hdr_of(Codec::H265, &session.packets()), [(0, expected)]);
+fn metadata_of_hdr_is_written_once_whether_the_encoder_writes_it_or_not() {
+    let (display, light) = (display(10_000_000), [3, 0xe8, 1, 0x90]);
+    let expected = vec![Sei::mastering_display(display), Sei::content_light(light)];
+    let p010 = || config(Codec::H265, PixelFormat::P010);
+    let refused = Script::new().property("MasteringDisplayColorVolume", -12900);
+    for (script, config, by_encoder) in [
+        (Script::new(), hdr10(p010()), true),
+        (Script::new(), p010(), false),
+        (Script::new().no_hdr(), hdr10(p010()), false),
+        (refused, p010(), false),
+    ] {
+        let over = over();
+        over.double().script(script);
+        let mut config = config;
+        (config.mastering_display, config.content_light) = (Some(display), Some(light));
+        config.gop = Some(4);
+        let mut session = Session::open(&over, &config);
+        assert_eq!(session.warnings, [""; 0]);
+        session.send_all(6);
+        let packets = session.packets();
+        let both = [(0, expected.clone()), (4, expected.clone())];
+        assert_eq!(hdr_of(Codec::H265, &packets), both, "written by the encoder: {by_encoder}");
+    }
 }
 
 #[test]
-fn captions_that_are_no_triplets_are_an_error() {
+fn captions_that_are_no_triplets_are_left_out() {
     let over = over();
     let mut session = Session::open(&over, &h264(|_| {}));
-    let side_data = vec![SideData { kind: 1, data: vec![1, 2] }];
-    let frame = FrameInfo { pts: 7, side_data, ..FrameInfo::default() };
-    let error = session.submit(frame).unwrap_err().to_string();
-    assert!(error.contains("frame 7 has captions of 2 bytes"), "{error}");
+    for pts in 0..3 {
+        let side_data = vec![SideData { kind: 1, data: vec![0xfc, 1, 2][..1 + pts].to_vec() }];
+        let pts = pts as i64;
+        session.submit(FrameInfo { pts, side_data, ..FrameInfo::default() }).unwrap();
+    }
+    session.encoder.drain().unwrap();
+    let packets = session.packets();
+    let captions = |packet: &EncodedPacket| sei::captions_in(Codec::H264, &packet.data);
+    let found: Vec<_> = packets.iter().map(captions).collect();
+    assert_eq!(found, [vec![], vec![], vec![0xfc, 1, 2]]);
 }
 
 #[test]

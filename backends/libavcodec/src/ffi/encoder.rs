@@ -100,6 +100,21 @@ impl Encoder {
         Ok((encoder, options.names()))
     }
 
+    /// Whether it gives packets in another order than that of its frames.
+    pub(crate) fn reorders(&self) -> bool {
+        // SAFETY: the context is valid.
+        unsafe { self.context.as_ref() }.has_b_frames > 0
+    }
+
+    /// Whether it is hardware; `None`: that depends on the machine.
+    pub(crate) fn is_hardware(&self) -> Option<bool> {
+        // SAFETY: the context is open, and the description of its codec is static.
+        let capabilities = unsafe { (*self.context.as_ref().codec).capabilities };
+        let has = |capability| capabilities & capability as c_int != 0;
+        let (hardware, hybrid) = (av::AV_CODEC_CAP_HARDWARE, av::AV_CODEC_CAP_HYBRID);
+        if has(hybrid) { None } else { Some(has(hardware)) }
+    }
+
     /// The parameter sets, in Annex B, where the encoder gave them when it was opened.
     pub(crate) fn extradata(&self) -> &[u8] {
         // SAFETY: the context is valid, and its extradata is as long as it says and constant after

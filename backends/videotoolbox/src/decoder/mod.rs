@@ -2,6 +2,7 @@
 
 mod order;
 mod output;
+mod passed_over;
 mod picture;
 mod probe;
 mod recent;
@@ -9,15 +10,19 @@ mod stream;
 
 pub(crate) use probe::decoders;
 
-use crate::ffi::{CodedSample, Decoded, Decompression, FormatDescription, Status, Value, names};
-use crate::permits::Permits;
-use output::{Output, PICTURES, ends_session};
+use crate::backend::Notices;
+use crate::ffi::{
+    CodedSample, Decoded, Decompression, FormatDescription, Panicked, Status, Value, names,
+};
+use crate::permits::{Permit, Permits};
+use output::{Output, PICTURES, Room, ends_session};
+use passed_over::{Doubt, PassedOver};
 use picture::{Layout, check_picture};
 use recent::{Entry, MOST_BYTES, MOST_PACKETS, Recent, Start};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use stream::{AccessUnit, Stream};
@@ -25,7 +30,7 @@ use vtremote_backend::{
     Codec, CodedPacket, DecoderConfig, Error, FrameSink, Next, PixelFormat, Pushed, Queue, Spare,
     check_size,
 };
-use vtremote_bitstream::{ParameterSets, SetKind, StreamFacts};
+use vtremote_bitstream::{ParameterSets, SampleFormat, SetKind, StreamFacts};
 
 /// Packets that wait for the thread.
 const PACKETS: usize = 4;
@@ -34,6 +39,10 @@ const PACKETS: usize = 4;
 pub(crate) struct Decoder {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
+    /// Disconnected when the thread has ended.
+    ended: mpsc::Receiver<()>,
+    patience: Duration,
+    notices: Notices,
 }
 
 struct Shared {
@@ -61,13 +70,15 @@ impl Shared {
 }
 
 impl Decoder {
-    /// Gives the format of the pictures too.
+    /// Gives the format of the pictures too. `patience` is how long VideoToolbox may not answer.
     ///
     /// # Errors
     /// [`Error::Unsupported`] and [`Error::Codec`], as far as the extradata tell what is to be decoded.
     pub(crate) fn open(
         config: &DecoderConfig,
         sink: Arc<dyn FrameSink>,
+        patience: Duration,
+        notices: Notices,
     ) -> Result<(Self, PixelFormat), Error> {
         check_size(config.width, config.height)?;
         let codec = config.codec;
@@ -76,21 +87,22 @@ impl Decoder {
         let facts = |nal| StreamFacts::from_sps(codec, nal);
         // Which of several is used is for the pictures to say.
         let facts = sets.of(SetKind::Sps).find_map(facts);
-        let layout = facts.map(|facts| Layout::of(codec, &facts)).transpose()?;
+        let wish = config.format;
+        let layout = facts.map(|facts| Layout::of(codec, &facts, wish)).transpose()?;
         facts.map_or(Ok(()), |facts| check_picture(&facts))?;
         let permits = Permits::new(PICTURES);
         let shared = Arc::new(Shared {
             queue: Queue::new(PACKETS),
-            output: Output::new(codec, Arc::clone(&sink), permits, config.max_delay),
+            output: Output::new(codec, Arc::clone(&sink), permits, config.max_delay, patience),
             sink,
             failure: OnceLock::new(),
             abandoned: AtomicBool::new(false),
             spare: Spare::default(),
         });
-        let session = match layout {
+        let session = match layout.zip(facts) {
             // Parameter sets that need others may come with the first picture.
-            Some(layout) if sets.of(SetKind::Pps).next().is_some() => {
-                let format = describe(codec, &sets).map_err(|status| {
+            Some((layout, facts)) if sets.of(SetKind::Pps).next().is_some() => {
+                let format = describe(codec, &sets, facts.format).map_err(|status| {
                     Error::Codec(format!("extradata: no stream can be described by it: {status}"))
                 })?;
                 Some(Session::new(codec, format, layout, &shared)?)
@@ -99,6 +111,8 @@ impl Decoder {
         };
         let worker = Worker {
             codec,
+            wish,
+            patience,
             stream: Stream::new(codec, sets.clone(), (config.width, config.height)),
             shared: Arc::clone(&shared),
             sets,
@@ -106,15 +120,20 @@ impl Decoder {
             session,
             recent: Recent::new(),
             pictures_at_loss: None,
-            skipped: None,
+            answers_at_silence: None,
+            decodes: false,
+            passed_over: None,
         };
+        let (ends, ended) = mpsc::channel();
+        let work = move || {
+            let _ends: mpsc::Sender<()> = ends;
+            worker.run();
+        };
+        let thread = thread::Builder::new().name("vt-decoder".into()).spawn(work);
         let thread =
-            thread::Builder::new()
-                .name("vt-decoder".into())
-                .spawn(move || worker.run())
-                .map_err(|error| Error::Codec(format!("no thread for the decoder: {error}")))?;
-        let format = layout.map_or(config.format, |layout| layout.format);
-        Ok((Decoder { shared, thread: Some(thread) }, format))
+            thread.map_err(|error| Error::Codec(format!("no thread for the decoder: {error}")))?;
+        let format = layout.map_or(wish, |layout| layout.format);
+        Ok((Decoder { shared, thread: Some(thread), ended, patience, notices }, format))
     }
 
     /// What the decoder has failed with, or that it was drained.
@@ -151,9 +170,14 @@ impl Drop for Decoder {
         self.shared.abandoned.store(true, Ordering::Relaxed);
         self.shared.output.close();
         self.shared.queue.close();
-        if let Some(thread) = self.thread.take() {
+        let Some(thread) = self.thread.take() else { return };
+        match self.ended.recv_timeout(self.patience) {
+            // It tells nobody any more, and ends with the call that it is in.
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                (self.notices)("VideoToolbox: a decoder does not end, and is left behind".into());
+            }
             // It catches its panics itself.
-            let _ = thread.join();
+            _ => drop(thread.join()),
         }
     }
 }
@@ -180,7 +204,14 @@ impl Session {
         let shared = Arc::downgrade(shared);
         let listener = Arc::new(move |number, decoded| {
             let Some(shared) = shared.upgrade() else { return };
-            if let Err(error) = shared.output.complete(session, number, decoded) {
+            let completed = match decoded {
+                Ok(decoded) => shared.output.complete(session, number, decoded),
+                // It was taken out before, if it came: nobody knows what became of it.
+                Err(Panicked) => {
+                    Err(Error::Internal(format!("there was a panic over picture {number}")))
+                }
+            };
+            if let Err(error) = completed {
                 shared.fail(error);
             }
         });
@@ -198,19 +229,32 @@ impl Session {
     }
 }
 
-/// A description of the stream by all of its parameter sets, those of H.265's other layers apart.
-fn describe(codec: Codec, sets: &ParameterSets) -> Result<FormatDescription, Status> {
+/// A description of the stream by all of its parameter sets, those of H.265's other layers apart, and those of
+/// other samples: they may be what damage made of some, and no record describes both.
+fn describe(
+    codec: Codec,
+    sets: &ParameterSets,
+    samples: SampleFormat,
+) -> Result<FormatDescription, Status> {
     let base = |nal: &&[u8]| match codec {
         Codec::H264 => true,
         // nuh_layer_id is 0: H.265 7.3.1.2.
         Codec::H265 => matches!(nal, [a, b, ..] if a & 1 == 0 && b >> 3 == 0),
     };
-    let sets: Vec<&[u8]> = sets.iter().filter(base).collect();
+    let sps = SetKind::Sps.unit_type(codec);
+    let of_samples = |nal: &&[u8]| {
+        codec.nal_unit_type(nal) != sps
+            || StreamFacts::from_sps(codec, nal).is_some_and(|facts| facts.format == samples)
+    };
+    let sets: Vec<&[u8]> = sets.iter().filter(base).filter(of_samples).collect();
     FormatDescription::from_parameter_sets(codec, &sets)
 }
 
 struct Worker {
     codec: Codec,
+    /// The format that the client wishes for.
+    wish: PixelFormat,
+    patience: Duration,
     stream: Stream,
     shared: Arc<Shared>,
     /// Of the next picture.
@@ -221,8 +265,11 @@ struct Worker {
     recent: Recent<Coded>,
     /// How many pictures had come out when a session was lost.
     pictures_at_loss: Option<u64>,
-    /// How many pictures were passed over since a session was lost; none if none was, or decoding goes on.
-    skipped: Option<u64>,
+    /// How many answers had come when a session was silent for too long.
+    answers_at_silence: Option<u64>,
+    /// Whether a session has been given a picture.
+    decodes: bool,
+    passed_over: Option<PassedOver>,
 }
 
 /// A picture as a session was given it.
@@ -245,6 +292,8 @@ enum Stop {
     /// Nobody wants them, or [`Shared::fail`] was told why.
     Closed,
     Failed(Error),
+    /// The parameter sets say that the stream cannot be decoded: see [`Worker::doubt`].
+    Doubted(Error),
 }
 
 impl From<Error> for Stop {
@@ -284,10 +333,14 @@ impl Worker {
 
     fn work(&mut self) -> Result<(), Stop> {
         loop {
-            let packet = match self.shared.queue.next() {
-                Next::Item(packet) => packet,
-                Next::End => break,
-                Next::Closed => return Err(Stop::Closed),
+            let packet = match self.shared.queue.next_within(self.shared.output.until_silence()) {
+                Some(Next::Item(packet)) => packet,
+                Some(Next::End) => break,
+                Some(Next::Closed) => return Err(Stop::Closed),
+                None => {
+                    self.break_silence()?;
+                    continue;
+                }
             };
             let taken = self.stream.take(&packet);
             self.shared.spare.keep(packet.data);
@@ -301,31 +354,70 @@ impl Worker {
         if let Some(unit) = self.stream.rest() {
             self.decode(unit)?;
         }
+        if let Some(error) = self.passed_over.as_mut().and_then(PassedOver::end) {
+            return Err(error.into());
+        }
         self.end_session()?;
-        self.tell_skipped("the end");
+        self.tell_passed_over("the end");
         Ok(self.shared.output.rest()?)
     }
 
     fn decode(&mut self, mut unit: AccessUnit) -> Result<(), Stop> {
-        if let Some(sets) = unit.sets.take() {
-            (self.sets, self.sets_changed) = (sets, true);
-        }
-        self.keep_session()?;
-        if self.skipped.is_some() {
-            if !unit.keyframe {
-                self.skipped = self.skipped.map(|skipped| skipped + 1);
-                return Ok(());
+        let sets = unit.sets.take();
+        let before = sets.map(|sets| std::mem::replace(&mut self.sets, sets));
+        self.sets_changed |= before.is_some();
+        let permit = loop {
+            match self.shared.output.room(&unit.picture) {
+                Room::For(permit) => break permit,
+                Room::Silence => self.break_silence()?,
+                Room::Closed => return Err(Stop::Closed),
             }
-            self.tell_skipped(&unit.name());
+        };
+        self.keep_session()?;
+        if let Some(passed_over) = &mut self.passed_over
+            && !passed_over.may_end_with(&unit)
+        {
+            return Ok(passed_over.another()?);
         }
-        self.submit(&unit)
+        match self.submit(&unit, permit) {
+            Err(Stop::Doubted(error)) => self.doubt(unit, before, error),
+            submitted => submitted,
+        }
+    }
+
+    /// A picture comes with parameter sets by which it cannot be decoded. Of a stream that could be until now
+    /// they may be damaged: its pictures are passed over until others come, and the stream has changed if that
+    /// takes too long, or the sets are told once more. `before` are those before, if these are new.
+    fn doubt(
+        &mut self,
+        unit: AccessUnit,
+        before: Option<ParameterSets>,
+        error: Error,
+    ) -> Result<(), Stop> {
+        if !self.decodes {
+            return Err(error.into());
+        }
+        let passed_over = self.passed_over.get_or_insert_default();
+        if before.is_none() && passed_over.is_told_again(&unit) {
+            return Err(error.into());
+        }
+        let what =
+            format!("{error}; pictures are passed over, as its parameter sets may be damaged");
+        self.shared.output.warning(&unit.name(), &what);
+        let doubt = Doubt::new(error, unit, before.as_ref(), &self.sets);
+        Ok(passed_over.doubt(doubt, before.is_some())?)
     }
 
     /// Hands a picture to the session, or a new one where that does not fit.
-    fn submit(&mut self, unit: &AccessUnit) -> Result<(), Stop> {
+    fn submit(&mut self, unit: &AccessUnit, permit: Permit) -> Result<(), Stop> {
         let (codec, shared) = (self.codec, Arc::clone(&self.shared));
-        let Some(session) = self.session_for(unit)? else { return Ok(()) };
-        let number = shared.output.begin(unit, session.layout).ok_or(Stop::Closed)?;
+        if self.session_for(unit)?.is_none() {
+            return Ok(());
+        }
+        self.tell_passed_over(&unit.name());
+        self.decodes = true;
+        let Some(session) = &self.session else { return Ok(()) };
+        let number = shared.output.begin(unit, session.layout, permit);
         let format = session.format.clone();
         let sample = match CodedSample::new(&unit.slices, &format) {
             Ok(sample) => sample,
@@ -360,11 +452,12 @@ impl Worker {
 
     /// None if the parameter sets describe no stream.
     fn session_for(&mut self, unit: &AccessUnit) -> Result<Option<&Session>, Stop> {
-        let layout = Layout::of(self.codec, &unit.picture.facts)?;
-        check_picture(&unit.picture.facts)?;
+        let facts = &unit.picture.facts;
+        let layout = Layout::of(self.codec, facts, self.wish).map_err(Stop::Doubted)?;
+        check_picture(facts).map_err(Stop::Doubted)?;
         let fits = |session: &Session| session.layout == layout;
         if self.sets_changed || !self.session.as_ref().is_some_and(fits) {
-            let format = match describe(self.codec, &self.sets) {
+            let format = match describe(self.codec, &self.sets, facts.format) {
                 Ok(format) => format,
                 Err(status) => {
                     let what = format!("its parameter sets describe no stream: {status}");
@@ -378,7 +471,8 @@ impl Worker {
                 }
                 _ => {
                     self.end_session()?;
-                    self.session = Some(Session::new(self.codec, format, layout, &self.shared)?);
+                    let session = Session::new(self.codec, format, layout, &self.shared);
+                    self.session = Some(session.map_err(Stop::Doubted)?);
                 }
             }
             self.sets_changed = false;
@@ -411,6 +505,37 @@ impl Worker {
             let what = format!("{missing} pictures did not come out{}", why.unwrap_or_default());
             self.shared.output.warning("the end of a session", &what);
         }
+        Ok(())
+    }
+
+    /// Gives up the pictures of which nothing is heard: answers get lost between processes. If the session
+    /// turns out to be lost, they are decoded again.
+    ///
+    /// # Errors
+    /// If no answer has come since this was so before.
+    fn break_silence(&mut self) -> Result<(), Stop> {
+        if !self.shared.output.until_silence().is_zero() {
+            return Ok(());
+        }
+        if let Some(session) = &self.session
+            && let Err(status) = session.decompression.finish()
+            && ends_session(status)
+        {
+            self.shared.output.lose_session(status);
+        }
+        if self.shared.output.lost().is_some() {
+            return self.keep_session();
+        }
+        let missing = self.shared.output.give_up()?;
+        if missing == 0 {
+            return Ok(());
+        }
+        let answers = self.shared.output.answers();
+        let what = format!("{missing} pictures got no answer within {:?}", self.patience);
+        if self.answers_at_silence.replace(answers) == Some(answers) {
+            return Err(Error::Codec(format!("{what}, as those before")).into());
+        }
+        self.shared.output.warning("a silent session", &format!("{what}, and are given up"));
         Ok(())
     }
 
@@ -447,7 +572,7 @@ impl Worker {
                 }
                 None => {
                     self.recent.clear();
-                    self.skipped = Some(0);
+                    self.passed_over = Some(PassedOver::default());
                     ("decoding goes on with a keyframe".into(), shared.output.give_up()?)
                 }
             };
@@ -496,9 +621,8 @@ impl Worker {
         Ok(Some(Resumed { again, missing: unanswered.len() }))
     }
 
-    fn tell_skipped(&mut self, until: &str) {
-        if let Some(skipped @ 1..) = self.skipped.take() {
-            let what = format!("{skipped} pictures before it had no keyframe to begin with");
+    fn tell_passed_over(&mut self, until: &str) {
+        if let Some(what) = self.passed_over.take().and_then(|passed_over| passed_over.told()) {
             self.shared.output.warning(until, &what);
         }
     }

@@ -7,6 +7,7 @@ use crate::ffi::{Decoded, PixelBuffer, Status};
 use crate::permits::{Permit, Permits};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use vtremote_backend::{
     Codec, DecodedFrame, Error, FrameSink, Geometry, Planes, Reference, SideData,
 };
@@ -24,7 +25,18 @@ pub(crate) struct Output {
     permits: Arc<Permits>,
     /// See [`vtremote_backend::DecoderConfig::max_delay`].
     max_delay: Option<u32>,
+    /// How long a session that has pictures may give no answer.
+    patience: Duration,
     state: Mutex<State>,
+}
+
+/// Whether there is room for another picture.
+pub(crate) enum Room {
+    For(Permit),
+    /// The session has pictures and gives no answer.
+    Silence,
+    /// There is to be no more output.
+    Closed,
 }
 
 struct State {
@@ -43,6 +55,10 @@ struct State {
     lost: Option<Status>,
     /// How many pictures have come out of all sessions.
     pictures: u64,
+    /// How many answers have come of all sessions.
+    answers: u64,
+    /// When the last of them came, or the first picture that waits for one went in.
+    heard: Instant,
     /// The last warning, and how often it came again.
     repeated: Repeated,
     closed: bool,
@@ -78,6 +94,7 @@ impl Output {
         sink: Arc<dyn FrameSink>,
         permits: Arc<Permits>,
         max_delay: Option<u32>,
+        patience: Duration,
     ) -> Self {
         let state = State {
             order: Order::new(),
@@ -88,25 +105,53 @@ impl Output {
             session: 0,
             lost: None,
             pictures: 0,
+            answers: 0,
+            heard: Instant::now(),
             repeated: Repeated::default(),
             closed: false,
         };
         let (shelf, state) = (Shelf::default(), Mutex::new(state));
-        Output { codec, sink, shelf, permits, max_delay, state }
+        Output { codec, sink, shelf, permits, max_delay, patience, state }
     }
 
-    /// A picture goes to the decoder: gives its number. None if there is to be no more output.
-    pub(crate) fn begin(&self, unit: &AccessUnit, layout: Layout) -> Option<u64> {
-        let depth = self.depth(&unit.picture);
+    /// Waits until there is room for a picture, for as long as the sink keeps others.
+    pub(crate) fn room(&self, picture: &CodedPicture) -> Room {
         {
             let mut state = self.lock();
-            state.deepest = state.deepest.max(depth.most);
+            state.deepest = state.deepest.max(self.depth(picture).most);
             if state.lost.is_none() {
                 self.permits.set_count(PICTURES + state.deepest);
             }
         }
-        let permit = self.permits.take(std::time::Duration::MAX)?;
+        loop {
+            let left = self.until_silence();
+            if left.is_zero() {
+                return Room::Silence;
+            }
+            match self.permits.take(left) {
+                Some(permit) => return Room::For(permit),
+                None if self.lock().closed => return Room::Closed,
+                None => {}
+            }
+        }
+    }
+
+    /// How long until no answer has come for too long: without end while none is due.
+    pub(crate) fn until_silence(&self) -> Duration {
+        let state = self.lock();
+        match state.decoding.is_empty() {
+            true => Duration::MAX,
+            false => self.patience.saturating_sub(state.heard.elapsed()),
+        }
+    }
+
+    /// A picture goes to the decoder: gives its number.
+    pub(crate) fn begin(&self, unit: &AccessUnit, layout: Layout, permit: Permit) -> u64 {
+        let depth = self.depth(&unit.picture);
         let mut state = self.lock();
+        if state.decoding.is_empty() {
+            state.heard = Instant::now();
+        }
         let number = state.number;
         state.number += 1;
         let CodedPicture { begins_sequence, order_count, .. } = unit.picture;
@@ -126,7 +171,7 @@ impl Output {
             permit,
         };
         state.decoding.insert(number, expected);
-        Some(number)
+        number
     }
 
     /// How far pictures are sorted. What a stream does not say is found out where there is little time to
@@ -145,6 +190,7 @@ impl Output {
     pub(crate) fn new_session(&self) -> u64 {
         let mut state = self.lock();
         (state.session, state.lost) = (state.session + 1, None);
+        state.heard = Instant::now();
         state.session
     }
 
@@ -159,15 +205,12 @@ impl Output {
         number: u64,
         decoded: Decoded,
     ) -> Result<(), Error> {
-        if let Decoded::Panicked = decoded {
-            // It was taken out before, if it came: nobody knows what became of it.
-            return Err(Error::Internal(format!("there was a panic over picture {number}")));
-        }
         let expected = {
             let mut state = self.lock();
             if session != state.session {
                 return Ok(());
             }
+            (state.answers, state.heard) = (state.answers + 1, Instant::now());
             match decoded {
                 Decoded::Failed(status) if ends_session(status) => {
                     self.lose(&mut state, status);
@@ -191,9 +234,7 @@ impl Output {
                 Err(error) => ended = Err(error),
             },
             Decoded::Nothing if hidden => {}
-            Decoded::Nothing | Decoded::Panicked => {
-                warning = Some("no picture comes of it".to_owned())
-            }
+            Decoded::Nothing => warning = Some("no picture comes of it".to_owned()),
             Decoded::Failed(status) => warning = Some(status.to_string()),
         }
         let mut state = self.lock();
@@ -289,6 +330,11 @@ impl Output {
     /// How many pictures have come out of all sessions.
     pub(crate) fn pictures(&self) -> u64 {
         self.lock().pictures
+    }
+
+    /// How many answers have come of all sessions.
+    pub(crate) fn answers(&self) -> u64 {
+        self.lock().answers
     }
 
     /// Something is wrong with what is named, and decoding goes on.

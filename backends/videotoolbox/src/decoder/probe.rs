@@ -6,10 +6,11 @@ use crate::backend::tried;
 use crate::ffi::{Decompression, Status, Value, decodes_in_hardware};
 use std::sync::Arc;
 use vtremote_backend::{Codec, Error, PixelFormat, Support};
-use vtremote_bitstream::ParameterSets;
+use vtremote_bitstream::{ParameterSets, SetKind, StreamFacts};
 
-/// Parameter sets of 1280x720, progressive: H.264 Main and High 10, H.265 Main and Main 10.
-const KINDS: [(Codec, PixelFormat, [&[u8]; 3]); 4] = [
+/// Parameter sets of 1280x720, progressive: H.264 Main, High 10 and High 4:2:2; H.265 Main, Main 10, 4:2:2 with 10
+/// bits, and 4:4:4 with 8 bits in colours of video and of RGB.
+const KINDS: [(Codec, PixelFormat, [&[u8]; 3]); 8] = [
     (
         Codec::H264,
         PixelFormat::Nv12,
@@ -27,6 +28,16 @@ const KINDS: [(Codec, PixelFormat, [&[u8]; 3]); 4] = [
             b"\x67\x6e\x00\x1f\xa6\xcb\x40\x28\x02\xdd\x80\x88\x00\x00\x03\x00\x08\x00\x00\x03\x01\xe0\
               \x78\xc1\x95",
             b"\x68\xee\x0f\xc8",
+            b"",
+        ],
+    ),
+    (
+        Codec::H264,
+        PixelFormat::P210,
+        [
+            b"\x67\x7a\x00\x1f\xb6\xcb\x40\x28\x02\xdd\x80\x88\x00\x00\x03\x00\x08\x00\x00\x03\x01\xe0\
+              \x78\xc1\x95",
+            b"\x68\xce\x0f\xc8",
             b"",
         ],
     ),
@@ -50,6 +61,39 @@ const KINDS: [(Codec, PixelFormat, [&[u8]; 3]); 4] = [
             b"\x42\x01\x01\x02\x20\x00\x00\x03\x00\x90\x00\x00\x03\x00\x00\x03\x00\x5d\xa0\x02\x80\x80\
               \x2d\x13\x65\xba\x4a\x4c\x2f\x01\x68\x08\x00\x00\x03\x00\x08\x00\x00\x03\x00\xf0\x40",
             b"\x44\x01\xc0\x73\xc1\x89",
+        ],
+    ),
+    (
+        Codec::H265,
+        PixelFormat::P210,
+        [
+            b"\x40\x01\x0c\x01\xff\xff\x04\x08\x00\x00\x03\x00\x9d\x08\x00\x00\x03\x00\x00\x5d\x95\x98\
+              \x09",
+            b"\x42\x01\x01\x04\x08\x00\x00\x03\x00\x9d\x08\x00\x00\x03\x00\x00\x5d\xb0\x02\x80\x80\x2d\
+              \x13\x65\x95\x9a\x49\x32\xbc\x05\xa0\x20\x00\x00\x03\x00\x20\x00\x00\x03\x03\xc1",
+            b"\x44\x01\xc1\x72\xb4\x62\x40",
+        ],
+    ),
+    (
+        Codec::H265,
+        PixelFormat::Ayuv,
+        [
+            b"\x40\x01\x0c\x01\xff\xff\x04\x08\x00\x00\x03\x00\x9e\x08\x00\x00\x03\x00\x00\x5d\x95\x98\
+              \x09",
+            b"\x42\x01\x01\x04\x08\x00\x00\x03\x00\x9e\x08\x00\x00\x03\x00\x00\x5d\x90\x00\x50\x10\x05\
+              \xa2\xcb\x2b\x34\x92\x65\x78\x0b\x40\x40\x00\x00\x03\x00\x40\x00\x00\x07\x82",
+            b"\x44\x01\xc1\x72\x86\x0c\x46\x24",
+        ],
+    ),
+    (
+        Codec::H265,
+        PixelFormat::Bgra,
+        [
+            b"\x40\x01\x0c\x01\xff\xff\x04\x08\x00\x00\x03\x00\x9e\x08\x00\x00\x03\x00\x00\x5d\x95\x98\
+              \x09",
+            b"\x42\x01\x01\x04\x08\x00\x00\x03\x00\x9e\x08\x00\x00\x03\x00\x00\x5d\x90\x00\x50\x10\x05\
+              \xa2\xcb\x2b\x34\x92\x65\x78\x0b\x70\x20\x20\x00\x40\x00\x00\x03\x00\x40\x00\x00\x07\x82",
+            b"\x44\x01\xc1\x72\x86\x0c\x46\x24",
         ],
     ),
 ];
@@ -87,9 +131,12 @@ fn starts(codec: Codec, format: PixelFormat, nals: &[&[u8]]) -> Result<(), Error
         }
         _ => Error::Codec(status.to_string()),
     };
-    let description = describe(codec, &sets).map_err(error)?;
+    let facts = sets.of(SetKind::Sps).find_map(|nal| StreamFacts::from_sps(codec, nal));
+    let facts =
+        facts.ok_or_else(|| Error::Internal("parameter sets that cannot be read".into()))?;
+    let description = describe(codec, &sets, facts.format).map_err(error)?;
     let specification = [(names::enable_hardware_decoder(), Value::Bool(true))];
-    let characters = Layout::video_range(format).characters.cast_signed();
+    let characters = Layout::of(codec, &facts, format)?.characters.cast_signed();
     let pictures = [(names::pixel_format(), Value::Int(characters))];
     Decompression::new(&description, &specification, &pictures, Arc::new(|_, _| ()))
         .map(drop)
@@ -99,7 +146,6 @@ fn starts(codec: Codec, format: PixelFormat, nals: &[&[u8]]) -> Result<(), Error
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vtremote_bitstream::{SetKind, StreamFacts};
 
     #[test]
     fn the_kinds_are_what_they_are_said_to_be() {
@@ -109,7 +155,7 @@ mod tests {
             let facts = sets.of(SetKind::Sps).find_map(|nal| StreamFacts::from_sps(codec, nal));
             let facts = facts.unwrap();
             assert_eq!((facts.width, facts.height), (1280, 720));
-            assert_eq!(Layout::of(codec, &facts), Ok(Layout::video_range(format)));
+            assert_eq!(Layout::of(codec, &facts, format).map(|layout| layout.format), Ok(format));
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use vtremote_backend::{Codec, CodedPacket, SideData, Times};
 use vtremote_bitstream::{
-    CodedPicture, Extent, Output, ParameterSets, PictureOrder, ShownSize, annexb, is_keyframe, sei,
+    CodedPicture, Extent, Output, ParameterSets, PictureOrder, SetKind, ShownSize, annexb,
+    is_keyframe, sei,
 };
 
 /// The parameter sets that are kept, in bytes. Streams have a few hundred.
@@ -63,6 +64,8 @@ pub(crate) struct AccessUnit {
     pub(crate) size: (u32, u32),
     /// The parameter sets from here on, if they are others than before.
     pub(crate) sets: Option<ParameterSets>,
+    /// Whether it came with a sequence parameter set, be it the same as before.
+    pub(crate) tells_sps: bool,
     /// AVFrameSideDataType records.
     pub(crate) side_data: Vec<SideData>,
 }
@@ -105,6 +108,8 @@ pub(crate) struct Stream {
     /// Times have jumped back: what comes next is shown behind everything before.
     jumped: bool,
     captions: Vec<u8>,
+    /// A sequence parameter set has come since the last picture.
+    tells_sps: bool,
     hdr: Hdr,
     /// The first of two fields: a decoder takes both together.
     field: Option<AccessUnit>,
@@ -123,6 +128,7 @@ impl Stream {
             times: Times::default(),
             jumped: false,
             captions: Vec::new(),
+            tells_sps: false,
             hdr: Hdr::default(),
             field: None,
             packets: 0,
@@ -187,6 +193,7 @@ impl Stream {
     }
 
     fn update(&mut self, sets: ParameterSets, name: &str, taken: &mut Taken) {
+        self.tells_sps |= sets.of(SetKind::Sps).next().is_some();
         let len = |sets: &ParameterSets| sets.iter().map(<[u8]>::len).sum::<usize>();
         let more = len(&sets);
         if more > MOST_SETS {
@@ -226,12 +233,14 @@ impl Stream {
             self.told = self.sets.clone();
         }
         let sets = changed.then(|| self.sets.clone());
+        let tells_sps = std::mem::take(&mut self.tells_sps);
         let captions = std::mem::take(&mut self.captions);
         if picture.extent == Extent::SecondField
             && let Some(mut frame) = self.field.take()
         {
             frame.slices.extend_from_slice(&slices);
             frame.sets = sets.or(frame.sets);
+            frame.tells_sps |= tells_sps;
             add_captions(&mut frame.side_data, captions);
             taken.units.push(frame);
             return;
@@ -259,6 +268,7 @@ impl Stream {
             picture,
             size: self.size.next(&picture.facts),
             sets,
+            tells_sps,
             side_data,
         };
         match picture.extent {

@@ -7,7 +7,7 @@ use super::pixels::{PixelBuffer, Pool};
 use super::sample::Sample;
 use super::status::Status;
 use super::time::Time;
-use objc2_core_foundation::{CFBoolean, CFRetained, CFType};
+use objc2_core_foundation::{CFBoolean, CFRetained, CFString, CFType};
 use objc2_core_media::CMSampleBuffer;
 use objc2_video_toolbox::{
     VTCompressionSession, VTEncodeInfoFlags, VTSessionCopyProperty, VTSessionSetProperty,
@@ -85,14 +85,22 @@ impl Compression {
 
     /// A property that is true or false; none if it is not there.
     pub(crate) fn flag(&self, property: &Text) -> Option<bool> {
+        Some(self.property(property)?.downcast_ref::<CFBoolean>()?.as_bool())
+    }
+
+    /// A property that is a text; none if it is not there.
+    pub(crate) fn text(&self, property: &Text) -> Option<String> {
+        Some(self.property(property)?.downcast_ref::<CFString>()?.to_string())
+    }
+
+    fn property(&self, property: &Text) -> Option<CFRetained<CFType>> {
         let mut value: *mut CFType = ptr::null_mut();
         let out = (&raw mut value).cast::<c_void>();
         // SAFETY: `out` is valid for the one pointer that is written to it.
         let status = unsafe { VTSessionCopyProperty(&self.session, &property.string(), None, out) };
         let value = NonNull::new(value).filter(|_| status == 0)?;
         // SAFETY: a function of the name Copy gives a reference that is ours to release.
-        let value = unsafe { CFRetained::from_raw(value) };
-        Some(value.downcast_ref::<CFBoolean>()?.as_bool())
+        Some(unsafe { CFRetained::from_raw(value) })
     }
 
     /// Where the buffers for its frames come from.

@@ -23,15 +23,16 @@ pub(crate) enum Decoded {
     /// There is none: it was not to be shown, or the decoder dropped it.
     Nothing,
     Failed(Status),
-    /// Whoever was told of it panicked.
-    Panicked,
 }
+
+/// Whoever was told what became of a picture panicked.
+pub(crate) struct Panicked;
 
 /// Hears what became of each picture, by the number it was given. Called from threads of VideoToolbox, or
 /// from within [`Decompression::decode`].
 pub(crate) type DecodedListener = Arc<Hears>;
 
-type Hears = dyn Fn(u64, Decoded) + Send + Sync;
+type Hears = dyn Fn(u64, Result<Decoded, Panicked>) + Send + Sync;
 
 static LISTENERS: Listeners<Hears> = Listeners::new();
 
@@ -154,12 +155,12 @@ unsafe extern "C-unwind" fn decoded(
     };
     // SAFETY: a picture that is given is there until this returns.
     let image = unsafe { image.as_ref() };
-    let told = match (Status::check(status), image) {
-        (Err(status), _) => tell(Decoded::Failed(status)),
-        (Ok(()), Some(image)) => tell(Decoded::Picture(PixelBuffer::retain(image))),
-        (Ok(()), None) => tell(Decoded::Nothing),
+    let decoded = match (Status::check(status), image) {
+        (Err(status), _) => Decoded::Failed(status),
+        (Ok(()), Some(image)) => Decoded::Picture(PixelBuffer::retain(image)),
+        (Ok(()), None) => Decoded::Nothing,
     };
-    if !told {
-        tell(Decoded::Panicked);
+    if !tell(Ok(decoded)) {
+        tell(Err(Panicked));
     }
 }

@@ -22,7 +22,7 @@ mod listeners;
 pub(crate) use cf::{Text, Value};
 pub(crate) use coded_sample::CodedSample;
 pub(crate) use compression::{Compression, Listener, Output};
-pub(crate) use decompression::{Decoded, Decompression, decodes_in_hardware};
+pub(crate) use decompression::{Decoded, Decompression, Panicked, decodes_in_hardware};
 pub(crate) use encoders::{EncoderInfo, encoders};
 pub(crate) use format::FormatDescription;
 pub(crate) use pixels::{Access, PixelBuffer, Pool};

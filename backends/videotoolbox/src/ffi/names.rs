@@ -57,6 +57,8 @@ names! {
     target_quality_for_alpha = constant!(vt::kVTCompressionPropertyKey_TargetQualityForAlpha);
     min_allowed_frame_qp = Text::literal("MinAllowedFrameQP");
     max_allowed_frame_qp = Text::literal("MaxAllowedFrameQP");
+    encoder_id = constant!(vt::kVTCompressionPropertyKey_EncoderID);
+    using_hardware = constant!(vt::kVTCompressionPropertyKey_UsingHardwareAcceleratedVideoEncoder);
     /// Of a frame.
     force_key_frame = constant!(vt::kVTEncodeFrameOptionKey_ForceKeyFrame);
 }

@@ -33,6 +33,10 @@ pub(crate) struct Plan {
     pub(crate) settings: Vec<Setting>,
     /// What each picture says of itself.
     pub(crate) attachments: Vec<(Text, Value)>,
+    /// Whether this is rate control for conferences.
+    pub(crate) low_latency: bool,
+    /// Keyframes that are to be forced since the session makes none of itself: so many frames apart.
+    pub(crate) keyframe_every: Option<u32>,
     pub(crate) warnings: Vec<String>,
 }
 
@@ -62,6 +66,8 @@ pub(crate) struct Extras {
     pub(crate) alpha: bool,
     /// Rate control for conferences.
     pub(crate) low_latency: bool,
+    /// As many reference pictures as were asked for: what is too many only shows at the first frame.
+    pub(crate) references: bool,
 }
 
 /// # Errors
@@ -71,23 +77,29 @@ pub(crate) fn plan(config: &EncoderConfig, extras: Extras) -> Result<Plan, Error
         i32::try_from(side).map_err(|_| Error::Unsupported(format!("a side of {side} pixels")))
     };
     let size = (side(config.width)?, side(config.height)?);
-    let mut draft =
-        Draft { config, settings: Vec::new(), attachments: Vec::new(), warnings: Vec::new() };
-    let low_latency = draft.low_latency(extras);
-    let alpha = draft.alpha(extras);
-    let specification = draft.specification(low_latency);
+    let mut draft = Draft {
+        config,
+        extras,
+        low_latency: false,
+        settings: Vec::new(),
+        attachments: Vec::new(),
+        warnings: Vec::new(),
+    };
+    draft.low_latency = draft.low_latency();
+    let alpha = draft.alpha();
+    let specification = draft.specification();
     draft.speed();
     draft.rate()?;
-    draft.structure()?;
+    let keyframe_every = draft.structure();
     draft.aspect();
     draft.color()?;
     draft.hdr();
     draft.profile()?;
     draft.coding()?;
-    draft.spatial_aq(low_latency);
+    draft.spatial_aq();
     draft.alpha_quality(alpha);
     draft.quantisers()?;
-    let Draft { settings, attachments, warnings, .. } = draft;
+    let Draft { low_latency, settings, attachments, warnings, .. } = draft;
     let format = i32::from_be_bytes(four_characters(config));
     Ok(Plan {
         codec: u32::from_be_bytes(match (config.codec, alpha) {
@@ -104,6 +116,8 @@ pub(crate) fn plan(config: &EncoderConfig, extras: Extras) -> Result<Plan, Error
         ],
         settings,
         attachments,
+        low_latency,
+        keyframe_every,
         warnings,
     })
 }
@@ -126,6 +140,10 @@ fn four_characters(config: &EncoderConfig) -> [u8; 4] {
 
 struct Draft<'a> {
     config: &'a EncoderConfig,
+    extras: Extras,
+    /// Low-latency rate control has an endless group of pictures, no reordering, no lookahead, and High
+    /// profiles of a level of its own, whatever is set.
+    low_latency: bool,
     settings: Vec<Setting>,
     attachments: Vec<(Text, Value)>,
     warnings: Vec<String>,
@@ -140,7 +158,7 @@ impl Draft<'_> {
         self.warnings.push(format!("{option}: {why}"));
     }
 
-    fn low_latency(&mut self, extras: Extras) -> bool {
+    fn low_latency(&mut self) -> bool {
         let EncoderConfig { low_delay, quality, rate, .. } = self.config;
         if !low_delay {
             return false;
@@ -149,20 +167,17 @@ impl Draft<'_> {
             self.warn("flags", "LOW_DELAY: low-latency rate control needs a bit rate");
             return false;
         }
-        if !extras.low_latency {
-            self.warn("flags", "LOW_DELAY: this encoder has no low-latency rate control");
-        }
-        extras.low_latency
+        self.extras.low_latency
     }
 
-    fn specification(&self, low_latency: bool) -> Vec<(Text, Value)> {
+    fn specification(&self) -> Vec<(Text, Value)> {
         let EncoderConfig { require_software, allow_software, .. } = *self.config;
         let mut specification = vec![match (require_software, allow_software) {
             (true, _) => (names::enable_hardware(), Value::Bool(false)),
             (false, false) => (names::require_hardware(), Value::Bool(true)),
             (false, true) => (names::enable_hardware(), Value::Bool(true)),
         }];
-        if low_latency {
+        if self.low_latency {
             specification.push((names::enable_low_latency(), Value::Bool(true)));
         }
         specification
@@ -196,7 +211,7 @@ impl Draft<'_> {
             }
             None => batch.then_some(MAX_FRAME_DELAY),
         };
-        if let Some(most) = most {
+        if let Some(most) = most.filter(|_| !self.low_latency) {
             // Such a client may wait for ever without.
             let bounded = self.config.max_delay.is_some();
             let need = if bounded { Need::Wish("delay") } else { Need::Hint };
@@ -210,17 +225,20 @@ impl Draft<'_> {
         b_frames > 0 && !low_delay && self.has_b_frames()
     }
 
-    fn structure(&mut self) -> Result<(), Error> {
+    /// Gives the distance of keyframes if they have to be forced.
+    fn structure(&mut self) -> Option<u32> {
         let EncoderConfig { b_frames, gop, frames_before, frames_after, .. } = *self.config;
         let reorders = self.reorders();
         if b_frames > 0 && !reorders {
             self.warn("max_b_frames", "there are none with low delay, and none in this profile");
         }
-        let need = if reorders { Need::Wish("max_b_frames") } else { Need::Hint };
-        self.set(names::allow_frame_reordering(), Value::Bool(reorders), need);
-        if let Some(gop) = gop {
-            let gop = i32::try_from(gop).unwrap_or(i32::MAX);
-            self.set(names::max_key_frame_interval(), Value::Int(gop), Need::Must("gop"));
+        if !self.low_latency {
+            let need = if reorders { Need::Wish("max_b_frames") } else { Need::Hint };
+            self.set(names::allow_frame_reordering(), Value::Bool(reorders), need);
+            if let Some(gop) = gop {
+                let gop = i32::try_from(gop).unwrap_or(i32::MAX);
+                self.set(names::max_key_frame_interval(), Value::Int(gop), Need::Must("gop"));
+            }
         }
         if frames_before {
             let need = Need::Wish("frames_before");
@@ -230,7 +248,8 @@ impl Draft<'_> {
             let need = Need::Wish("frames_after");
             self.set(names::more_frames_after_end(), Value::Bool(true), need);
         }
-        Ok(())
+        // 0 leaves it to the encoder.
+        gop.filter(|gop| self.low_latency && *gop > 0)
     }
 
     fn coding(&mut self) -> Result<(), Error> {
@@ -269,35 +288,38 @@ impl Draft<'_> {
                 let reason = format!("{references} is more than {MOST_REFERENCES}");
                 return Err(Error::Option { key: "max_ref_frames", reason });
             }
-            let (value, need) = (Value::Int(references as i32), Need::Wish("max_ref_frames"));
-            self.set(names::reference_buffer_count(), value, need);
+            if self.extras.references {
+                let (value, need) = (Value::Int(references as i32), Need::Wish("max_ref_frames"));
+                self.set(names::reference_buffer_count(), value, need);
+            }
         }
         Ok(())
     }
 
-    fn spatial_aq(&mut self, low_latency: bool) {
-        // kVTQPModulationLevel_Default and _Disable.
-        let level = match self.config.spatial_aq {
-            Some(true) if low_latency => {
+    fn spatial_aq(&mut self) {
+        // kVTQPModulationLevel_Default and _Disable. Low-latency rate control has to be without.
+        let (level, need) = match (self.config.spatial_aq, self.low_latency) {
+            (Some(true), true) => {
                 self.warn("spatial_aq", "not with low-latency rate control");
-                return;
+                (0, Need::Hint)
             }
-            Some(true) => -1,
-            Some(false) => 0,
-            None => return,
+            (None, true) => (0, Need::Hint),
+            (Some(true), false) => (-1, Need::Wish("spatial_aq")),
+            (Some(false), _) => (0, Need::Wish("spatial_aq")),
+            (None, false) => return,
         };
-        self.set(names::spatial_adaptive_qp_level(), Value::Int(level), Need::Wish("spatial_aq"));
+        self.set(names::spatial_adaptive_qp_level(), Value::Int(level), need);
     }
 
     /// Whether the stream has an alpha layer.
-    fn alpha(&mut self, extras: Extras) -> bool {
+    fn alpha(&mut self) -> bool {
         let EncoderConfig { codec, format, alpha_quality, .. } = *self.config;
         if alpha_quality <= 0.0 {
             return false;
         }
         let why = match (codec, format) {
             (Codec::H264, _) => "H.264 has no alpha here; it is not encoded",
-            (_, PixelFormat::Bgra | PixelFormat::Ayuv) if extras.alpha => return true,
+            (_, PixelFormat::Bgra | PixelFormat::Ayuv) if self.extras.alpha => return true,
             (_, PixelFormat::Bgra | PixelFormat::Ayuv) => {
                 "this machine encodes no alpha; it is left out"
             }
@@ -323,7 +345,7 @@ impl Draft<'_> {
 pub(crate) mod tests {
     use super::*;
 
-    pub(crate) const ALL: Extras = Extras { alpha: true, low_latency: true };
+    pub(crate) const ALL: Extras = Extras { alpha: true, low_latency: true, references: true };
 
     pub(crate) fn config(codec: Codec, format: PixelFormat) -> EncoderConfig {
         let mut config = EncoderConfig::new(codec, 320, 192, format, Ratio { num: 1, den: 30 });
@@ -432,18 +454,49 @@ pub(crate) mod tests {
         let plan = planned(&low);
         let on = (names::enable_low_latency(), Value::Bool(true));
         assert!(plan.specification.contains(&on));
-        assert_eq!(value(&plan, &names::allow_frame_reordering()), Some(Value::Bool(false)));
-        assert_eq!(value(&plan, &names::spatial_adaptive_qp_level()), None);
+        assert_eq!(value(&plan, &names::spatial_adaptive_qp_level()), Some(Value::Int(0)));
         let options: Vec<_> = plan.warnings.iter().map(|w| w.split(':').next().unwrap()).collect();
         assert_eq!(options, ["max_b_frames", "spatial_aq"]);
 
-        let mut without = low.clone();
-        without.rate.bitrate = None;
-        for (config, extras) in [(&without, ALL), (&low, Extras { low_latency: false, ..ALL })] {
-            let plan = super::plan(config, extras).unwrap();
-            assert!(!plan.specification.contains(&on));
-            assert!(plan.warnings[0].starts_with("flags: "), "{:?}", plan.warnings);
+        let without = Extras { low_latency: false, ..ALL };
+        assert!(!super::plan(&low, without).unwrap().specification.contains(&on));
+        let mut no_rate = low.clone();
+        no_rate.rate.bitrate = None;
+        let plan = planned(&no_rate);
+        assert!(!plan.specification.contains(&on));
+        assert!(plan.warnings[0].starts_with("flags: "), "{:?}", plan.warnings);
+    }
+
+    #[test]
+    fn what_low_latency_rate_control_has_of_itself_is_not_set() {
+        let low = |set: fn(&mut EncoderConfig)| {
+            planned(&with(Codec::H264, PixelFormat::Nv12, |c| {
+                (c.low_delay, c.gop, c.max_delay) = (true, Some(12), Some(7));
+                set(c);
+            }))
+        };
+        let plan = low(|_| {});
+        for property in [
+            names::allow_frame_reordering(),
+            names::max_key_frame_interval(),
+            names::max_frame_delay_count(),
+            names::profile_level(),
+        ] {
+            assert_eq!(value(&plan, &property), None, "{property}");
         }
+        assert_eq!(plan.keyframe_every, Some(12));
+        assert_eq!(plan.warnings, [""; 0]);
+        assert_eq!(low(|c| c.gop = Some(0)).keyframe_every, None);
+        assert_eq!(planned(&config(Codec::H264, PixelFormat::Nv12)).keyframe_every, None);
+        // High is what it is, and another profile of its kind it may have.
+        assert_eq!(low(|c| c.profile = Some(100)).warnings, [""; 0]);
+        let constrained = value(&low(|c| c.profile = Some(612)), &names::profile_level());
+        let name = names::profile("H264_ConstrainedHigh_AutoLevel");
+        assert_eq!(constrained, Some(Value::Text(name)));
+        let plan = low(|c| (c.profile, c.level) = (Some(77), Some(41)));
+        assert_eq!(value(&plan, &names::profile_level()), None);
+        let options: Vec<_> = plan.warnings.iter().map(|w| w.split(':').next().unwrap()).collect();
+        assert_eq!(options, ["level", "profile"]);
     }
 
     #[test]

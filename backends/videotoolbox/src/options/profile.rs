@@ -46,7 +46,23 @@ impl Draft<'_> {
         Ok(())
     }
 
-    fn h264_profile(&self) -> Result<(Option<String>, Need), Error> {
+    fn h264_profile(&mut self) -> Result<(Option<String>, Need), Error> {
+        let (name, need) = self.h264_name()?;
+        if !self.low_latency {
+            return Ok((name, need));
+        }
+        if self.config.level.is_some() {
+            self.warn("level", "low-latency rate control chooses it");
+        }
+        match self.config.profile {
+            None | Some(HIGH) => {}
+            Some(CONSTRAINED_HIGH) => return Ok((name, Need::Wish("profile"))),
+            Some(_) => self.warn("profile", "low-latency rate control has High profiles only"),
+        }
+        Ok((None, need))
+    }
+
+    fn h264_name(&self) -> Result<(Option<String>, Need), Error> {
         let EncoderConfig { profile, level, b_frames, .. } = *self.config;
         let refuse = |key, reason: String| Err(Error::Option { key, reason });
         let need = Need::Must(if profile.is_some() { "profile" } else { "level" });

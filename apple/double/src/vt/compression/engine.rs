@@ -8,12 +8,12 @@ use crate::cm::{Attachment, BlockBuffer, FormatDescription, SampleBuffer, Time};
 use crate::codec::{Encoder, Packet};
 use crate::object::{Owned, Payload};
 use crate::state::{note, with};
-use crate::vt::status::K_VT_VIDEO_ENCODER_MALFUNCTION;
+use crate::vt::status::{K_VT_INVALID_SESSION, K_VT_PARAMETER, K_VT_VIDEO_ENCODER_MALFUNCTION};
 use crate::{Blocks, Outcome};
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::c_void;
 use std::ptr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use vtremote_bitstream::{Codec, LengthSize, ParameterSets, annexb};
 
 /// What a worker is told.
@@ -62,6 +62,17 @@ impl Output {
     }
 }
 
+/// What sessions still had when they were invalidated.
+static KEPT: Mutex<Vec<Output>> = Mutex::new(Vec::new());
+
+/// Calls that back; gives how much it was.
+pub(crate) fn call_back() -> usize {
+    let kept = std::mem::take(&mut *KEPT.lock().unwrap_or_else(PoisonError::into_inner));
+    let count = kept.len();
+    kept.into_iter().for_each(Output::call);
+    count
+}
+
 struct Ready {
     output: Output,
     /// Comes after so many others.
@@ -102,7 +113,12 @@ impl Engine {
         flow: Arc<Flow>,
     ) -> Result<Self, String> {
         let encoder = Encoder::open(&plan.parameters)?;
-        let format = format(&plan, codec_type, size, &encoder)?;
+        let untold = with(|state| state.script.untold);
+        let format = match untold.then(|| plan.parameters.without_b_frames()) {
+            // That of another, which does not reorder.
+            Some(other) => format(&plan, codec_type, size, &Encoder::open(&other)?)?,
+            None => format(&plan, codec_type, size, &encoder)?,
+        };
         Ok(Engine {
             plan,
             receiver,
@@ -127,11 +143,34 @@ impl Engine {
                 Work::Complete => self.complete(),
             }
         }
+        if with(|state| state.script.afterwards) {
+            self.keep();
+        }
+    }
+
+    /// What it still has is called back after its end.
+    fn keep(self) {
+        let (receiver, flags) = (self.receiver, ASYNCHRONOUS);
+        let without_sample = |inside: Inside| Output {
+            receiver,
+            context: inside.context,
+            status: K_VT_INVALID_SESSION,
+            flags,
+            sample: None,
+        };
+        let ready = self.ready.into_iter().map(|ready| ready.output);
+        let inside = self.inside.into_values().map(without_sample);
+        KEPT.lock().unwrap_or_else(PoisonError::into_inner).extend(ready.chain(inside));
     }
 
     fn frame(&mut self, frame: Frame) {
         self.taken += 1;
         let Frame { buffer, presentation, duration, keyframe, context, outcome } = frame;
+        // What is never heard of is not held back.
+        self.answered += usize::from(outcome == Some(Outcome::Never));
+        if self.plan.too_many_references {
+            return self.without_sample(context, K_VT_PARAMETER, ASYNCHRONOUS);
+        }
         let late = match outcome {
             Some(Outcome::Late(count)) => count,
             Some(Outcome::Drop) => return self.without_sample(context, 0, ASYNCHRONOUS | DROPPED),
@@ -140,6 +179,7 @@ impl Engine {
                 return self.without_sample(context, status, ASYNCHRONOUS);
             }
             Some(Outcome::Die(status)) => return self.die(context, status),
+            Some(Outcome::Never) => return self.flow.lose(),
             // That has been answered where it was asked.
             Some(Outcome::Invalidate) | None => 0,
         };

@@ -19,6 +19,8 @@ pub(crate) struct Plan {
     pub(crate) most_held: Option<usize>,
     /// Nothing comes out before the end.
     pub(crate) hold: bool,
+    /// More reference pictures than the level has room for, which is found out at the first frame.
+    pub(crate) too_many_references: bool,
     /// For the format description.
     pub(crate) aspect: Option<(i64, i64)>,
     pub(crate) full_range: bool,
@@ -53,8 +55,14 @@ pub(crate) fn plan(
     properties: &BTreeMap<String, Owned>,
 ) -> Result<Plan, i32> {
     let known = Known(properties);
-    let (scripted, hold) = with(|state| (state.script.reorder, state.script.hold));
+    let script = with(|state| state.script.clone());
+    let (scripted, hold) = (script.reorder, script.hold);
     let layout = cv::layout(fourcc).ok_or(K_VT_PARAMETER)?;
+    // The others are for decoders to give.
+    let taken = [b"420v", b"420f", b"x420", b"xf20", b"x422", b"xf22", b"BGRA", b"y408"];
+    if !taken.contains(&&fourcc.to_be_bytes()) {
+        return Err(K_VT_PARAMETER);
+    }
     let h264 = encoder.codec == Codec::H264;
     let profile = known.text("ProfileLevel").unwrap_or_default();
     if encoder.low_latency && known.number("AverageBitRate").is_none() {
@@ -96,11 +104,15 @@ pub(crate) fn plan(
         options.push(("crf", (51.0 - quality * 46.0).to_string()));
     }
     match known.integer("MaxKeyFrameInterval") {
+        // What is asked for has no effect: all are P frames behind the first.
+        _ if encoder.low_latency => options.push(("g", i16::MAX.to_string())),
         None | Some(0) => options.push(("g", "250".into())),
         Some(gop) => options.push(("g", gop.to_string())),
     }
+    let mut too_many_references = false;
     if let Some(references) = known.integer("ReferenceBufferCount") {
         options.push(("refs", references.to_string()));
+        too_many_references = references > most_references(h264, profile, size);
     }
     for (property, option, numbers) in [
         ("ColorPrimaries", "color_primaries", PRIMARIES),
@@ -149,7 +161,12 @@ pub(crate) fn plan(
             own.retain(|item| !item.starts_with("rc-lookahead"));
             own.push(format!("rc-lookahead={}", b_frames + 1));
         }
-        if known.text("HDRMetadataInsertionMode") != Some("None") {
+        // Without such colours the mode has no effect.
+        let hdr =
+            matches!(known.text("TransferFunction"), Some("SMPTE_ST_2084_PQ" | "ITU_R_2100_HLG"))
+                && known.text("ColorPrimaries") == Some("ITU_R_2020");
+        let asked = known.text("HDRMetadataInsertionMode") != Some("None");
+        if asked && hdr && !script.no_hdr {
             own.extend(mastering_display(properties.get("MasteringDisplayColorVolume")));
             own.extend(content_light(properties.get("ContentLightLevelInfo")));
         }
@@ -167,7 +184,37 @@ pub(crate) fn plan(
     };
     let most_held = if hold { None } else { most.or(Some(held)) };
     let full_range = layout.full_range;
-    Ok(Plan { parameters, b_frames, held, most_held, hold, aspect, full_range })
+    Ok(Plan {
+        parameters,
+        b_frames,
+        held,
+        most_held,
+        hold,
+        too_many_references,
+        aspect,
+        full_range,
+    })
+}
+
+/// How many a level has room for (H.264 A.3.1); where the encoder chooses it, the highest. One of those of
+/// H.265 is the picture itself (A.4.2).
+fn most_references(h264: bool, profile: &str, (width, height): (i32, i32)) -> i64 {
+    if !h264 {
+        return 15;
+    }
+    // MaxDpbMbs.
+    let room = match h264_profile(profile).1.as_deref() {
+        Some("1.3") => 2376,
+        Some("3.0") => 8100,
+        Some("3.1") => 18_000,
+        Some("3.2") => 20_480,
+        Some("4.0" | "4.1") => 32_768,
+        Some("4.2") => 34_816,
+        Some("5.0") => 110_400,
+        _ => 184_320,
+    };
+    let macroblocks = i64::from((width + 15) / 16) * i64::from((height + 15) / 16);
+    (room / macroblocks).min(16)
 }
 
 /// Of the strings `H264_Main_4_1` and `H264_Main_AutoLevel`.

@@ -223,6 +223,10 @@ impl Engine {
             }
             let Some(waiting) = self.waiting.remove(at) else { return };
             self.waiting.iter_mut().take(at).for_each(|late| late.late -= 1);
+            if waiting.sample.outcome == Some(Outcome::Never) {
+                self.flow.lose();
+                continue;
+            }
             let output = self.output(waiting);
             self.flow.answer(output);
         }

@@ -12,11 +12,12 @@ use std::slice;
 /// A status, if the picture's chroma is not the format's.
 pub(super) fn from_frame(frame: &Frame, buffer: &Owned) -> Result<(), i32> {
     let Payload::PixelBuffer(pixels) = &buffer.payload else { return Ok(()) };
-    let (ten_bits, tall) = frame.kind().ok_or(K_VT_PIXEL_TRANSFER_NOT_SUPPORTED)?;
-    let (_, chroma_rows) = pixels.layout.planes[1].size(pixels.width, pixels.height);
-    if chroma_rows != frame.chroma_rows() && (tall || pixels.layout.planes[1].shared.1 == 1) {
+    let (ten_bits, shared) = frame.kind().ok_or(K_VT_PIXEL_TRANSFER_NOT_SUPPORTED)?;
+    let chroma = pixels.layout.planes[1];
+    if chroma.shared != shared {
         return Err(K_VT_PIXEL_TRANSFER_NOT_SUPPORTED);
     }
+    let (chroma_columns, chroma_rows) = chroma.size(pixels.width, pixels.height);
     let wide = pixels.layout.depth > 8;
     let ranges = (frame.is_full_range(), pixels.layout.full_range);
     let put = |row: &mut [u8], at: usize, ten: u16| {
@@ -48,7 +49,7 @@ pub(super) fn from_frame(frame: &Frame, buffer: &Owned) -> Result<(), i32> {
         let Some(to) = row_of(1, y) else { continue };
         for plane in 0..2 {
             let from = frame.row(1 + plane, y);
-            for x in 0..pixels.width.div_ceil(2) {
+            for x in 0..chroma_columns {
                 // A grey picture has the middle.
                 let ten = from.map_or(512, |from| sample(from, x, ten_bits));
                 put(to, 2 * x + plane, in_range(ten, ranges, true));
