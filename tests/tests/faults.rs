@@ -178,7 +178,7 @@ fn a_terminated_daemon_lets_its_sessions_finish() {
 fn one_info_line_says_server_backend_codec_and_compression() {
     let video = video("info", 3);
     let daemon = Daemon::libavcodec(&[]);
-    for compression in ["none", "zstd"] {
+    for compression in ["none", "zstd", "vtz", "vtz-fast"] {
         let options = format!("-vt_remote_wire_compression {compression}");
         let finished = encode(&video, daemon.address(), &options).run();
         let lines: Vec<_> =
