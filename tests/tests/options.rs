@@ -273,15 +273,15 @@ impl Encoded {
         self.packets.iter().filter(|packet| packet.keyframe).map(|packet| packet.pts).collect()
     }
 
-    /// Asserts that a buffer that is filled at `peak` bits per second and holds `buffer` bits never
-    /// runs empty while each picture is taken out of it.
-    fn fits_buffer(&self, peak: f64, buffer: f64) {
+    /// The first packet, and the bits that it lacks, where a buffer that is filled at `peak` bits per
+    /// second and holds `buffer` bits runs empty while each picture is taken out of it.
+    fn underflow(&self, peak: f64, buffer: f64) -> Option<(usize, f64)> {
         let mut fill = buffer;
-        for (index, bits) in self.bits().enumerate() {
-            fill -= bits;
-            assert!(fill >= 0.0, "packet {index} lacks {} bits of {buffer}", -fill);
-            fill = (fill + peak / 25.0).min(buffer);
-        }
+        self.bits().enumerate().find_map(|(index, bits)| {
+            let lacks = bits - fill;
+            fill = (fill - bits + peak / 25.0).min(buffer);
+            (lacks > 0.0).then_some((index, lacks))
+        })
     }
 
     /// Asserts that the stream has what the row asked for.
@@ -293,14 +293,19 @@ impl Encoded {
                 let rate = self.bitrate() / asked("bitrate") as f64;
                 assert!((0.6..1.4).contains(&rate), "{rate} times the rate that was asked for");
             }
-            "maxrate" => self.fits_buffer(asked("maxrate") as f64, asked("maxrate") as f64),
-            "bufsize" => self.fits_buffer(asked("maxrate") as f64, asked("bufsize") as f64),
+            option @ ("maxrate" | "bufsize") => {
+                let (peak, buffer) = (asked("maxrate") as f64, asked(option) as f64);
+                assert_eq!(self.underflow(peak, buffer), None);
+                // With a second's buffer, or none, the same pictures take more.
+                let free = other(&[(option, "0")]).underflow(peak, buffer);
+                assert!(free.is_some(), "it was no limit");
+            }
             "constant_bit_rate" => {
                 assert_eq!(self.headers.one("cbr_flag[0]"), 1);
                 let scale = 6 + self.headers.one("bit_rate_scale");
                 let rate = (self.headers.one("bit_rate_value_minus1[0]") + 1) << scale;
                 assert!((rate - asked("bitrate")).abs() < 1 << scale, "{rate} bits per second");
-                self.fits_buffer(rate as f64, rate as f64);
+                assert_eq!(self.underflow(rate as f64, rate as f64), None);
                 if row.is_still() {
                     let second = self.bits().skip(25).sum::<f64>() / rate as f64;
                     assert!((0.95..1.05).contains(&second), "{second} of the rate");
