@@ -36,8 +36,8 @@ type Problem = Box<dyn Error + Send + Sync>;
 const ENCODE: Load = Load { kind: NV12_1080P, in_turn: IN_FLIGHT, before: 0, frames: 200 };
 /// The same, decoded.
 const DECODE: Load = Load { before: IN_FLIGHT, in_turn: DECODER_PICTURES, ..ENCODE };
-/// Pictures of 4K, decoded. 200 of them would take as long as all the rest together.
-const DECODE_4K: Load = Load { kind: P010_4K, frames: 60, ..DECODE };
+/// Pictures of 4K, decoded.
+const DECODE_4K: Load = Load { kind: P010_4K, ..DECODE };
 /// The pictures of the synthetic decoder.
 const DECODER_PICTURES: usize = 8;
 

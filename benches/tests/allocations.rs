@@ -35,7 +35,7 @@ const COUNTED: usize = 1200;
 /// How often queues and pools may still grow meanwhile: how much waits at once is the scheduler's choice,
 /// and which of the pooled buffers gets the longest slice is too. It does not depend on how many frames
 /// pass: whatever takes memory for every fourth of them is found.
-const GROWTH: usize = 300;
+const GROWTH: usize = COUNTED / 4 - 1;
 
 /// In pixels: several slices.
 const SIZE: (u32, u32) = (64, 256);
