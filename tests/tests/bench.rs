@@ -26,7 +26,7 @@ fn bench_measures_every_mode_and_size_both_ways() {
     let daemon = Daemon::synthetic("hash=off", &[]);
     let finished = bench(&[daemon.address(), "--time", "300ms"]);
     let text = String::from_utf8(finished.ok()).expect("text");
-    for mode in ["auto", "none", "lz4", "zstd"] {
+    for mode in ["auto", "none", "lz4", "zstd", "vtz", "vtz-fast"] {
         let rates = rates(&row(&text, mode));
         assert!(rates.len() == 2 && rates.iter().all(|rate| *rate > 0.0), "{mode} in:\n{text}");
     }
@@ -37,7 +37,7 @@ fn bench_measures_every_mode_and_size_both_ways() {
     assert_eq!(row(&text, "server")[1], daemon.address().to_owned() + ",");
     assert!(text.contains("options     "), "{text}");
     // Nothing is cut off, so that nobody looks for a fault in the server's log.
-    for index in 0..12 {
+    for index in 0..16 {
         assert_eq!(daemon.session(index).end(), "done");
     }
 }
@@ -49,5 +49,5 @@ fn bench_says_what_is_wrong_in_one_line() {
     bench(&["127.0.0.1:1"]).failed_with("vtremoted");
     let daemon = Daemon::synthetic("fail=5", &[]);
     bench(&[daemon.address(), "--time", "300ms"]).failed_with("bench: ");
-    bench(&["127.0.0.1:1", "--time", "1h"]).failed_with("200ms to 4s");
+    bench(&["127.0.0.1:1", "--time", "1h"]).failed_with("200ms to 3s");
 }

@@ -103,6 +103,9 @@ impl Filling {
         planes: &[Arc<PlaneMemory>],
         reading: PictureReading,
     ) {
+        if self.reading.is_followed() {
+            self.running.wait();
+        }
         self.number = number;
         self.planes.clear();
         self.planes.extend_from_slice(planes);
