@@ -69,14 +69,15 @@ impl PictureEncoder {
         geometry: Geometry,
         id: u32,
     ) -> Result<(PictureCoding, Begin<'_>), Error> {
+        // What was kept is of another size, whatever codec this picture has.
+        if self.vtz.as_ref().is_some_and(|vtz| vtz.geometry != geometry) {
+            self.vtz = None;
+        }
         let Some(method) = self.coding.method() else {
             let compression = self.coding.plain();
             let begin = Begin { codec: compression as u8, reference: None, tables: &[] };
             return Ok((PictureCoding(Kind::Plain(compression)), begin));
         };
-        if self.vtz.as_ref().is_some_and(|vtz| vtz.geometry != geometry) {
-            self.vtz = None;
-        }
         let vtz = match &mut self.vtz {
             Some(vtz) => vtz,
             none => {
@@ -108,7 +109,7 @@ impl PictureEncoder {
 impl PictureCoding {
     /// Whether all slices must have been made before the next picture begins.
     pub fn is_followed(&self) -> bool {
-        matches!(&self.0, Kind::Vtz(frame, _) if frame.is_kept())
+        matches!(&self.0, Kind::Vtz(frame, _) if frame.is_kept() || frame.is_temporal())
     }
 
     /// Appends a slice's data to `out` and gives its mode. Rows that do not get smaller stay as they are.
@@ -177,13 +178,13 @@ impl PictureDecoder {
     ///
     /// Errors, the peer's fault: [`Error::Vtz`]. This side's: [`Error::Geometry`].
     pub fn begin(&mut self, geometry: Geometry, begin: Begin<'_>) -> Result<PictureReading, Error> {
+        if self.vtz.as_ref().is_some_and(|(of, _)| *of != geometry) {
+            self.vtz = None;
+        }
         if begin.codec != VTZ_CODEC {
             let compression = Compression::from_wire(begin.codec);
             let compression = compression.ok_or(Error::Vtz("a codec that does not exist"))?;
             return Ok(compression.into());
-        }
-        if self.vtz.as_ref().is_some_and(|(of, _)| *of != geometry) {
-            self.vtz = None;
         }
         let (_, decoder) = match &mut self.vtz {
             Some(vtz) => vtz,
