@@ -105,6 +105,9 @@ impl Reader {
                 // Limits keep it to what the format can need.
                 ClientStep::Body(data) => stream.access_unit.extend_from_slice(data),
                 ClientStep::PacketEnd(side_data) => self.packet(stream, side_data),
+                ClientStep::Notice(text) => {
+                    self.shared.log.line(Level::Warn, format_args!("server: {text}"));
+                }
                 ClientStep::Done | ClientStep::Failed => return,
                 _ => {}
             }

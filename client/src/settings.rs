@@ -70,7 +70,7 @@ impl Default for Settings {
 
 /// Keys of CONFIGURE that an encoder's user has no say in: another mode's, or settled between client
 /// and server.
-const NOT_AN_ENCODERS: [&str; 11] = [
+const NOT_AN_ENCODERS: [&str; 12] = [
     "decode_async",
     "decode_reorder_depth",
     "out_codec",
@@ -81,6 +81,7 @@ const NOT_AN_ENCODERS: [&str; 11] = [
     "x.ack.v1",
     "x.slices.v1",
     "x.geometry.v1",
+    "x.notice.v1",
     "x.wire.vtz.v1",
 ];
 

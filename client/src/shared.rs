@@ -12,10 +12,13 @@ use vtremote_proto::{HelloAck, HelloStatus};
 
 use crate::buffers::Buffers;
 use crate::error::{Error, Stranger};
-use crate::log::{Log, printable};
+use crate::log::{Level, Log, printable};
 
 /// As much of the server's first bytes as tells what it is.
 const FIRST_WORDS: usize = 8;
+
+/// After this long without output that the server owes, it is said that it is waited for.
+const LONG: Duration = Duration::from_secs(60);
 
 /// Which way pictures go: what a session has of its own besides what every session has.
 pub(crate) trait Direction: Default + Send + 'static {
@@ -56,6 +59,8 @@ pub(crate) struct State<D> {
     pub(crate) closing: bool,
     pub(crate) trouble: Option<Trouble>,
     pub(crate) greeting: Greeting,
+    /// Output that was last due since then was said to be waited for.
+    waited_for: Option<Duration>,
     /// The first bytes that the server sent.
     first_words: Vec<u8>,
     /// Frames (encode) or packets (decode) whose last byte was written.
@@ -104,6 +109,7 @@ impl<D: Direction> Shared<D> {
             closing: false,
             trouble: None,
             greeting: Greeting::default(),
+            waited_for: None,
             first_words: Vec::new(),
             sent: 0,
             own: D::default(),
@@ -203,7 +209,18 @@ impl<D: Direction> Shared<D> {
         let mut state = self.lock();
         match moved {
             Ok(Moved::Bytes(count)) => return Some(count),
-            Ok(Moved::Nothing) => state.session.tick(now),
+            Ok(Moved::Nothing) => {
+                state.session.tick(now);
+                let late = state.is_late(now);
+                drop(state);
+                if late {
+                    let (server, remote, long) = (&self.server, D::REMOTE, LONG.as_secs());
+                    let line = format_args!(
+                        "{server} is there, but its {remote} has given nothing for {long} s: it is slow, or stuck"
+                    );
+                    self.log.line(Level::Warn, line);
+                }
+            }
             // After closing on this side both are what was asked for.
             Ok(Moved::End) if !state.over() => state.session.end_of_input(now),
             Err(error) if !state.over() => state.session.transport_failed(now, error.to_string()),
@@ -267,6 +284,17 @@ impl<D> State<D> {
             let missing = FIRST_WORDS - self.first_words.len();
             self.first_words.extend_from_slice(&bytes[..bytes.len().min(missing)]);
         }
+    }
+
+    /// Whether to say that output is late: once for each that is waited for.
+    fn is_late(&mut self, now: Duration) -> bool {
+        let since = self.session.owed_since();
+        let late = since.is_some_and(|since| now.saturating_sub(since) >= LONG);
+        let news = late && self.waited_for != since;
+        if news {
+            self.waited_for = since;
+        }
+        news
     }
 
     /// The server is there.

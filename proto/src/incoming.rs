@@ -6,8 +6,8 @@ use crate::error::{Fault, ReadError};
 use crate::limits::Limits;
 use crate::message::{
     Ack, Configure, ConfigureAck, ErrorMessage, FrameBegin, FrameHead, HEADER_LEN, Hello, HelloAck,
-    MessageType, PREAMBLE, PacketHead, PlaneHead, SideData, SliceHead, frame, packet, side_data,
-    slice,
+    MessageType, Notice, PREAMBLE, PacketHead, PlaneHead, SideData, SliceHead, frame, packet,
+    side_data, slice,
 };
 use crate::wire::Reader;
 
@@ -64,6 +64,8 @@ pub enum Item<'a> {
     PacketAck,
     /// ACK.
     Ack(Ack),
+    /// NOTICE.
+    Notice(Notice<'a>),
     /// A message that has no meaning here; its payload is skipped.
     Unknown {
         /// The type's number.
@@ -516,6 +518,7 @@ fn parse(message: MessageType, payload: &[u8]) -> Result<Item<'_>, ReadError> {
         MessageType::Pong => Item::Pong,
         MessageType::PacketAck => Item::PacketAck,
         MessageType::Ack => Item::Ack(Ack::read(&mut r)?),
+        MessageType::Notice => Item::Notice(Notice::read(payload)),
         // The first three are read as they arrive and the last is skipped, so none gets here.
         MessageType::Frame | MessageType::Packet | MessageType::Slice | MessageType::Other(_) => {
             Item::Unknown { kind: message.to_wire(), len: payload.len() as u32 }

@@ -107,6 +107,7 @@ impl Limits {
             | MessageType::Pong
             | MessageType::PacketAck
             | MessageType::Ack
+            | MessageType::Notice
             | MessageType::Other(_) => self.control,
         }
     }

@@ -185,6 +185,8 @@ options! {
     slices: bool = false, "x.slices.v1";
     /// Ours. Decoded pictures say what they are (docs/protocol.md section 9).
     geometry: bool = false, "x.geometry.v1";
+    /// Ours. Send NOTICE (docs/protocol.md section 9).
+    notice: bool = false, "x.notice.v1";
     /// Ours. Pictures in slices may be vtz (docs/protocol.md section 9): 0 no, 1 the sender's way, 2 in
     /// decode as fast as can be.
     vtz: u8 = 0, "x.wire.vtz.v1" if |wish| *wish <= 2, "0, 1 or 2";
@@ -439,7 +441,7 @@ mod tests {
 
     /// The whole table of docs/protocol.md section 4: key, default as text, a value that parses and
     /// one that does not ("" where everything parses).
-    const TABLE: [(&str, &str, &str, &str); 49] = [
+    const TABLE: [(&str, &str, &str, &str); 50] = [
         ("mode", "encode", "transcode", "Encode"),
         ("wire_compression", "0", "2", "3"),
         ("bitrate", "0", "9223372036854775807", "-1"),
@@ -491,6 +493,7 @@ mod tests {
         ("x.ack.v1", "0", "1", ""),
         ("x.slices.v1", "0", "1", ""),
         ("x.geometry.v1", "0", "1", ""),
+        ("x.notice.v1", "0", "1", ""),
         ("x.wire.vtz.v1", "0", "2", "3"),
         ("alpha_quality", "0", "1", "inf"),
         ("alpha_quality", "0", "0.000000", "1.5"),

@@ -212,6 +212,9 @@ impl Reader {
                 ClientStep::Slice(head) => filling.slice(&head)?,
                 ClientStep::SliceEnd { last: true } => self.end(filling, SideData::EMPTY)?,
                 ClientStep::Body(data) => filling.put(data)?,
+                ClientStep::Notice(text) => {
+                    self.shared.log.line(Level::Warn, format_args!("server: {text}"));
+                }
                 ClientStep::Done => {
                     self.report_nothing();
                     return Ok(News::Items);

@@ -27,8 +27,7 @@ impl<'a> ErrorMessage<'a> {
     /// spaces.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let text = one_line(Cow::Borrowed(&self.message));
-        let fits = |&end: &usize| end <= Self::MAX_TEXT && text.is_char_boundary(end);
-        let text = &text[..(0..=text.len()).rev().find(fits).unwrap_or(0)];
+        let text = cut(&text, Self::MAX_TEXT);
         out.extend_from_slice(&MessageType::Error.header(4 + 2 + text.len() as u32));
         out.extend_from_slice(&self.code.to_be_bytes());
         out.extend_from_slice(&(text.len() as u16).to_be_bytes());
@@ -51,10 +50,16 @@ impl<'a> ErrorMessage<'a> {
 }
 
 /// The text without control characters: it goes to logs and terminals.
-fn one_line(text: Cow<'_, str>) -> Cow<'_, str> {
+pub(super) fn one_line(text: Cow<'_, str>) -> Cow<'_, str> {
     if text.contains(char::is_control) {
         Cow::Owned(text.replace(char::is_control, " "))
     } else {
         text
     }
+}
+
+/// As much of the text as so many bytes hold.
+pub(super) fn cut(text: &str, max: usize) -> &str {
+    let fits = |&end: &usize| end <= max && text.is_char_boundary(end);
+    &text[..(0..=text.len()).rev().find(fits).unwrap_or(0)]
 }

@@ -18,6 +18,7 @@ mod error_message;
 mod ack;
 pub(crate) mod frame_begin;
 mod geometry;
+mod notice;
 pub(crate) mod slice;
 
 pub use ack::Ack;
@@ -30,6 +31,7 @@ pub use frame_begin::{FrameBegin, MAX_SLICES, MAX_TABLES, NO_REFERENCE};
 pub use geometry::{Fields, GEOMETRY, Geometry, GeometryChanges, MAX_PIXELS, MAX_SIDE};
 pub use hello::Hello;
 pub use hello_ack::{HelloAck, HelloStatus};
+pub use notice::Notice;
 pub use packet::{PACKET_KEY, PacketHead, packet_message};
 pub use side_data::{MAX_SIDE_DATA_BYTES, MAX_SIDE_DATA_RECORDS, SideData};
 pub use slice::{SliceHead, slice_message};
@@ -73,13 +75,15 @@ pub enum MessageType {
     FrameBegin,
     /// 0x4002, of `x.slices.v1`: some rows of a plane.
     Slice,
+    /// 0x4003, of `x.notice.v1`: something went wrong, and the session goes on.
+    Notice,
     /// Any other number: to be skipped.
     Other(u16),
 }
 
 impl MessageType {
     /// Every kind that has a meaning, with its number and its name.
-    const TABLE: [(Self, u16, &'static str); 15] = [
+    const TABLE: [(Self, u16, &'static str); 16] = [
         (Self::Hello, 1, "HELLO"),
         (Self::HelloAck, 2, "HELLO_ACK"),
         (Self::Configure, 3, "CONFIGURE"),
@@ -95,6 +99,7 @@ impl MessageType {
         (Self::Ack, 0x4000, "ACK"),
         (Self::FrameBegin, 0x4001, "FRAME_BEGIN"),
         (Self::Slice, 0x4002, "SLICE"),
+        (Self::Notice, 0x4003, "NOTICE"),
     ];
 
     /// The kind of this number.

@@ -140,6 +140,12 @@ fn ack() {
 }
 
 #[test]
+fn notice() {
+    assert_eq!(MessageType::Notice.to_wire(), 0x4003);
+    both_ways(MessageType::Notice, "6f6e65206c696e65", Message::Notice("one line".into()));
+}
+
+#[test]
 fn frame_begin() {
     assert_eq!(MessageType::FrameBegin.to_wire(), 0x4001);
     both_ways(

@@ -49,6 +49,7 @@ pub(crate) enum Message {
     PacketAck,
     Ack(Ack),
     Error(u32, String),
+    Notice(String),
 }
 
 fn borrowed(records: &Records) -> Vec<(u32, &[u8])> {
@@ -137,6 +138,7 @@ impl Message {
             Self::Pong => Pong(&[]).encode(out),
             Self::PacketAck => PacketAck.encode(out),
             Self::Ack(ack) => ack.encode(out),
+            Self::Notice(text) => Notice { text: text.into() }.encode(out),
             Self::Error(code, text) => ErrorMessage::new(*code, text).encode(out),
         }
         Ok(())
@@ -296,6 +298,7 @@ fn whole_message(item: Item<'_>) -> Option<Message> {
         Item::Pong => Message::Pong,
         Item::PacketAck => Message::PacketAck,
         Item::Ack(ack) => Message::Ack(ack),
+        Item::Notice(notice) => Message::Notice(notice.text.into_owned()),
         Item::Error(error) => Message::Error(error.code, error.message.into_owned()),
         Item::Unknown { .. } => return None,
         part => panic!("{part:?} is not a whole message"),

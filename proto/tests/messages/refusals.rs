@@ -70,6 +70,7 @@ fn a_length_over_the_limit_is_refused_by_the_header_alone() {
         (MessageType::Pong, 64 << 10),
         (MessageType::PacketAck, 64 << 10),
         (MessageType::Ack, 64 << 10),
+        (MessageType::Notice, 64 << 10),
         (MessageType::Other(99), 64 << 10),
     ] {
         for len in [max + 1, u32::MAX] {

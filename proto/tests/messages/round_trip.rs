@@ -167,6 +167,7 @@ fn any_message() -> impl Strategy<Value = Message> {
         any::<(u32, u32)>()
             .prop_map(|(taken, decompress_us)| Message::Ack(Ack { taken, decompress_us })),
         (any::<u32>(), text()).prop_map(|(code, text)| Message::Error(code, text)),
+        text().prop_map(Message::Notice),
     ]
 }
 

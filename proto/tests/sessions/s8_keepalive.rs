@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use vtremote_proto::{ClientError, ClientSettings, End, Generation, HelloStatus};
+use vtremote_proto::{ClientError, ClientSettings, End, Generation, HelloStatus, ServerSettings};
 
 use crate::{
     client_rig::{ClientRig, decoding, settings},
@@ -304,12 +304,33 @@ fn a_session_in_which_nothing_moves_ends_after_sixty_seconds() {
 }
 
 #[test]
-fn a_missing_pong_never_ends_an_existing_clients_session() {
+fn an_existing_client_that_answers_no_ping_has_an_hour() {
     let mut rig = ServerRig::streaming(&[]);
     rig.hear_frame(0);
-    rig.wait(3600.0);
+    rig.wait(3601.0);
+    rig.hear(&speech::ping());
+    // The first PING since is at 3,603 s.
+    rig.wait(3601.9);
     assert_eq!(rig.server.end(), None);
-    assert_eq!(rig.said(), vec!["PING"; 1800]);
+    rig.wait(0.2);
+    assert_eq!(rig.said().pop().unwrap(), "ERROR 6: nothing came for 3600s though we sent PINGs");
+}
+
+#[test]
+fn deadlines_that_are_shorter_than_an_hour_keep_their_proportion() {
+    let settings = ServerSettings {
+        idle_timeout: Duration::from_secs(1),
+        ping_interval: Duration::from_millis(250),
+        ..ServerSettings::default()
+    };
+    for (options, seconds) in [(&[][..], 60.0), (&[("x.ack.v1", "1")][..], 1.0)] {
+        let mut rig = ServerRig::streaming_with(settings.clone(), options);
+        rig.hear_frame(0);
+        rig.wait(seconds);
+        assert_eq!(rig.server.end(), None, "{options:?}");
+        rig.wait(0.5);
+        assert!(rig.said().pop().unwrap().starts_with("ERROR 6: nothing came for"), "{options:?}");
+    }
 }
 
 #[test]
@@ -493,9 +514,55 @@ fn an_encoder_may_take_its_time_while_pongs_arrive() {
     for generation in [Generation::Current, Generation::Ours] {
         let mut rig = ClientRig::with(generation);
         rig.send_all(0..16);
-        rig.wait_answered(3600);
+        rig.wait_answered(3598);
         assert_eq!(rig.client.failure(), None);
     }
+}
+
+#[test]
+fn output_that_a_server_owes_may_take_an_hour_of_its_pings() {
+    for generation in [Generation::Current, Generation::Ours] {
+        let mut rig = ClientRig::with(generation);
+        rig.send_all(0..3);
+        rig.wait_answered(7200);
+        assert_eq!(rig.client.owed_since(), None, "it may wait for more of them");
+        rig.flush();
+        let flushed = rig.now;
+        assert_eq!(rig.client.owed_since(), Some(flushed));
+        let pinged = |rig: &mut ClientRig, seconds: u32| {
+            for _ in 0..seconds / 2 {
+                rig.hear(&speech::ping());
+                rig.wait(2.0);
+            }
+        };
+        pinged(&mut rig, 3590);
+        rig.hear_packet(0, 0);
+        assert_eq!(rig.client.owed_since(), Some(rig.now));
+        pinged(&mut rig, 3598);
+        assert_eq!(rig.client.failure(), None);
+        pinged(&mut rig, 4);
+        assert_eq!(timed_out(&rig), ("the server gave no output", 3600));
+    }
+}
+
+#[test]
+fn a_server_of_ours_that_takes_nothing_of_a_full_window_has_an_hour() {
+    let mut rig = ClientRig::with(Generation::Ours);
+    rig.wait_answered(7200);
+    rig.send_all(0..16);
+    let full = rig.now;
+    rig.wait_answered(3598);
+    assert_eq!((rig.client.owed_since(), rig.client.failure()), (Some(full), None));
+    rig.client.unclaimed(1);
+    assert_eq!(rig.client.owed_since(), None, "the caller has to take something first");
+    rig.client.unclaimed(0);
+    rig.hear(&speech::ack(1));
+    assert_eq!(rig.client.owed_since(), None, "there is room");
+    rig.send(16).unwrap();
+    rig.wait_answered(3598);
+    assert_eq!(rig.client.failure(), None);
+    rig.wait_answered(4);
+    assert_eq!(timed_out(&rig), ("the server gave no output", 3600));
 }
 
 #[test]

@@ -452,6 +452,46 @@ fn only_a_picture_unlike_the_one_before_needs_a_record() {
     assert_eq!(changes.next(SMALL), Some(SMALL));
 }
 
+// ── x.notice.v1 ──
+
+#[test]
+fn what_goes_wrong_is_told_where_that_was_agreed_in_its_turn_and_at_most_32_times() {
+    let mut rig = ServerRig::streaming(&[("x.notice.v1", "1")]);
+    rig.hear_frame(0);
+    rig.packet(0, 0);
+    rig.server.notice(rig.now, "one\nline");
+    assert_eq!(rig.said(), ["PACKET 0 0", "NOTICE one line"]);
+    (0..40).for_each(|_| rig.server.notice(rig.now, "more"));
+    assert_eq!(rig.said(), ["NOTICE more"; 31]);
+    rig.hear(&speech::flush());
+    rig.server.drained(rig.now).unwrap();
+    rig.server.notice(rig.now, "too late");
+    assert_eq!(rig.said(), ["NOTICE 9 warnings more are in the log of the server only", "DONE"]);
+
+    let mut rig = ServerRig::streaming(&[]);
+    rig.server.notice(rig.now, "not agreed");
+    assert!(rig.said().is_empty());
+}
+
+#[test]
+fn a_client_gives_out_what_its_server_tells_up_to_64_times() {
+    let mut rig = ClientRig::streaming(settings(), speech::OURS);
+    assert_eq!(rig.hear(&speech::notice("a frame was late")), ["Notice a frame was late"]);
+    let heard: Vec<_> = (0..100).flat_map(|_| rig.hear(&speech::notice("x"))).collect();
+    assert_eq!(heard.iter().filter(|step| *step == "Notice x").count(), 63);
+    assert_eq!(rig.client.failure(), None);
+}
+
+#[test]
+fn a_notice_that_was_not_agreed_is_a_violation() {
+    let mut rig = ClientRig::streaming(settings(), speech::CURRENT);
+    rig.hear(&speech::notice("x"));
+    assert!(rig.failure().to_string().contains("NOTICE"), "{}", rig.failure());
+    let mut rig = ServerRig::streaming(&[("x.notice.v1", "1")]);
+    rig.hear(&speech::notice("x"));
+    assert!(rig.end().contains("only servers send"), "{}", rig.end());
+}
+
 // ── x.wire.vtz.v1 ──
 
 #[test]

@@ -36,9 +36,21 @@ impl ServerRig {
 
     /// Accepted with our capabilities; waits for CONFIGURE.
     pub(crate) fn accepted() -> Self {
-        let mut rig = Self::new();
+        Self::accepted_with(ServerSettings::default())
+    }
+
+    fn accepted_with(settings: ServerSettings) -> Self {
+        let mut rig = Self { server: Server::new(settings), ..Self::new() };
         assert_eq!(rig.hear(&speech::hello()), ["Hello"]);
         rig.server.accept(rig.now, &speech::ack_of(HelloStatus::Ok, speech::OURS));
+        rig
+    }
+
+    /// Configured, with other deadlines.
+    pub(crate) fn streaming_with(settings: ServerSettings, options: &[(&str, &str)]) -> Self {
+        let mut rig = Self::accepted_with(settings);
+        rig.hear(&speech::configure(options));
+        rig.configured();
         rig
     }
 

@@ -25,6 +25,7 @@ pub(crate) const OURS: &[&str] = &[
     "x.slices.v1",
     "x.wire.vtz.v1",
     "x.geometry.v1",
+    "x.notice.v1",
 ];
 
 fn bytes(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
@@ -169,6 +170,10 @@ pub(crate) fn ack(taken: u32) -> Vec<u8> {
     bytes(|out| vtremote_proto::Ack { taken, decompress_us: 9 }.encode(out))
 }
 
+pub(crate) fn notice(text: &str) -> Vec<u8> {
+    bytes(|out| vtremote_proto::Notice { text: text.into() }.encode(out))
+}
+
 /// A message of any type, as other software might send it.
 pub(crate) fn raw(kind: u16, payload: &[u8]) -> Vec<u8> {
     let mut out = MessageType::from_wire(kind).header(payload.len() as u32).to_vec();
@@ -202,6 +207,7 @@ pub(crate) fn line(item: &Item<'_>) -> Option<String> {
         Item::Pong => "PONG".into(),
         Item::PacketAck => "PACKET_ACK".into(),
         Item::Ack(ack) => format!("ACK {}", ack.taken),
+        Item::Notice(notice) => format!("NOTICE {}", notice.text),
         Item::Unknown { kind, .. } => format!("UNKNOWN {kind}"),
         Item::Plane(_)
         | Item::FrameEnd(_)

@@ -374,6 +374,7 @@ impl World {
                 | ClientStep::Nothing
                 | ClientStep::Connected(_)
                 | ClientStep::Ack(_)
+                | ClientStep::Notice(_)
                 | ClientStep::Slice(_)
                 | ClientStep::SliceEnd { last: false }
                 | ClientStep::Plane(_) => {}

@@ -5,13 +5,12 @@
 //! ```
 
 use super::Shared;
-use super::line::{Line, Place, Step};
+use super::line::{Line, Place, Step, Unplaced};
 use super::message::Message;
 use super::pixels::{Pixels, geometry, layouts};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
-use tracing::warn;
 use vtremote_backend::{
     DecodedFrame, DecoderConfig, Error, Fields, FrameSink, Geometry, PixelFormat, SideData,
 };
@@ -197,8 +196,7 @@ impl FrameSink for Frames {
     }
 
     fn warning(&self, message: String) {
-        warn!("decoder: {message}");
-        self.sending.session.lock().report.warnings += 1;
+        self.sending.session.warn(&format!("decoder: {message}"));
     }
 
     fn drained(&self) {
@@ -213,6 +211,7 @@ impl FrameSink for Frames {
 impl Sending {
     /// Sends a picture, or ends the session with the reason why it cannot be sent.
     fn take_up(&self, frame: DecodedFrame) {
+        let _unplaced = Unplaced(&self.line);
         let parts = match self.compressors {
             Some(_) if self.slices => 1 + cuts(&frame.geometry).count(),
             _ => 1,
@@ -318,11 +317,9 @@ impl Sending {
         });
         let kept = fits.count();
         if kept < records.len() {
-            warn!(
-                "a picture's side data is too long: {} records are left out",
-                records.len() - kept
-            );
-            self.session.lock().report.warnings += 1;
+            let count = records.len() - kept;
+            let text = format!("a picture's side data is too long: {count} records are left out");
+            self.session.warn(&text);
             records.truncate(kept);
         }
         records

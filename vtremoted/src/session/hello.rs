@@ -19,6 +19,10 @@ const SLOT_WAIT: Duration = Duration::from_millis(500);
 /// What the server calls itself.
 const NAME: &str = "vtremoted";
 
+/// What we add (docs/protocol.md section 9).
+const EXTENSIONS: [&str; 5] =
+    ["x.ack.v1", "x.slices.v1", "x.geometry.v1", "x.notice.v1", "x.wire.vtz.v1"];
+
 /// What every server lists to every client: current ones require it (docs/protocol.md section 3).
 const ALWAYS: [&str; 6] = [
     "h264",
@@ -68,7 +72,7 @@ pub(super) fn answer(
     if offers.side_data {
         capabilities.push("side_data.v2");
     }
-    capabilities.extend(["x.ack.v1", "x.slices.v1", "x.geometry.v1", "x.wire.vtz.v1"]);
+    capabilities.extend(EXTENSIONS);
     debug!(capabilities = capabilities.join(" "), "offered");
     let mut state = session.lock();
     state.slot = Some(slot);

@@ -130,6 +130,17 @@ impl<T: TakesSteps> Drop for Place<T> {
     }
 }
 
+/// A picture that has no place yet: should taking it up panic, that is a failure in its turn too.
+pub(super) struct Unplaced<'a, T: TakesSteps = Arc<Shared>>(pub(super) &'a Arc<Line<T>>);
+
+impl<T: TakesSteps> Drop for Unplaced<'_, T> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            drop(Line::place(self.0));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,6 +198,22 @@ mod tests {
         });
         let expected: Vec<_> = (0..400).map(|pts| pts.to_string()).collect();
         assert_eq!(*taken.0.lock().unwrap(), expected);
+    }
+
+    #[test]
+    fn a_picture_that_panics_before_it_has_a_place_is_an_error_in_its_turn() {
+        let taken = Arc::new(Taken::default());
+        let line = Line::new(Arc::clone(&taken));
+        let first = Line::place(&line);
+        drop(Unplaced(&line));
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _unplaced = Unplaced(&line);
+            panic!("as a defect would");
+        }));
+        assert!(panicked.is_err());
+        Line::place(&line).fill(Step::Drained);
+        first.fill(last(0));
+        assert_eq!(*taken.0.lock().unwrap(), ["0", "error 5", "drained"]);
     }
 
     #[test]

@@ -79,7 +79,7 @@ struct Report {
     began: Option<Duration>,
     /// Of the pictures, without compression.
     raw_bytes: u64,
-    /// Of the decoder, while decoding.
+    /// Of the codec, once the session has begun.
     warnings: u64,
     /// That had a slot.
     accepted: bool,
@@ -101,10 +101,13 @@ impl State {
 
 impl Shared {
     pub(crate) fn new(settings: &Settings, link: &Link) -> Self {
+        let default = ServerSettings::default();
         let server = Server::new(ServerSettings {
             handshake_timeout: settings.handshake_timeout,
             idle_timeout: settings.idle_timeout,
-            ..ServerSettings::default()
+            // Well before that: a client that answers is to be heard in time.
+            ping_interval: default.ping_interval.min(settings.idle_timeout / 4),
+            ..default
         });
         let state = State {
             server,
@@ -215,6 +218,16 @@ impl Shared {
 
     fn fail(&self, code: u32, message: &str) {
         self.with(|server, now| server.fail(now, code, message));
+    }
+
+    /// Something went wrong and the session goes on: for the log, the session's line in it and the client.
+    fn warn(&self, text: &str) {
+        let mut state = self.lock();
+        let client = state.report.client.clone();
+        state.report.warnings += 1;
+        state.server.notice(self.began.elapsed(), text);
+        self.settle(state);
+        warn!(client, "{text}");
     }
 
     fn backend_failed(&self, error: &BackendError) {

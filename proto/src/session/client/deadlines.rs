@@ -14,6 +14,10 @@ const MIN_SILENCE: Duration = Duration::from_secs(3);
 /// An early server, which sends no PING, has this long for the next packet once it must send one.
 const EARLY_ANSWER: Duration = Duration::from_secs(30);
 
+/// Others say by their PINGs that they are there, however long an encoder takes: but if this long nothing
+/// comes of one that has all it can get, it never will.
+const LATEST_ANSWER: Duration = Duration::from_secs(3600);
+
 /// Early servers end a session in which nothing came for 10 s.
 const KEEPALIVE: Duration = Duration::from_secs(4);
 
@@ -66,7 +70,7 @@ impl Client {
             Timer::Receive => timed_out("a message did not arrive completely", MESSAGE_TIMEOUT),
             Timer::Picture => timed_out("nothing more came of a picture", MESSAGE_TIMEOUT),
             Timer::Send => timed_out("the server took none of our output", MESSAGE_TIMEOUT),
-            Timer::Answer => timed_out("the server gave no output", EARLY_ANSWER),
+            Timer::Answer => timed_out("the server gave no output", self.latest_answer()),
             Timer::Silence => timed_out("the server sent nothing", self.silence()),
             Timer::Write => {
                 let reason = self.write_failure.take().map(|(_, reason)| reason);
@@ -94,6 +98,27 @@ impl Client {
         }
     }
 
+    /// Since when the server owes output that nothing on this side can hold up: it has the window full of what
+    /// it does not take, or all that there is. None if it may wait for more, or for the caller.
+    pub fn owed_since(&self) -> Option<Duration> {
+        let owed = match (self.state, self.server.generation) {
+            (State::Flushed { .. }, Generation::Early) => self.ledger.outstanding() > 0,
+            (State::Flushed { .. }, _) => true,
+            (State::Streaming, _) if self.unclaimed > 0 || self.unsent > 0 => false,
+            (State::Streaming, _) if self.server.ack => self.untaken() >= self.window.size(),
+            (State::Streaming, _) => self.ledger.outstanding() >= STALL_WINDOW,
+            _ => false,
+        };
+        owed.then_some(self.answered)
+    }
+
+    fn latest_answer(&self) -> Duration {
+        match self.server.generation {
+            Generation::Early => EARLY_ANSWER,
+            _ => LATEST_ANSWER,
+        }
+    }
+
     fn timers(&self) -> [Option<(Duration, Timer)>; 9] {
         if self.ended() {
             return [None; 9];
@@ -108,12 +133,6 @@ impl Client {
             State::Flushed { since } => (None, None, None, Some(moved.max(since))),
             _ => (None, None, Some(moved), None),
         };
-        let owed = match self.state {
-            State::Streaming => self.ledger.outstanding() >= STALL_WINDOW,
-            State::Flushed { .. } => self.ledger.outstanding() > 0,
-            _ => false,
-        };
-        let owed = owed && self.server.generation == Generation::Early;
         let pings = self.state == State::Streaming && !self.output.ping;
         let ping = pings.then(|| {
             let probe = moved.max(self.probed).saturating_add(silence / 2);
@@ -129,7 +148,7 @@ impl Client {
             after(message_since, MESSAGE_TIMEOUT, Timer::Receive),
             after(picture_since, MESSAGE_TIMEOUT, Timer::Picture),
             after(stuck_since, MESSAGE_TIMEOUT, Timer::Send),
-            after(owed.then_some(self.answered), EARLY_ANSWER, Timer::Answer),
+            after(self.owed_since(), self.latest_answer(), Timer::Answer),
             after(streaming.or(flushed), silence, Timer::Silence),
             after(ping, Duration::ZERO, Timer::Ping),
         ]

@@ -9,7 +9,7 @@ mod rules;
 mod settings;
 mod window;
 
-use std::{collections::VecDeque, time::Duration};
+use std::{borrow::Cow, collections::VecDeque, time::Duration};
 
 use dts::Dts;
 pub use error::{AdmitError, ClientError};
@@ -44,6 +44,9 @@ const LEAST_HELD_BACK: usize = 8;
 
 /// … up to these: threads, reordering, field pairs, and what is lost of a damaged stream.
 const MOST_HELD_BACK: usize = 96;
+
+/// NOTICEs that are given out. Our servers send fewer.
+const MAX_NOTICES: u64 = 64;
 
 /// Unsent PONGs that are kept.
 const MAX_PONGS: usize = 16;
@@ -90,6 +93,8 @@ pub enum ClientStep<'a> {
     },
     /// The server's backend took more: there may be room.
     Ack(Ack),
+    /// Something went wrong at the server, and the session goes on: one line for people.
+    Notice(Cow<'a, str>),
     /// Everything was answered.
     Done,
     /// See [`Client::failure`]. What was received before is good.
@@ -147,6 +152,7 @@ pub struct Client {
     order: Order,
     taken: u64,
     received: u64,
+    notices: u64,
     /// Of what was received, what waits for nothing but the caller.
     unclaimed: usize,
     /// How many more than the window the codec holds back, as far as it has shown.
@@ -225,6 +231,7 @@ impl Client {
             order: Order::default(),
             taken: 0,
             received: 0,
+            notices: 0,
             unclaimed: 0,
             held_back: 0,
             unsent: 0,
@@ -380,9 +387,8 @@ impl Client {
         if !self.encodes() {
             self.ledger.write_off_beyond(self.most_outstanding());
         }
-        if self.ledger.outstanding() == STALL_WINDOW {
-            self.answered = self.answered.max(now);
-        }
+        // What may become due with it is not late yet.
+        self.answered = self.answered.max(now);
         self.unsent += 1;
         self.activity.waiting(now);
         Ok(number)

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::{
-    Client, ClientError, ClientSettings, ClientStep, Generation, Incoming, MAX_PONGS, Order,
-    PacketOut, ServerTraits, State, Window,
+    Client, ClientError, ClientSettings, ClientStep, Generation, Incoming, MAX_NOTICES, MAX_PONGS,
+    Order, PacketOut, ServerTraits, State, Window,
 };
 use crate::{
     Ack, Configure, ConfigureAck, ErrorMessage, Geometry, HelloAck, HelloStatus, Item, Mode,
-    PacketHead, PixelFormat, Pong,
+    Notice, PacketHead, PixelFormat, Pong,
     session::{message, picture::Pictures, server::Pts},
 };
 
@@ -43,6 +43,7 @@ impl Client {
                 violation("a message that only clients send")
             }
             Item::Ack(ack) => self.ack(now, ack),
+            Item::Notice(notice) => self.notice(notice),
             Item::Done => self.finish(),
             Item::Body(data) => {
                 self.answered = self.answered.max(now);
@@ -80,6 +81,7 @@ impl Client {
         options.ack = self.server.ack;
         options.slices = self.server.slices;
         options.geometry = self.server.geometry;
+        options.notice = self.server.notice;
         if !self.server.vtz {
             options.vtz = 0;
         }
@@ -148,8 +150,21 @@ impl Client {
         }
         let used = self.untaken();
         self.taken += more;
+        self.answered = self.answered.max(now);
         self.window.delivered(now, more, used);
         Ok(ClientStep::Ack(ack))
+    }
+
+    fn notice<'a>(&mut self, notice: Notice<'a>) -> Result<ClientStep<'a>, ClientError> {
+        if !self.server.notice || !self.streaming() {
+            return violation("NOTICE out of order");
+        }
+        self.notices += 1;
+        // Beyond that it is no server of ours, and its lines could fill a disk.
+        Ok(match self.notices {
+            ..=MAX_NOTICES => ClientStep::Notice(notice.text),
+            _ => ClientStep::Nothing,
+        })
     }
 
     fn packet_item<'a>(

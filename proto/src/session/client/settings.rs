@@ -135,6 +135,8 @@ pub struct ServerTraits {
     pub slices: bool,
     /// `x.geometry.v1` is in use: decoded pictures say what they are.
     pub geometry: bool,
+    /// `x.notice.v1` is in use: the server tells what goes wrong on the way.
+    pub notice: bool,
     /// `x.wire.vtz.v1` is in use: slices may be vtz.
     pub vtz: bool,
     /// Side data may be sent.
@@ -173,6 +175,7 @@ impl ServerTraits {
             ack: ack.has("x.ack.v1"),
             slices,
             geometry,
+            notice: ack.has("x.notice.v1"),
             vtz: slices && wants.options.vtz != 0 && ack.has("x.wire.vtz.v1"),
             side_data: ack.has("side_data.v2"),
             pix_fmt: Some(pix_fmt),

@@ -8,8 +8,9 @@ use crate::{Mode, error_code, session::activity::Activity};
 /// CONFIGURE_ACK comes within this: existing clients give up after 5 s.
 const START_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// A client of ours that sends nothing for this long though we PING is gone.
-const SILENCE: Duration = Duration::from_secs(60);
+/// A client that does not use `x.ack.v1` may answer no PING while its caller pauses: it is gone after as many
+/// idle timeouts of silence, an hour. One of ours that sends nothing though we PING is gone after one.
+const PAUSE: u32 = 60;
 
 /// A client that may be waiting for the answer to a repeat gets it when nothing moved for this long.
 const REPEAT_PATIENCE: Duration = Duration::from_millis(100);
@@ -48,7 +49,9 @@ impl<B> Server<B> {
             Timer::Receive => format!("a message did not arrive completely within {idle:?}"),
             Timer::Picture => format!("nothing more came of a picture within {idle:?}"),
             Timer::Idle => format!("nothing moved for {idle:?}"),
-            Timer::Silence => format!("nothing came for {SILENCE:?} though we sent PINGs"),
+            Timer::Silence => {
+                format!("nothing came for {:?} though we sent PINGs", self.silence())
+            }
             Timer::Send => return self.finish(End::Stuck),
             Timer::Linger => return self.over_now(),
             Timer::Repeats => {
@@ -81,6 +84,11 @@ impl<B> Server<B> {
         self.state == State::Streaming && self.answers.owes_repeats() && !self.output.pending()
     }
 
+    /// How long a client that lives is never silent while we PING.
+    fn silence(&self) -> Duration {
+        self.settings.idle_timeout.saturating_mul(if self.client.ack { 1 } else { PAUSE })
+    }
+
     fn timers(&self) -> impl Iterator<Item = (Duration, Timer)> {
         let ServerSettings { handshake_timeout, idle_timeout, ping_interval, linger } =
             self.settings;
@@ -100,7 +108,7 @@ impl<B> Server<B> {
             (picture_since.filter(|_| streaming), idle_timeout, Timer::Picture),
             (stuck_since.filter(|_| self.state != State::Over), idle_timeout, Timer::Send),
             (streaming.then_some(heard.max(spoke)), idle_timeout, Timer::Idle),
-            (self.unheard_since.filter(|_| streaming && self.client.ack), SILENCE, Timer::Silence),
+            (self.unheard_since.filter(|_| streaming), self.silence(), Timer::Silence),
             (self.since_sent(), linger, Timer::Linger),
             (self.owes_repeats().then_some(heard.max(spoke)), REPEAT_PATIENCE, Timer::Repeats),
             (self.pings().then_some(spoke), ping_interval, Timer::Ping),

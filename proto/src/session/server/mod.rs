@@ -20,12 +20,15 @@ pub use settings::{ClientTraits, ServerSettings};
 use super::{activity::Activity, message, picture::Pictures};
 use crate::{
     Ack, Configure, ConfigureAck, Done, ErrorMessage, FrameBegin, FrameHead, Hello, HelloAck,
-    HelloStatus, Item, Mode, Options, PacketHead, PlaneHead, ReadError, SideData, SliceHead,
-    error_code,
+    HelloStatus, Item, Mode, Notice, Options, PacketHead, PlaneHead, ReadError, SideData,
+    SliceHead, error_code,
 };
 
 /// Unsent PONGs that are kept; a client that PINGs on without reading gets no more.
 const MAX_PONGS: usize = 16;
+
+/// NOTICEs of one session: a stream that is damaged throughout has one for every packet.
+const MAX_NOTICES: u64 = 32;
 
 /// Unsent messages from which on the session wants no further input. Existing clients have at most
 /// 128 frames unanswered.
@@ -102,6 +105,8 @@ pub struct Server<B> {
     incoming: Incoming,
     answers: Answers,
     taken: u32,
+    /// NOTICEs that there were, sent or not.
+    notices: u64,
     output: Output<B>,
     /// When the first PING since the last received byte was sent.
     unheard_since: Option<Duration>,
@@ -139,6 +144,7 @@ struct Offered {
     ack: bool,
     slices: bool,
     geometry: bool,
+    notice: bool,
     vtz: bool,
 }
 
@@ -162,6 +168,7 @@ impl<B> Server<B> {
                 ack: false,
                 slices: false,
                 geometry: false,
+                notice: false,
                 vtz: false,
                 decode_async: false,
             },
@@ -169,6 +176,7 @@ impl<B> Server<B> {
             incoming: Incoming::Nothing,
             answers: Answers::default(),
             taken: 0,
+            notices: 0,
             output: Output::new(),
             unheard_since: None,
             input_ended: false,
@@ -268,6 +276,7 @@ impl<B> Server<B> {
             ack: ack.has("x.ack.v1"),
             slices: ack.has("x.slices.v1"),
             geometry: ack.has("x.geometry.v1"),
+            notice: ack.has("x.notice.v1"),
             vtz: ack.has("x.wire.vtz.v1"),
         };
         if ack.status == HelloStatus::Ok {
@@ -388,6 +397,22 @@ impl<B> Server<B> {
         Ok(())
     }
 
+    /// Something went wrong that does not end the session: a client that uses `x.notice.v1` is told, after
+    /// what is queued. Of many only the first are sent, and with DONE how many there were besides.
+    pub fn notice(&mut self, now: Duration, text: &str) {
+        if self.streaming() && self.client.notice {
+            self.notices += 1;
+            if self.notices <= MAX_NOTICES {
+                self.queue_notice(now, text);
+            }
+        }
+    }
+
+    fn queue_notice(&mut self, now: Duration, text: &str) {
+        let notice = Notice { text: text.into() };
+        self.queue(now, Outgoing::Control(message(|out| notice.encode(out))));
+    }
+
     /// The backend has given everything: DONE.
     ///
     /// # Errors
@@ -399,6 +424,13 @@ impl<B> Server<B> {
         }
         if let Some((count, first)) = self.answers.waiting() {
             return Err(self.breach(now, OutputError::Dropped { count, first }));
+        }
+        let untold = self.notices.saturating_sub(MAX_NOTICES);
+        if untold > 0 {
+            self.queue_notice(
+                now,
+                &format!("{untold} warnings more are in the log of the server only"),
+            );
         }
         self.queue(now, Outgoing::Control(message(|out| Done.encode(out))));
         self.linger(End::Done);

@@ -64,7 +64,8 @@ impl<B> Server<B> {
             | Item::ConfigureAck(_)
             | Item::Done
             | Item::PacketAck
-            | Item::Ack(_) => Err(Violation::bad("a message that only servers send")),
+            | Item::Ack(_)
+            | Item::Notice(_) => Err(Violation::bad("a message that only servers send")),
             Item::Body(_) if self.incoming == Incoming::Repeat => Ok(ServerStep::Nothing),
             Item::Body(data) => Ok(ServerStep::Body(data)),
             Item::Packet(_) | Item::PacketEnd(_) => self.packet_item(item),
@@ -114,6 +115,7 @@ impl<B> Server<B> {
             ack,
             slices,
             geometry: agreed(options.geometry, possible, "x.geometry.v1"),
+            notice: agreed(options.notice, self.offered.notice, "x.notice.v1"),
             vtz: agreed(options.vtz != 0, self.offered.vtz && slices, "x.wire.vtz.v1"),
             decode_async: options.decode_async == Some(true),
         };

@@ -42,6 +42,8 @@ pub struct ClientTraits {
     pub slices: bool,
     /// `x.geometry.v1`: every decoded picture goes out in slices and says what it is.
     pub geometry: bool,
+    /// `x.notice.v1`: the client is told what goes wrong on the way.
+    pub notice: bool,
     /// `x.wire.vtz.v1`: slices may be vtz.
     pub vtz: bool,
     /// A decode client that waits for one frame after every packet lacks this: give it no more
