@@ -56,7 +56,7 @@ class ClientOrder(_Order):
     def receive(self, kind: int) -> None:
         """Raises if this type may not come now."""
         if kind in FROM_SERVER:
-            breach("2", "A server that receives one of the types 2, 4, 8, 12 or 0x4000 answers ERROR 4 and ends",
+            breach("2", "A server that receives one of the types 2, 4, 8, 12, 0x4000 or 0x4003 answers ERROR 4 and ends",
                    name(kind))
         self._reserved(kind)
         if kind == wire.ERROR:
@@ -112,7 +112,7 @@ class ServerOrder(_Order):
             breach("1", "After DONE, after ERROR and after a refusing HELLO_ACK the server shuts down its sending side",
                    f"{name(kind)} after {self.ended}")
         if kind in FROM_CLIENT:
-            breach("2", "Our client fails if the server sends 1, 3 or 7, or ACK without having agreed to it", name(kind))
+            breach("2", "Our client fails if the server sends 1, 3 or 7, or ACK or NOTICE without having agreed to it", name(kind))
         self._reserved(kind)
         if kind == wire.PACKET_ACK:
             breach("2", "empty; only in transcode, if negotiated", "PACKET_ACK")
@@ -138,7 +138,7 @@ class ServerOrder(_Order):
             breach("7", "The order is HELLO, HELLO_ACK, CONFIGURE, CONFIGURE_ACK, then the stream",
                    f"a second {name(kind)}", 7)
         if kind == wire.ACK and "x.ack.v1" not in self.agreed:
-            breach("2", "Our client fails if the server sends 1, 3 or 7, or ACK without having agreed to it", "ACK")
+            breach("2", "Our client fails if the server sends 1, 3 or 7, or ACK or NOTICE without having agreed to it", "ACK")
         if kind == wire.PING and self.mode == "decode" and not self.decode_async:
             breach("8", "likewise, but never to a client without `decode_async=1`: it hangs", "PING")
         if kind == wire.DONE:

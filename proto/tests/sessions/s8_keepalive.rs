@@ -595,6 +595,24 @@ fn an_upload_that_moves_is_not_silence_and_one_that_stands_is() {
     assert_eq!(timed_out(&rig).0, "the server sent nothing");
 }
 
+/// A decoder may want many packets before it gives a picture: more of them are sent where nothing comes.
+#[test]
+fn packets_that_go_out_because_nothing_comes_do_not_hide_a_servers_silence() {
+    for generation in [speech::EARLY, speech::CURRENT, speech::OURS] {
+        let mut rig = ClientRig::streaming(decoding(), generation);
+        let mut pts = 0;
+        while rig.client.failure().is_none() {
+            while rig.client.room(rig.now) {
+                rig.send(pts).unwrap();
+                pts += 1;
+            }
+            rig.wait(0.1);
+            assert!(rig.now < Duration::from_secs(10), "{pts} packets later");
+        }
+        assert_eq!(timed_out(&rig), ("the server sent nothing", 5));
+    }
+}
+
 #[test]
 fn after_flush_existing_and_our_servers_keep_the_session_by_their_pings() {
     for generation in [Generation::Current, Generation::Ours] {

@@ -163,6 +163,8 @@ pub struct Client {
     sent_at: Duration,
     /// When bulk last moved: as long as it does, the connection lives.
     uploaded: Duration,
+    /// The packet that is on its way goes out because nothing comes: it says nothing of the server.
+    pressed: bool,
     /// When the last PING was queued.
     probed: Duration,
     /// When an answer last moved, or first became due.
@@ -237,6 +239,7 @@ impl Client {
             unsent: 0,
             sent_at: Duration::ZERO,
             uploaded: Duration::ZERO,
+            pressed: false,
             probed: Duration::ZERO,
             answered: Duration::ZERO,
             flush: false,
@@ -375,6 +378,7 @@ impl Client {
         if !self.room(now) {
             return Err(AdmitError::NoRoom);
         }
+        self.pressed = self.is_full() && !self.encodes();
         match (self.is_full(), self.encodes()) {
             (true, true) if self.server.ack => self.held_back = MAX_DELAY,
             // The decoder has shown that it wants more of them. Each time costs time: they are few.
@@ -398,7 +402,9 @@ impl Client {
     pub fn sent(&mut self, now: Duration, _number: u32) {
         self.unsent = self.unsent.saturating_sub(1);
         self.sent_at = self.sent_at.max(now);
-        self.uploaded = self.uploaded.max(now);
+        if !self.pressed {
+            self.uploaded = self.uploaded.max(now);
+        }
         self.settle();
     }
 
@@ -445,7 +451,7 @@ impl Client {
     /// Bytes were written, of control messages or bulk.
     pub fn written(&mut self, now: Duration, bytes: usize) {
         self.activity.written(now, bytes);
-        if self.unsent > 0 && bytes > 0 {
+        if self.unsent > 0 && bytes > 0 && !self.pressed {
             self.uploaded = self.uploaded.max(now);
         }
     }
