@@ -152,8 +152,8 @@ fn a_server_that_is_lost_midway_fails_ffmpeg() {
     let film = film("midway");
     for how in [How::Closed, How::Error, How::Silent] {
         // A silent one takes three seconds to be noticed.
-        let numbers = if how == How::Silent { 1..2 } else { 0..3 };
-        for (number, options) in &[(1, ""), (5, "-an"), (40, "")][numbers] {
+        let numbers = if how == How::Silent { 1..2 } else { 0..4 };
+        for (number, options) in &[(1, ""), (5, "-an"), (40, ""), (75, "")][numbers] {
             let finished = decoded(&film, When::Picture(*number), how, options);
             assert!(finished.status.code().is_some_and(|code| code != 0), "{how:?} {number}");
         }
@@ -165,13 +165,15 @@ fn a_server_that_is_lost_at_the_end_fails_ffmpeg_but_7_1() {
     let film = film("end");
     // It counts errors against pictures in integers, so that only nothing but errors is too many.
     let fails = series() != "7.1";
-    for when in [When::End, When::Done] {
+    for when in [When::Picture(95), When::End, When::Done] {
         for how in [How::Closed, How::Error, How::Silent] {
             if (when, how) == (When::Done, How::Silent) {
                 continue;
             }
             for (options, fails) in [("", fails), ("-xerror", true)] {
-                let code = decoded(&film, when, how, options).status.code();
+                let finished = decoded(&film, when, how, options);
+                assert!(finished.stderr.contains("-xerror makes"), "{}", finished.stderr);
+                let code = finished.status.code();
                 assert_eq!(code.is_some_and(|code| code != 0), fails, "{when:?} {how:?} {options}");
                 assert!(code.is_some(), "{when:?} {how:?} {options}: a crash");
             }
