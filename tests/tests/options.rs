@@ -7,6 +7,7 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use vtremote_bitstream::{ParameterSets, annexb, is_keyframe, sei};
 use vtremote_client::{
     Encoder, Frame, InputFormat, Level, OwnedPicture, Received, Sent, Settings, Video,
@@ -83,6 +84,11 @@ impl Row {
 
     fn number(&self, key: &str) -> Option<i64> {
         self.value(key).map(|value| value.parse().expect("a number"))
+    }
+
+    /// Whether each frame's packet comes before the next frame (AV_CODEC_FLAG_LOW_DELAY).
+    fn is_at_once(&self) -> bool {
+        self.number("flags").is_some_and(|flags| flags & 1 << 19 != 0)
     }
 
     /// Whether every picture is the same.
@@ -169,16 +175,17 @@ fn encode(row: &Row, codec: Codec, host: &str, dir: &Path) -> Result<Encoded, St
         Encoder::open(&settings, &video, Some(Arc::new(log))).map_err(|error| error.to_string())?;
 
     let mut packets = Vec::new();
-    let mut receive = |encoder: &mut Encoder| match encoder.receive_packet(None) {
-        Ok(Received::Packet(packet)) => {
-            let data = packet.data().to_vec();
-            packets.push(Packet { pts: packet.pts, keyframe: packet.keyframe, data });
-            true
-        }
-        Ok(Received::Nothing) => true,
-        Ok(Received::End) => false,
-        Err(error) => panic!("{row:?}: {error}"),
-    };
+    let receive =
+        |encoder: &mut Encoder, packets: &mut Vec<Packet>| match encoder.receive_packet(None) {
+            Ok(Received::Packet(packet)) => {
+                let data = packet.data().to_vec();
+                packets.push(Packet { pts: packet.pts, keyframe: packet.keyframe, data });
+                true
+            }
+            Ok(Received::Nothing) => true,
+            Ok(Received::End) => false,
+            Err(error) => panic!("{row:?}: {error}"),
+        };
     for number in 0..FRAMES {
         let bytes = shape.frame(if row.is_still() { 0 } else { number });
         let (row_bytes, rows) = video.format.plane_layout(width, height, 0);
@@ -195,11 +202,21 @@ fn encode(row: &Row, codec: Codec, host: &str, dir: &Path) -> Result<Encoded, St
         let mut frame = Frame { pts, duration: 1, keyframe: false, side_data, source };
         while let Sent::Full(back) = encoder.send_frame(frame).expect("the frame is taken") {
             frame = back;
-            receive(&mut encoder);
+            receive(&mut encoder, &mut packets);
+        }
+        if row.is_at_once() {
+            // Nothing is looked ahead to: the packet is there before there is another frame.
+            let packet = encoder.receive_packet(Some(Duration::from_secs(20)));
+            let Ok(Received::Packet(packet)) = packet else {
+                panic!("{row:?}: frame {number} waits")
+            };
+            assert_eq!(packet.pts, pts, "{row:?}");
+            let data = packet.data().to_vec();
+            packets.push(Packet { pts, keyframe: packet.keyframe, data });
         }
     }
     encoder.flush().expect("the session is flushed");
-    while receive(&mut encoder) {}
+    while receive(&mut encoder, &mut packets) {}
     let extradata = encoder.extradata().to_vec();
     encoder.close();
     assert_eq!(packets.len(), FRAMES, "{row:?}");
@@ -444,7 +461,10 @@ impl Encoded {
             |kind: u8| if self.h264() { matches!(kind, 7 | 8) } else { matches!(kind, 32..=34) };
         let sets = self.nal_units().filter(|(kind, _)| is_set(*kind)).count();
         match flags & 1 << 22 {
-            0 => assert!(sets >= 2 * self.keyframes().len(), "{sets} parameter sets"),
+            0 => {
+                let kinds = if self.h264() { 2 } else { 3 };
+                assert!(sets >= kinds * self.keyframes().len(), "{sets} parameter sets");
+            }
             _ => assert_eq!((sets, self.extradata.is_empty()), (0, false)),
         }
         // Closed groups: nothing that is shown before a keyframe is coded after it, and nothing in a

@@ -93,6 +93,14 @@ pub(super) fn encoder(
             }
         }
     }
+    let RateControl { bitrate, max_rate, constant, .. } = config.rate;
+    if let (Some(average), Some(peak), false, None) = (bitrate, max_rate, constant, config.quality)
+        && peak < average
+    {
+        let text =
+            format!("bitrate: {average} is above maxrate {peak}: the stream has no more than that");
+        warnings.push(text);
+    }
     for (key, set) in [
         ("out_codec", options.out_codec.is_some()),
         ("out_width", options.out_width > 0),

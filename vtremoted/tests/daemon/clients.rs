@@ -1,7 +1,8 @@
 //! Our own client: what it sends arrives to the byte, whatever the way, and so does what it is sent.
 
-use crate::service::Service;
+use crate::service::{Service, settings as service_settings};
 use std::sync::Arc;
+use std::time::Duration;
 use vtremote_client::{
     AccessUnit, Decoder, Encoder, Frame, InputFormat, OwnedPicture, Received, ReceivedPicture,
     Sent, SentPacket, Settings, Stream, Video,
@@ -201,7 +202,7 @@ fn decoded_pictures_come_to_the_byte_in_every_coding_also_when_they_change() {
         let mut encoder = Encoder::open(&settings(&service, Coding::None), &video, None).unwrap();
         let mut packets = Vec::new();
         for pts in 0..20 {
-            let source = Arc::new(picture(video, 0));
+            let source = Arc::new(picture(video, pts as usize));
             let (duration, keyframe, side_data) = (1, false, Vec::new());
             let frame = Frame { pts, duration, keyframe, side_data, source };
             while let Sent::Full(_) = encoder.send_frame(frame.clone()).unwrap() {
@@ -236,4 +237,66 @@ fn encoder_packets(encoder: &mut Encoder, packets: &mut Vec<AccessUnit>) {
             side_data: Vec::new(),
         });
     }
+}
+
+/// Whoever plays a film may stop it for a while, and an encoder's source may have nothing: the server's
+/// deadlines pass, and nothing is lost.
+#[test]
+fn a_caller_may_pause_for_longer_than_any_of_the_servers_deadlines() {
+    let (idle, pause) = (Duration::from_secs(2), Duration::from_millis(4200));
+    let service = Service::with(
+        &vtremoted::Settings { idle_timeout: idle, ..service_settings() },
+        "reorder=2",
+    );
+    let format = InputFormat::Wire(PixelFormat::Nv12);
+    let video = Video { width: 64, height: 48, format, time_base: UNIT, frame_rate: UNIT };
+    // Where nothing is to be said our client asks after half of the silence that it allows.
+    let timeout = Duration::from_secs(3);
+    let settings = Settings { timeout, ..settings(&service, Coding::Zstd) };
+    let mut encoder = Encoder::open(&settings, &video, None).unwrap();
+    let mut packets = Vec::new();
+    for pts in 0..20 {
+        let source = Arc::new(picture(video, pts as usize));
+        let (duration, keyframe, side_data) = (1, false, Vec::new());
+        let frame = Frame { pts, duration, keyframe, side_data, source };
+        while let Sent::Full(_) = encoder.send_frame(frame.clone()).unwrap() {
+            encoder_packets(&mut encoder, &mut packets);
+        }
+        if pts == 9 {
+            std::thread::sleep(pause);
+        }
+    }
+    encoder.flush().unwrap();
+    while packets.len() < 20 {
+        encoder_packets(&mut encoder, &mut packets);
+    }
+    assert!(matches!(encoder.receive_packet(None).unwrap(), Received::End));
+    let extradata = encoder.extradata().to_vec();
+    drop(encoder);
+
+    let (width, height) = (video.width, video.height);
+    let stream = Stream { width, height, time_base: UNIT, frame_rate: UNIT, extradata };
+    let expected = decode(&settings, &stream, &packets);
+    assert_eq!(expected.len(), 20);
+    let mut decoder = Decoder::open(&settings, &stream, None).unwrap();
+    let mut pictures = Vec::new();
+    for (number, packet) in packets.iter().enumerate() {
+        let mut next = packet.clone();
+        while let SentPacket::Full(packet) = decoder.send_packet(next).unwrap() {
+            if let ReceivedPicture::Picture(picture) = decoder.receive_picture(None).unwrap() {
+                pictures.push(picture.pts.unwrap());
+            }
+            next = packet;
+        }
+        if number == 9 {
+            std::thread::sleep(pause);
+        }
+    }
+    decoder.flush().unwrap();
+    std::thread::sleep(pause);
+    while let ReceivedPicture::Picture(picture) = decoder.receive_picture(None).unwrap() {
+        pictures.push(picture.pts.unwrap());
+    }
+    let shown: Vec<_> = expected.iter().map(|(pts, _)| *pts).collect();
+    assert_eq!(pictures, shown);
 }
