@@ -407,3 +407,18 @@ fn full_colour_may_have_odd_sizes() {
         assert_eq!(encode(&config, ticks(3)).probe("width,height"), "321\n191");
     }
 }
+
+/// x265 has once written behind its memory with some of them, which ends the process.
+#[test]
+fn pictures_may_be_small() {
+    for (codec, format) in KINDS {
+        for (width, height) in [(34, 18), (16, 16), (40, 24), (48, 18), (64, 18), (18, 64)] {
+            let small = EncoderConfig { width, height, b_frames: 2, ..config(codec, format) };
+            assert_eq!(
+                encode(&small, ticks(30)).psnr(width as usize, height as usize).1,
+                30,
+                "{codec} {width}x{height}"
+            );
+        }
+    }
+}
