@@ -234,3 +234,22 @@ fn a_client_that_leaves_a_slow_codec_frees_its_slot() {
     }
     target.is_well();
 }
+
+/// PINGs go out while frames are unanswered, and their going is no sign of the client.
+#[test]
+fn a_client_that_leaves_frames_unanswered_is_told_in_time_though_it_is_pinged() {
+    const PING: u16 = 10;
+    let idle = Duration::from_millis(100);
+    let settings = vtremoted::Settings { idle_timeout: idle, ..impatient(8) };
+    let target = Target::new(&settings, "delay=3");
+    for valid in sessions() {
+        let mut inputs = valid.ends.iter().filter(|(_, what)| *what == Use::Input);
+        let Some((end, _)) = inputs.next_back() else { continue };
+        let answers = Answers::to_the_end(&mut target.sent(&valid.bytes[..*end]));
+        assert!(answers.timed_out(), "{}: {answers:?}", valid.name);
+        // Early clients of decoders hang on a PING.
+        let pinged = answers.count(PING) > 0;
+        assert!(pinged || valid.name == "decode", "{}: {answers:?}", valid.name);
+    }
+    target.is_well();
+}
