@@ -174,6 +174,8 @@ fn parameter_sets(load: Load) -> Result<Vec<u8>, Problem> {
     struct Nobody;
     impl PacketSink for Nobody {
         fn packet(&self, _: EncodedPacket) {}
+        fn warning(&self, _: String) {}
+
         fn drained(&self) {}
         fn failed(&self, _: Error) {}
     }

@@ -273,6 +273,10 @@ impl PacketSink for Nobody {
     fn packet(&self, _: EncodedPacket) {
         self.0.fetch_add(1, Ordering::SeqCst);
     }
+    fn warning(&self, message: String) {
+        panic!("{message}");
+    }
+
     fn drained(&self) {}
     fn failed(&self, error: Error) {
         panic!("{error}");

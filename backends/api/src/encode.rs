@@ -72,6 +72,8 @@ pub struct EncodedPacket {
 pub trait PacketSink: Send + Sync {
     /// One access unit.
     fn packet(&self, packet: EncodedPacket);
+    /// Something went wrong that loses nothing, as a session that had to be made anew.
+    fn warning(&self, message: String);
     /// Everything that was submitted before [`Encoder::drain`] has come out. Nothing follows.
     fn drained(&self);
     /// The encoder has failed, or has dropped a frame. Nothing follows.

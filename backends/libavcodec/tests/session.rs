@@ -154,6 +154,10 @@ impl PacketSink for Panics {
         self.packets.fetch_add(1, Ordering::Relaxed);
         panic!("a defect of the sink");
     }
+    fn warning(&self, message: String) {
+        self.listener.warning(message);
+    }
+
     fn drained(&self) {
         self.listener.drained();
     }

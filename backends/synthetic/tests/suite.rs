@@ -65,6 +65,10 @@ impl PacketSink for DefectiveSink {
         self.sink.packet(packet);
     }
 
+    fn warning(&self, message: String) {
+        self.sink.warning(message);
+    }
+
     fn drained(&self) {
         self.sink.drained();
         if self.late {

@@ -195,9 +195,8 @@ impl Backend for VideoToolbox {
             None => Vec::new(),
         };
         let header = sets.filter(|_| global_header);
-        let (patience, notices) = (self.patience, Arc::clone(&self.notices));
-        let surroundings = Surroundings { header, patience, notices };
-        let left = patience.open.saturating_sub(began.elapsed());
+        let surroundings = Surroundings { header, patience: self.patience };
+        let left = self.patience.open.saturating_sub(began.elapsed());
         let (encoder, more) = encoder::Encoder::start(plan_of, config, surroundings, left, sink)?;
         warnings.extend(more);
         Ok(Opened { codec: Box::new(encoder), parameter_sets: record, format, warnings })
@@ -217,7 +216,7 @@ impl Backend for VideoToolbox {
             let what = format!("{codec} to {} pictures", format.name());
             return Err(Error::Unsupported(what));
         }
-        let (patience, notices) = (self.patience.answer, Arc::clone(&self.notices));
+        let (patience, notices) = (self.patience, Arc::clone(&self.notices));
         let (decoder, format) = decoder::Decoder::open(config, sink, patience, notices)?;
         let (parameter_sets, warnings) = (Vec::new(), Vec::new());
         Ok(Opened { codec: Box::new(decoder), parameter_sets, format, warnings })

@@ -3,7 +3,7 @@ use std::time::Duration;
 /// How long VideoToolbox is waited for, which promises nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
-    /// Until an encoder is there, with all the sessions that are only tried: clients give up on CONFIGURE after
+    /// Until an encoder is there, with all the sessions that are only tried, or a decoder: clients give up on CONFIGURE after
     /// five seconds, and docs/protocol.md section 4 promises an answer within four.
     pub open: Duration,
     /// The part of `open` that sessions may take that are only tried.

@@ -32,6 +32,10 @@ impl PacketSink for Stream {
     fn packet(&self, packet: EncodedPacket) {
         self.state.lock().unwrap().bytes.extend(packet.data);
     }
+    fn warning(&self, message: String) {
+        panic!("{message}");
+    }
+
     fn drained(&self) {
         self.end(Ok(()));
     }

@@ -290,6 +290,10 @@ impl PacketSink for Sink<EncodedPacket> {
         let _ = self.0.send(Event::Output(packet));
     }
 
+    fn warning(&self, message: String) {
+        let _ = self.0.send(Event::Warning(message));
+    }
+
     fn drained(&self) {
         let _ = self.0.send(Event::Drained);
     }

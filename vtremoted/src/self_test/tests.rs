@@ -108,6 +108,10 @@ impl PacketSink for Between<dyn PacketSink> {
         self.sink.packet(packet);
     }
 
+    fn warning(&self, message: String) {
+        self.sink.warning(message);
+    }
+
     fn drained(&self) {
         if self.fault != Fault::EncoderNeverEnds {
             self.sink.drained();

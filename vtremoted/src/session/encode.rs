@@ -439,6 +439,10 @@ impl PacketSink for Packets {
         });
     }
 
+    fn warning(&self, message: String) {
+        self.session.warn(&format!("encoder: {message}"));
+    }
+
     fn drained(&self) {
         let _ = self.session.with(|server, now| server.drained(now));
     }

@@ -149,6 +149,35 @@ fn a_decoder_that_does_not_come_back_is_left_behind() {
 }
 
 #[test]
+fn a_session_that_is_not_made_in_time_is_an_error_and_keeps_nobody() {
+    let patience = Patience { open: Duration::from_millis(500), ..Patience::default() };
+    let machine = Machine::apple_silicon();
+    let backend = OverDouble::with_patience(machine, Script::new(), patience);
+    backend.double().script(Script::new().stall("VTDecompressionSessionCreate", 1));
+    let sink = Arc::new(streams::Listener::default());
+    // A stream whose parameter sets are known before the first packet.
+    let config = config(Codec::H264, PixelFormat::Nv12);
+    let stream = encode(&EncoderConfig { b_frames: 0, global_header: true, ..config }, 30);
+    assert!(!stream.extradata.is_empty());
+    let config = decoder_config(&stream);
+    let Err(Error::Codec(what)) = backend.open_decoder(&config, Arc::clone(&sink) as _) else {
+        panic!("a decoder without a session");
+    };
+    assert_eq!(what, "VideoToolbox does not make the session in time");
+    // The next one finds it as ever.
+    let told = decode(&backend, &config, &stream);
+    assert_eq!(missing(&told, &expected(&stream)), [0; 0]);
+    backend.double().script(Script::new());
+    let until = Instant::now() + streams::PATIENCE;
+    while !backend.double().counters().is_clean() {
+        assert!(Instant::now() < until, "{}", backend.double().counters());
+        std::thread::yield_now();
+    }
+    let told = sink.told();
+    assert_eq!((told.frames.len(), told.drained, &told.failed), (0, false, &None));
+}
+
+#[test]
 fn the_same_fault_over_and_over_is_told_once_and_counted() {
     let script = (3..8).fold(Script::new(), |script, nth| script.decode(nth, Outcome::Drop));
     let (told, expected) = under(script, &stream());

@@ -65,6 +65,10 @@ impl PacketSink for Packets {
         self.all.lock().unwrap().0.push(packet);
     }
 
+    fn warning(&self, message: String) {
+        panic!("{message}");
+    }
+
     fn drained(&self) {
         self.all.lock().unwrap().1 = true;
         self.changed.notify_all();

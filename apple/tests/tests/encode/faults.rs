@@ -80,12 +80,17 @@ fn after_a_session_that_is_lost_another_one_goes_on_without_loss() {
         ] {
             let over = over();
             let mut session = Session::open(&over, &config);
+            let listener = std::sync::Arc::clone(&session.listener);
             over.double().script(Script::new().encode(18, outcome));
             session.send_all(40);
             let packets = session.packets();
             assert_whole(&over, codec, &packets, 40);
             let keyframes = packets.iter().filter(|packet| packet.keyframe).count();
             assert_eq!(keyframes, 2, "{codec} {outcome:?} {b_frames}");
+            let warnings = listener.wait(|told| Some(told.warnings.clone()));
+            let [lost] = &warnings[..] else { panic!("{warnings:?}") };
+            assert!(lost.starts_with("VideoToolbox's session was lost: "), "{lost}");
+            assert!(lost.contains("another one goes on with"), "{lost}");
         }
     }
 }

@@ -37,6 +37,7 @@ pub(crate) struct Told {
     pub(crate) packets: Vec<EncodedPacket>,
     pub(crate) drained: usize,
     pub(crate) failed: Vec<Error>,
+    pub(crate) warnings: Vec<String>,
 }
 
 #[derive(Default)]
@@ -65,6 +66,10 @@ impl PacketSink for Listener {
     fn packet(&self, packet: EncodedPacket) {
         self.tell(|told| told.packets.push(packet));
     }
+    fn warning(&self, message: String) {
+        self.tell(|told| told.warnings.push(message));
+    }
+
     fn drained(&self) {
         self.tell(|told| told.drained += 1);
     }

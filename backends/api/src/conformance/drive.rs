@@ -98,6 +98,10 @@ impl PacketSink for Recorder<EncodedPacket> {
         self.add(Event::Output(packet));
     }
 
+    fn warning(&self, message: String) {
+        self.add(Event::Warning(message));
+    }
+
     fn drained(&self) {
         self.add(Event::Drained);
     }

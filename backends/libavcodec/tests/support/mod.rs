@@ -129,6 +129,10 @@ impl PacketSink for Listener {
     fn packet(&self, packet: EncodedPacket) {
         self.tell(|told| told.packets.push(packet));
     }
+    fn warning(&self, message: String) {
+        panic!("{message}");
+    }
+
     fn drained(&self) {
         self.tell(|told| told.drained += 1);
     }

@@ -34,6 +34,10 @@ impl PacketSink for Forward {
         self.send(Event::Packet(packet));
     }
 
+    fn warning(&self, message: String) {
+        panic!("{message}");
+    }
+
     fn drained(&self) {
         self.send(Event::Drained);
     }

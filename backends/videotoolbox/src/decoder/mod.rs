@@ -14,6 +14,7 @@ use crate::backend::Notices;
 use crate::ffi::{
     CodedSample, Decoded, Decompression, FormatDescription, Panicked, Status, Value, names,
 };
+use crate::patience::Patience;
 use crate::permits::{Permit, Permits};
 use output::{Output, PICTURES, Room, ends_session};
 use passed_over::{Doubt, PassedOver};
@@ -70,14 +71,15 @@ impl Shared {
 }
 
 impl Decoder {
-    /// Gives the format of the pictures too. `patience` is how long VideoToolbox may not answer.
+    /// Gives the format of the pictures too.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] and [`Error::Codec`], as far as the extradata tell what is to be decoded.
+    /// [`Error::Unsupported`] and [`Error::Codec`], as far as the extradata tell what is to be decoded; and
+    /// [`Error::Codec`] if VideoToolbox does not make a session of it in time.
     pub(crate) fn open(
         config: &DecoderConfig,
         sink: Arc<dyn FrameSink>,
-        patience: Duration,
+        patience: Patience,
         notices: Notices,
     ) -> Result<(Self, PixelFormat), Error> {
         check_size(config.width, config.height)?;
@@ -93,31 +95,30 @@ impl Decoder {
         let permits = Permits::new(PICTURES);
         let shared = Arc::new(Shared {
             queue: Queue::new(PACKETS),
-            output: Output::new(codec, Arc::clone(&sink), permits, config.max_delay, patience),
+            output: Output::new(
+                codec,
+                Arc::clone(&sink),
+                permits,
+                config.max_delay,
+                patience.answer,
+            ),
             sink,
             failure: OnceLock::new(),
             abandoned: AtomicBool::new(false),
             spare: Spare::default(),
         });
-        let session = match layout.zip(facts) {
-            // Parameter sets that need others may come with the first picture.
-            Some((layout, facts)) if sets.of(SetKind::Pps).next().is_some() => {
-                let format = describe(codec, &sets, facts.format).map_err(|status| {
-                    Error::Codec(format!("extradata: no stream can be described by it: {status}"))
-                })?;
-                Some(Session::new(codec, format, layout, &shared)?)
-            }
-            _ => None,
-        };
-        let worker = Worker {
+        // Parameter sets that need others may come with the first picture.
+        let whole = |_: &_| sets.of(SetKind::Pps).next().is_some();
+        let first = layout.zip(facts.map(|facts| facts.format)).filter(whole);
+        let mut worker = Worker {
             codec,
             wish,
-            patience,
+            patience: patience.answer,
             stream: Stream::new(codec, sets.clone(), (config.width, config.height)),
             shared: Arc::clone(&shared),
             sets,
             sets_changed: false,
-            session,
+            session: None,
             recent: Recent::new(),
             pictures_at_loss: None,
             answers_at_silence: None,
@@ -125,15 +126,39 @@ impl Decoder {
             passed_over: None,
         };
         let (ends, ended) = mpsc::channel();
+        let (told, opened) = mpsc::channel();
         let work = move || {
             let _ends: mpsc::Sender<()> = ends;
-            worker.run();
+            let session = worker.open(first);
+            let has_opened = session.is_ok();
+            // Whoever waits no longer has closed it all.
+            let _ = told.send(session);
+            if has_opened {
+                worker.run();
+            }
         };
         let thread = thread::Builder::new().name("vt-decoder".into()).spawn(work);
         let thread =
             thread.map_err(|error| Error::Codec(format!("no thread for the decoder: {error}")))?;
         let format = layout.map_or(wish, |layout| layout.format);
-        Ok((Decoder { shared, thread: Some(thread), ended, patience, notices }, format))
+        let mut decoder =
+            Decoder { shared, thread: Some(thread), ended, patience: patience.answer, notices };
+        match opened.recv_timeout(patience.open) {
+            Ok(opened) => opened.map(|()| (decoder, format)),
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                Err(Error::Internal("making the session panicked".into()))
+            }
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                decoder.leave_thread();
+                Err(Error::Codec("VideoToolbox does not make the session in time".into()))
+            }
+        }
+    }
+
+    /// The thread is in a call that does not return: it tells nobody any more, and ends with that.
+    fn leave_thread(&mut self) {
+        self.thread = None;
+        (self.notices)("VideoToolbox: a decoder does not end, and is left behind".into());
     }
 
     /// What the decoder has failed with, or that it was drained.
@@ -170,15 +195,14 @@ impl Drop for Decoder {
         self.shared.abandoned.store(true, Ordering::Relaxed);
         self.shared.output.close();
         self.shared.queue.close();
-        let Some(thread) = self.thread.take() else { return };
-        match self.ended.recv_timeout(self.patience) {
-            // It tells nobody any more, and ends with the call that it is in.
-            Err(mpsc::RecvTimeoutError::Timeout) => {
-                (self.notices)("VideoToolbox: a decoder does not end, and is left behind".into());
-            }
-            // It catches its panics itself.
-            _ => drop(thread.join()),
+        if self.thread.is_none() {
+            return;
         }
+        if let Err(mpsc::RecvTimeoutError::Timeout) = self.ended.recv_timeout(self.patience) {
+            return self.leave_thread();
+        }
+        // It has told of its panics.
+        let _ = self.thread.take().map(JoinHandle::join);
     }
 }
 
@@ -303,6 +327,17 @@ impl From<Error> for Stop {
 }
 
 impl Worker {
+    /// Makes the session that extradata describe whole.
+    fn open(&mut self, first: Option<(Layout, SampleFormat)>) -> Result<(), Error> {
+        if let Some((layout, samples)) = first {
+            let format = describe(self.codec, &self.sets, samples).map_err(|status| {
+                Error::Codec(format!("extradata: no stream can be described by it: {status}"))
+            })?;
+            self.session = Some(Session::new(self.codec, format, layout, &self.shared)?);
+        }
+        Ok(())
+    }
+
     /// Everything that the thread does; the sink is told how it ended.
     fn run(mut self) {
         let shared = Arc::clone(&self.shared);

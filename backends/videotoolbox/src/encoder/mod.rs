@@ -3,7 +3,6 @@
 mod shared;
 mod worker;
 
-use crate::Notices;
 use crate::clock::Clock;
 use crate::ffi::{Access, PixelBuffer, Time};
 use crate::flight::Flight;
@@ -61,7 +60,6 @@ pub(crate) struct Surroundings {
     /// Parameter sets that the client has already, if it wants them nowhere else.
     pub(crate) header: Option<ParameterSets>,
     pub(crate) patience: Patience,
-    pub(crate) notices: Notices,
 }
 
 impl Encoder {
@@ -76,7 +74,7 @@ impl Encoder {
         within: Duration,
         sink: Arc<dyn PacketSink>,
     ) -> Result<(Self, Vec<String>), Error> {
-        let Surroundings { header, patience, notices } = surroundings;
+        let Surroundings { header, patience } = surroundings;
         let EncoderConfig { mastering_display, content_light, max_delay, .. } = *config;
         let permits = Permits::new(PICTURES);
         let shared = Arc::new(Shared {
@@ -91,7 +89,6 @@ impl Encoder {
             hdr: Hdr { mastering_display, content_light },
             max_delay,
             patience,
-            notices,
         });
         let no_thread = |error| Error::Codec(format!("no thread for the encoder: {error}"));
         let (told, opened) = mpsc::channel();

@@ -1,7 +1,6 @@
 //! What a session's threads have in common, and what VideoToolbox's threads say of its frames.
 
 use super::Input;
-use crate::Notices;
 use crate::ffi::{Listener, Output, Pool, Sample, Status, Time};
 use crate::flight::{Flight, Packet};
 use crate::options::Plan;
@@ -35,7 +34,6 @@ pub(super) struct Shared {
     /// See [`vtremote_backend::EncoderConfig::max_delay`].
     pub(super) max_delay: Option<u32>,
     pub(super) patience: Patience,
-    pub(super) notices: Notices,
 }
 
 pub(super) struct State {

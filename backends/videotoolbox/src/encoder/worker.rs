@@ -232,11 +232,14 @@ impl Worker {
         (state.lost, state.proven, state.decode_time) = (None, false, None);
         state.pool = Some(Arc::new(session.pool));
         let frames = state.flight.next() - state.next;
+        let sink = state.sink.clone();
         drop(state);
         let text = format!(
             "VideoToolbox's session was lost: {status}; another one goes on with {frames} frames"
         );
-        (self.shared.notices)(text);
+        if let Some(sink) = sink {
+            sink.warning(text);
+        }
         Ok(session.compression)
     }
 }
