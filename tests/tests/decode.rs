@@ -228,6 +228,22 @@ fn every_way_to_code_pictures() {
 }
 
 #[test]
+fn four_two_two_keeps_its_colour() {
+    let Some(source) = Source::new("four_two_two") else { return };
+    let daemon = Daemon::libavcodec(&[]);
+    for codec in ["libx264", "libx265"] {
+        for pixels in ["yuv422p", "yuv422p10le"] {
+            let options = format!("-c:v {codec} -pix_fmt {pixels} -bf 2");
+            let file = source.coded("in.mkv", "350x198", 20, &options);
+            let codec = codec_of(&options);
+            // Ours are p210le, in which eight bits are the high ones.
+            let remote = decode(Ffmpeg::new().decoder(codec, daemon.address()), &file, pixels);
+            same(&remote, &locally(codec, &file, pixels), &options);
+        }
+    }
+}
+
+#[test]
 fn full_range_stays_full() {
     let Some(source) = Source::new("full_range_stays_full") else { return };
     let daemon = Daemon::libavcodec(&[]);

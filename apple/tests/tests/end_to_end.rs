@@ -51,15 +51,18 @@ mod end_to_end {
     }
 
     #[track_caller]
-    fn well_encoded(script: &str, codec: &str, format: &'static str, options: &str) {
+    fn well_encoded(script: &str, codec: &str, format: &'static str, options: &str) -> String {
         let name = format!("apple-{script}-{codec}-{format}-{options}");
         let dir = scratch(&name.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
         let (video, out) = (video(&dir, format), dir.join("out.mp4"));
         let daemon = daemon(script);
-        encode(&daemon, &video, codec, options, &out).ok();
+        let finished = encode(&daemon, &video, codec, options, &out);
+        let stderr = finished.stderr.clone();
+        finished.ok();
         every_frame_is_in(&out, FRAMES);
         let likeness = likeness(&video, &out);
         assert!(likeness > 30.0, "{likeness} dB");
+        stderr
     }
 
     #[test]
@@ -99,8 +102,11 @@ mod end_to_end {
     #[test]
     fn a_session_that_is_lost_costs_no_frame() {
         for script in ["encode=20:invalidate", "encode=20:die:-12903"] {
-            well_encoded(script, "h264", "nv12", "-bf 2");
-            well_encoded(script, "hevc", "nv12", "-bf 0");
+            for (codec, options) in [("h264", "-bf 2"), ("hevc", "-bf 0")] {
+                let stderr = well_encoded(script, codec, "nv12", options);
+                let told = "server: encoder: VideoToolbox's session was lost";
+                assert!(stderr.contains(told), "{script} {codec}: {stderr}");
+            }
         }
     }
 
@@ -196,7 +202,9 @@ mod end_to_end {
         let dir = scratch("apple-decode-invalid");
         let stream = stream(&dir, "-bf 0 -g 10");
         for script in ["decode=7:invalidate", "decode=7:die:-12911"] {
-            assert_eq!(decoded(script, &stream).0, FRAMES, "{script}");
+            let (pictures, stderr) = decoded(script, &stream);
+            assert_eq!(pictures, FRAMES, "{script}");
+            assert!(stderr.contains("server: decoder: VideoToolbox: "), "{script}: {stderr}");
         }
     }
 }

@@ -1,19 +1,43 @@
 //! docs/options.md says what becomes of each option with VideoToolbox; here a session is opened for each row of
-//! its table, and what becomes of the option is read in the error or the warnings. What is set for an option
-//! that is honoured, tests/encode/properties.rs looks at.
+//! its table, and what becomes of the option is read in the error, the warnings, the properties that are set and
+//! the stream. That they are the right ones, tests/encode/properties.rs looks at.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use vtremote_apple_double::{Machine, Value};
+use vtremote_apple_tests::OverDouble;
 use vtremote_client::{
     Encoder, Frame, InputFormat, Level, OwnedPicture, Received, Sent, Settings, Video,
 };
+use vtremote_link::Address;
 use vtremote_proto::{Codec, PixelFormat, Rational};
-use vtremote_tests::Daemon;
+use vtremoted::{Daemon, LogFormat, LogLevel, Stop};
 
 const FRAMES: usize = 4;
+
+/// What is asked for here holds without it, too: it is the default, or the profile that the format has anyway. Which
+/// encoders there may be is no property: tests/encode/machines.rs.
+const AS_WITHOUT: [&str; 15] = [
+    "gop=0",
+    "flags=0 max_b_frames=2 gop=12",
+    "profile=2 p010le",
+    "profile=4 p210le",
+    "bitrate=300000 flags=524288 profile=100",
+    "max_slice_bytes=0",
+    "allow_sw=0",
+    "allow_sw=1",
+    "require_sw=1",
+    "realtime=0",
+    "prio_speed=1",
+    "power_efficient=0",
+    "color_range=1",
+    "chroma_location=1",
+    "a53_cc=0",
+];
 
 /// The rows of the tables in a section of the document: their cells.
 fn rows(heading: Option<&str>) -> Vec<Vec<String>> {
@@ -32,8 +56,64 @@ fn of_videotoolbox() -> Vec<Vec<String>> {
     rows(Some("\n## VideoToolbox\n"))
 }
 
-/// Encodes what is asked for; gives the warnings, or the error where that is refused.
-fn encode(asked: &str, codec: Codec, host: &str) -> Result<Vec<String>, String> {
+/// A daemon in this process, of which can be seen what it sets.
+struct Server {
+    over: Arc<OverDouble>,
+    address: String,
+    stop: Stop,
+}
+
+impl Server {
+    fn start() -> Self {
+        let over = Arc::new(OverDouble::new(Machine::apple_silicon()));
+        let settings = vtremoted::Settings {
+            listen: vec![Address { host: "127.0.0.1".into(), port: 0 }],
+            token: None,
+            max_sessions: 4,
+            backend: "videotoolbox".into(),
+            encoders: Vec::new(),
+            encoder_threads: None,
+            handshake_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(60),
+            drain_timeout: Duration::from_secs(30),
+            max_message_bytes: 256 << 20,
+            log_level: LogLevel::Info,
+            log_format: LogFormat::Text,
+            log_file: None,
+            once: false,
+        };
+        let backend = Arc::clone(&over);
+        let daemon = Daemon::bind(&settings, || Ok(vec![backend as _])).expect("a daemon");
+        let (address, stop) = (daemon.addresses()[0].to_string(), daemon.stop());
+        std::thread::spawn(move || daemon.serve());
+        Server { over, address, stop }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.stop();
+    }
+}
+
+/// What comes of a session.
+#[derive(Debug)]
+struct Encoded {
+    warnings: Vec<String>,
+    /// What was set, in all of its sessions.
+    properties: Vec<(String, Value)>,
+    stream: Vec<u8>,
+}
+
+impl Encoded {
+    fn is_like(&self, other: &Self) -> bool {
+        self.properties == other.properties && self.stream == other.stream
+    }
+}
+
+/// Encodes what is asked for; the error where that is refused.
+fn encode(asked: &str, codec: Codec, server: &Server) -> Result<Encoded, String> {
+    let before = server.over.double().properties().len();
     let warnings = Arc::new(Mutex::new(Vec::new()));
     let log = {
         let warnings = Arc::clone(&warnings);
@@ -44,7 +124,7 @@ fn encode(asked: &str, codec: Codec, host: &str) -> Result<Vec<String>, String> 
         }
     };
     let mut settings = Settings { codec: Some(codec), ..Settings::default() };
-    settings.set("host", host).expect("a host");
+    settings.set("host", &server.address).expect("a host");
     let (mut width, mut height, mut fps, mut format) = (160, 96, 25, PixelFormat::Nv12);
     for token in asked.split_whitespace() {
         if let Some((key, value)) = token.split_once('=') {
@@ -72,10 +152,11 @@ fn encode(asked: &str, codec: Codec, host: &str) -> Result<Vec<String>, String> 
     };
     let mut encoder =
         Encoder::open(&settings, &video, Some(Arc::new(log))).map_err(|error| error.to_string())?;
-    let mut packets = 0;
+    let (mut packets, mut stream) = (0, encoder.extradata().to_vec());
     let mut receive = |encoder: &mut Encoder| match encoder.receive_packet(None) {
-        Ok(Received::Packet(_)) => {
+        Ok(Received::Packet(packet)) => {
             packets += 1;
+            stream.extend_from_slice(packet.data());
             true
         }
         Ok(Received::Nothing) => true,
@@ -90,7 +171,9 @@ fn encode(asked: &str, codec: Codec, host: &str) -> Result<Vec<String>, String> 
         };
         let planes = (0..format.planes()).map(plane).collect();
         let source = Arc::new(OwnedPicture::new(format, planes).expect("its planes"));
-        let (pts, side_data) = (number as i64, Vec::new());
+        let side_data =
+            if asked.contains("a53_cc") { vec![(1, vec![0xfc, 0x80, 0x80])] } else { Vec::new() };
+        let pts = number as i64;
         let mut frame = Frame { pts, duration: 1, keyframe: false, side_data, source };
         while let Sent::Full(back) = encoder.send_frame(frame).expect("the frame is taken") {
             frame = back;
@@ -102,23 +185,33 @@ fn encode(asked: &str, codec: Codec, host: &str) -> Result<Vec<String>, String> 
     encoder.close();
     assert_eq!(packets, FRAMES, "{asked}");
     let warnings = std::mem::take(&mut *warnings.lock().unwrap());
-    Ok(warnings)
+    let set = server.over.double().properties().split_off(before);
+    let properties = set.into_iter().map(|property| (property.name, property.value)).collect();
+    Ok(Encoded { warnings, properties, stream })
 }
 
 fn the_table_is_true(codec: Codec, column: usize) {
-    let program = Path::new(env!("CARGO_BIN_EXE_vtremoted-over-double"));
-    let daemon = Daemon::over_double(program, "", &[]);
+    let server = Server::start();
     let mut wrong = Vec::new();
     let rows = of_videotoolbox();
     assert!(rows.len() > 100, "{} rows", rows.len());
     for row in rows {
         let (option, asked, expected) = (&row[0], &row[1], &row[column][..]);
         let named = |line: &String| line.contains(&option[..]);
-        let check = || match (expected, encode(asked, codec, daemon.address())) {
+        let check = || match (expected, encode(asked, codec, &server)) {
             ("refused", Err(error)) => assert!(named(&error), "{error}"),
-            ("warned", Ok(warnings)) => assert!(warnings.iter().any(named), "{warnings:?}"),
-            ("honoured", Ok(warnings)) => assert_eq!(warnings, [""; 0]),
-            (_, Ok(warnings)) => panic!("not refused; warnings: {warnings:?}"),
+            ("warned", Ok(encoded)) => {
+                assert!(encoded.warnings.iter().any(named), "{:?}", encoded.warnings);
+            }
+            ("honoured", Ok(encoded)) => {
+                assert_eq!(encoded.warnings, [""; 0]);
+                let own = |token: &&str| token.split('=').next() != Some(&option[..]);
+                let without = asked.split_whitespace().filter(own).collect::<Vec<_>>().join(" ");
+                let without = encode(&without, codec, &server).expect("less is not refused");
+                let same = AS_WITHOUT.contains(&&asked[..]);
+                assert_eq!(encoded.is_like(&without), same, "nothing is done for it");
+            }
+            (_, Ok(encoded)) => panic!("not refused; warnings: {:?}", encoded.warnings),
             (_, Err(error)) => panic!("refused: {error}"),
         };
         // All that is wrong is told at once.

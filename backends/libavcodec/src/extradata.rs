@@ -63,7 +63,7 @@ fn pixel_format(
     let format = match (chroma_format, luma_bits, chroma_bits) {
         (0, 8, _) | (1, 8, 8) => Some(PixelFormat::Nv12),
         (0, 10, _) | (1, 10, 10) => Some(PixelFormat::P010),
-        (2, 10, 10) => Some(PixelFormat::P210),
+        (2, 8, 8) | (2, 10, 10) => Some(PixelFormat::P210),
         (3, 8, 8) if rgb => Some(PixelFormat::Bgra),
         (3, 8, 8) => Some(PixelFormat::Ayuv),
         _ => None,
@@ -87,7 +87,7 @@ pub(crate) fn is_told(format: PixelFormat, wish: PixelFormat) -> bool {
 
 /// The error for pictures of another kind than are decoded.
 pub(crate) fn not_decoded(codec: Codec, what: &str) -> Error {
-    let known = "4:2:0 with 8 or 10 bits is decoded here, and 4:2:2 with 10 bits and 4:4:4 with 8 for \
+    let known = "4:2:0 with 8 or 10 bits is decoded here, and 4:2:2 with as many and 4:4:4 with 8 for \
                  clients that ask for it";
     Error::Unsupported(format!("{codec} in {what}; {known}"))
 }

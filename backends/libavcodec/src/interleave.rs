@@ -16,6 +16,20 @@ impl Planes<'_> {
                 each_row(self.luma, &mut planes[0], |from, to| to.copy_from_slice(from));
                 self.pair8(&mut planes[1]);
             }
+            PixelFormat::P010 | PixelFormat::P210 if self.widens => {
+                each_row(self.luma, &mut planes[0], |from, to| {
+                    let samples = from.iter().zip(to.as_chunks_mut::<2>().0);
+                    samples.for_each(|(from, to)| *to = [0, *from]);
+                });
+                let Some([cb, cr]) = self.chroma else { return };
+                each_pair_row(cb, cr, &mut planes[1], |cb, cr, to| {
+                    for (to, (cb, cr)) in
+                        to.as_chunks_mut::<4>().0.iter_mut().zip(cb.iter().zip(cr))
+                    {
+                        *to = [0, *cb, 0, *cr];
+                    }
+                });
+            }
             PixelFormat::P010 | PixelFormat::P210 => {
                 each_row(self.luma, &mut planes[0], |from, to| {
                     let samples = from.as_chunks::<2>().0.iter().zip(to.as_chunks_mut::<2>().0);
@@ -82,7 +96,8 @@ fn rows(plane: Plane<'_>) -> Chunks<'_, u8> {
 fn each_row(from: Plane<'_>, to: &mut RowsMut, convert: impl Fn(&[u8], &mut [u8])) {
     let (stride, row_bytes) = (to.stride(), to.row_bytes());
     for (row, target) in from.bytes.chunks(from.stride).zip(to.bytes().chunks_mut(stride)) {
-        convert(&row[..row_bytes], &mut target[..row_bytes]);
+        // Of samples that are widened there are half as many bytes.
+        convert(&row[..row_bytes.min(row.len())], &mut target[..row_bytes]);
     }
 }
 
@@ -95,7 +110,8 @@ fn each_pair_row(
     let (stride, row_bytes) = (to.stride(), to.row_bytes());
     let rows = cb.bytes.chunks(cb.stride).zip(cr.bytes.chunks(cr.stride));
     for ((cb, cr), target) in rows.zip(to.bytes().chunks_mut(stride)) {
-        convert(&cb[..row_bytes / 2], &cr[..row_bytes / 2], &mut target[..row_bytes]);
+        let chroma = (row_bytes / 2).min(cb.len()).min(cr.len());
+        convert(&cb[..chroma], &cr[..chroma], &mut target[..row_bytes]);
     }
 }
 
@@ -132,11 +148,32 @@ mod tests {
     }
 
     #[test]
+    fn eight_bits_of_four_two_two_become_the_high_ones_of_p210() {
+        let luma: Vec<u8> = (0..8 * 2).collect();
+        let (cb, cr): (Vec<u8>, Vec<u8>) = ((100..108).collect(), (200..208).collect());
+        let planes = Planes {
+            format: PixelFormat::P210,
+            widens: true,
+            luma: Plane { bytes: &luma[..8 + 5], stride: 8 },
+            chroma: Some([
+                Plane { bytes: &cb[..4 + 3], stride: 4 },
+                Plane { bytes: &cr[..4 + 3], stride: 4 },
+            ]),
+        };
+        let wide = |samples: &[u8]| samples.iter().flat_map(|v| [0, *v]).collect::<Vec<_>>();
+        let [y, pairs] = &bytes_of(&planes, 5, 2)[..] else { panic!("two planes") };
+        assert_eq!(*y, wide(&[0, 1, 2, 3, 4, 8, 9, 10, 11, 12]));
+        let expected = [100, 200, 101, 201, 102, 202, 104, 204, 105, 205, 106, 206];
+        assert_eq!(*pairs, wide(&expected));
+    }
+
+    #[test]
     fn eight_bits_of_an_odd_size_become_nv12() {
         let luma: Vec<u8> = (0..40 * 3).map(|at| at as u8).collect();
         let cb: Vec<u8> = (0..24 * 2).map(|at| 100 + at as u8).collect();
         let cr: Vec<u8> = (0..32 * 2).map(|at| 180 + at as u8).collect();
         let planes = Planes {
+            widens: false,
             format: PixelFormat::Nv12,
             luma: Plane { bytes: &luma[..2 * 40 + 37], stride: 40 },
             chroma: Some([
@@ -162,6 +199,7 @@ mod tests {
         let cb = plane(18, 2, 48, |at| 1023 - at as u16);
         let cr = plane(18, 2, 40, |at| 500 + at as u16);
         let planes = Planes {
+            widens: false,
             format: PixelFormat::P010,
             luma: Plane { bytes: &luma, stride: 80 },
             chroma: Some([Plane { bytes: &cb, stride: 48 }, Plane { bytes: &cr, stride: 40 }]),
@@ -181,7 +219,7 @@ mod tests {
         let luma = [7; 16 * 4];
         for (format, width) in [(PixelFormat::Nv12, 15), (PixelFormat::P010, 7)] {
             let luma = Plane { bytes: &luma[..3 * 16 + 14], stride: 16 };
-            let planes = Planes { format, luma, chroma: None };
+            let planes = Planes { format, widens: false, luma, chroma: None };
             let pairs = &bytes_of(&planes, width.min(14), 4)[1];
             let grey: &[u8] = if format == PixelFormat::P010 { &[0, 0x80] } else { &[128, 128] };
             assert!(pairs.chunks(2).all(|pair| pair == grey));
@@ -199,7 +237,12 @@ mod tests {
             (PixelFormat::Ayuv, [None, Some(0), Some(1), Some(2)]),
             (PixelFormat::Bgra, [Some(1), Some(0), Some(2), None]),
         ] {
-            let picture = Planes { format, luma: plane(0), chroma: Some([plane(1), plane(2)]) };
+            let picture = Planes {
+                format,
+                widens: false,
+                luma: plane(0),
+                chroma: Some([plane(1), plane(2)]),
+            };
             let expected = (0..3).flat_map(|y| (0..13).map(move |x| 16 * y + x)).flat_map(|at| {
                 let planes = &planes;
                 order.map(|plane| plane.map_or(255, |plane: usize| planes[plane][at]))

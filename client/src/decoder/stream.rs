@@ -152,7 +152,8 @@ impl Coded {
 fn geometry(facts: &StreamFacts, (width, height): (u32, u32), formats: &[PixelFormat]) -> Geometry {
     let SampleFormat { chroma_format, luma_bits, chroma_bits } = facts.format;
     let whole = match (chroma_format, luma_bits, chroma_bits) {
-        (2, 10, 10) => Some(PixelFormat::P210),
+        // Of eight bits a server widens them.
+        (2, 8 | 10, _) if luma_bits == chroma_bits => Some(PixelFormat::P210),
         // Without a matrix they are green, blue and red.
         (3, 8, 8) if facts.matrix == 0 => Some(PixelFormat::Bgra),
         (3, 8, 8) => Some(PixelFormat::Ayuv),

@@ -16,6 +16,8 @@ pub(crate) struct DecodedPicture<'a> {
 /// low ones of little-endian 16-bit words.
 pub(crate) struct Planes<'a> {
     pub(crate) format: PixelFormat,
+    /// They have eight bits each, and those of the format have ten: v becomes 256·v in its 16.
+    pub(crate) widens: bool,
     /// Of RGB green.
     pub(crate) luma: Plane<'a>,
     /// Cb and Cr, or blue and red; `None`: there is no colour.
@@ -56,17 +58,20 @@ impl<'a> DecodedPicture<'a> {
             av::AVPixelFormat::GRAY8 => (PixelFormat::Nv12, false),
             av::AVPixelFormat::YUV420P10LE => (PixelFormat::P010, true),
             av::AVPixelFormat::GRAY10LE => (PixelFormat::P010, false),
-            av::AVPixelFormat::YUV422P10LE => (PixelFormat::P210, true),
+            av::AVPixelFormat::YUV422P10LE
+            | av::AVPixelFormat::YUV422P
+            | av::AVPixelFormat::YUVJ422P => (PixelFormat::P210, true),
             av::AVPixelFormat::YUV444P | av::AVPixelFormat::YUVJ444P => (PixelFormat::Ayuv, true),
             av::AVPixelFormat::GBRP => (PixelFormat::Bgra, true),
             _ => return Err(name(layout)),
         };
+        let widens = matches!(layout, av::AVPixelFormat::YUV422P | av::AVPixelFormat::YUVJ422P);
         let (width, height) = self.size();
         let (width, height) = (width as usize, height as usize);
         let (sample, [chroma_width, chroma_height]) = match format {
             PixelFormat::Nv12 => (1, [width.div_ceil(2), height.div_ceil(2)]),
             PixelFormat::P010 => (2, [width.div_ceil(2), height.div_ceil(2)]),
-            PixelFormat::P210 => (2, [width.div_ceil(2), height]),
+            PixelFormat::P210 => (if widens { 1 } else { 2 }, [width.div_ceil(2), height]),
             PixelFormat::Ayuv | PixelFormat::Bgra => (1, [width, height]),
         };
         let plane = |index, width: usize, height| {
@@ -76,6 +81,7 @@ impl<'a> DecodedPicture<'a> {
         let chroma = |index| plane(index, chroma_width, chroma_height);
         Ok(Planes {
             format,
+            widens,
             luma: plane(0, width, height)?,
             chroma: if colour { Some([chroma(1)?, chroma(2)?]) } else { None },
         })

@@ -116,10 +116,10 @@ fn pictures_without_colour_have_grey_chroma() {
 
 #[test]
 fn what_nobody_asked_for_is_refused_by_name() {
-    let decoded = "4:2:0 with 8 or 10 bits is decoded here, and 4:2:2 with 10 bits and 4:4:4 with 8 for \
+    let decoded = "4:2:0 with 8 or 10 bits is decoded here, and 4:2:2 with as many and 4:4:4 with 8 for \
                    clients that ask for it";
     for (encoder, layout, at_open, later) in [
-        ("libx264", "yuv422p", "H.264 in 4:2:2 with 8 bits", "H.264 in yuv422p"),
+        ("libx264", "yuv422p", "H.264 in 4:2:2 with 8 bits", "H.264 in p210le"),
         ("libx264", "yuv444p", "H.264 in 4:4:4 with 8 bits", "H.264 in ayuv"),
         ("libx265", "yuv422p10le", "H.265 in 4:2:2 with 10 bits", "H.265 in p210le"),
         ("libx265", "yuv420p12le", "H.265 in 4:2:0 with 12 bits", "H.265 in yuv420p12le"),
