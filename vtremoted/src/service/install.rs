@@ -2,7 +2,7 @@ use super::launchd;
 use super::machine::Machine;
 use super::places::Places;
 use super::plist::{self, Installed};
-use super::readiness::{LogEnd, served};
+use super::readiness::{LogEnd, served, still_serves};
 use crate::{Arguments, Error, Settings};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
@@ -62,8 +62,13 @@ pub(crate) fn install(
 
     let loaded = launchd::loaded(machine, places)?;
     let process = loaded.as_ref().and_then(|loaded| loaded.process);
-    if let (true, Some(process)) = (differ.is_empty(), process) {
-        return Ok(format!("the {} is installed as it is, process {process}\n", places.name()));
+    if let (true, Some(process)) = (differ.is_empty(), process)
+        && still_serves(machine, &settings)
+    {
+        return Ok(format!(
+            "the {} is installed as it is and serves, process {process}\n",
+            places.name()
+        ));
     }
     // Before anything is written: should this be cut short, what differs still does, and the next
     // installation does not take an old process for the new program's.

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use vtremote_link::Address;
 
 /// How long a service may take to begin: it asks VideoToolbox what there is.
@@ -64,12 +64,8 @@ pub(crate) fn served(
     loop {
         // None yet is nothing that was added.
         let added = log.added().unwrap_or_default();
-        let serves = added.lines().any(says_listening)
-            || is_silent
-                && settings.listen.iter().any(|address| {
-                    let left = deadline.saturating_duration_since(machine.now());
-                    machine.greet(&reachable(address), left).is_ok()
-                });
+        let serves =
+            added.lines().any(says_listening) || is_silent && answers(machine, settings, deadline);
         // After the sign of it: whoever gave that may have been another, or have ended since.
         let loaded = launchd::loaded(machine, places)?;
         let left = deadline.saturating_duration_since(machine.now());
@@ -97,6 +93,19 @@ pub(crate) fn served(
         };
         return Err(Error::Start(format!("service: installed, but {what}; {last}")));
     }
+}
+
+/// Whether one that runs already answers.
+pub(crate) fn still_serves(machine: &dyn Machine, settings: &Settings) -> bool {
+    answers(machine, settings, machine.now() + PATIENCE)
+}
+
+/// Whether a vtremoted answers HELLO at one of the addresses.
+fn answers(machine: &dyn Machine, settings: &Settings, deadline: Instant) -> bool {
+    settings.listen.iter().any(|address| {
+        let left = deadline.saturating_duration_since(machine.now());
+        machine.greet(&reachable(address), left).is_ok()
+    })
 }
 
 /// An address to listen on, as one of this machine can reach it.

@@ -74,6 +74,18 @@ fn installing_the_same_again_leaves_the_process_alone() {
 }
 
 #[test]
+fn installing_the_same_again_starts_a_process_anew_that_does_not_answer() {
+    let scratch = Scratch::new();
+    installed(&scratch, &flags(&["--max-sessions", "2"]));
+    let (process, token) = (scratch.machine.process(), fs::read(&scratch.places.token).unwrap());
+    scratch.machine.answers_after.set(Duration::from_secs(3600));
+    let said = installed(&scratch, &[]);
+    assert!(said.contains("serves, process") && !said.contains("as it is"), "{said}");
+    assert_ne!(scratch.machine.process(), process);
+    assert_eq!(fs::read(&scratch.places.token).unwrap(), token);
+}
+
+#[test]
 fn an_update_keeps_flags_and_token_and_runs_the_new_program() {
     let scratch = Scratch::new();
     installed(&scratch, &flags(&["--listen", "[::]:7000"]));
