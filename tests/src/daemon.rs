@@ -22,6 +22,11 @@ impl Daemon {
         Self::start(&[&["--backend", &backend], arguments].concat())
     }
 
+    /// Whether [`Daemon::libavcodec`] is the daemon of the workspace apple/.
+    pub fn is_over_double() -> bool {
+        std::env::var_os("VTREMOTE_TEST_OVER_DOUBLE").is_some()
+    }
+
     /// Starts it with the encoders of the installed FFmpeg. `VTREMOTE_TEST_OVER_DOUBLE` names another daemon
     /// to take its place: that of the workspace apple/, whose exit code says whether it released all it had.
     pub fn libavcodec(arguments: &[&str]) -> Self {
