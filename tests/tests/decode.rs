@@ -177,8 +177,10 @@ fn pictures_of_every_size() {
     }
     as_locally(&daemon, H264, &source.coded("in.mp4", "16x16", 12, H264));
     as_locally(&daemon, HEVC, &source.coded("in.mp4", "64x64", 12, HEVC));
-    for size in ["98x66", "130x98"] {
-        as_locally(&daemon, HEVC, &source.coded("in.mp4", size, 12, HEVC));
+    // libx265 would write behind its memory otherwise.
+    let small = format!("{HEVC} -x265-params log-level=none:cutree=0");
+    for size in ["16x16", "34x18", "62x34", "98x66"] {
+        as_locally(&daemon, &small, &source.coded("in.mp4", size, 12, &small));
     }
     for (size, frames, options) in [
         ("854x480", 8, HEVC_10),

@@ -405,6 +405,8 @@ impl Encoded {
             }
             "chroma_location" => {
                 let name = if asked("chroma_location") == 1 { "left" } else { "topleft" };
+                // ffprobe takes the left for granted.
+                assert_eq!(self.headers.one("chroma_loc_info_present_flag"), 1);
                 assert_eq!(stream("chroma_location"), name);
             }
             "sar_num" | "sar_den" => {
