@@ -57,14 +57,15 @@ fn probe(arguments: &Arguments) -> Result<(), Error> {
     step("resolve", begin, &format!("{}: {}", server.host, addresses.join(", ")));
 
     let codecs = arguments.codec.map_or(vec![Codec::H264, Codec::Hevc], |codec| vec![codec]);
-    let mut shown = false;
+    // What it has offered with the codec before.
+    let mut offered = None;
     let mut missing = None;
     let mut encoded = 0;
     for codec in codecs {
         settings.codec = Some(codec);
         let begin = Instant::now();
         let mut link = dial(&server, settings.timeout)?;
-        if !shown {
+        if offered.is_none() {
             step("connect", begin, &link.peer);
         }
         link.peer = server.to_string();
@@ -78,10 +79,19 @@ fn probe(arguments: &Arguments) -> Result<(), Error> {
             }
             Err(error) => return Err(error),
         };
-        if !shown {
-            shown = true;
-            greeting(&encoder.info(), begin, settings.token.as_deref());
+        let info = encoder.info();
+        let offers = |what: &str| {
+            say(format_args!("{:<10}{what}{}", "offers", info.capabilities.join(" ")));
+        };
+        match &offered {
+            None => {
+                greeting(&info, begin, settings.token.as_deref());
+                offers("");
+            }
+            Some(before) if *before != info.capabilities => offers(&format!("with {codec}: ")),
+            Some(_) => {}
         }
+        offered = Some(info.capabilities);
         encode(&mut encoder, codec)?;
         encoded += 1;
     }
@@ -109,7 +119,6 @@ fn greeting(info: &Info, begin: Instant, token: Option<&str>) {
     let token =
         if token.is_none_or(str::is_empty) { "none given, none wanted" } else { "accepted" };
     say(format_args!("{:<10}{token}", "token"));
-    say(format_args!("{:<10}{}", "offers", info.capabilities.join(" ")));
 }
 
 /// Has the test pattern encoded and looks at what comes back.

@@ -14,6 +14,9 @@ use server::{OURS, Script, serve, serve_tcp};
 use vtremote_link::{Listener, TcpSettings, tcp_link};
 use vtremote_proto::HelloStatus;
 
+/// What a server lists that has another format of HEVC.
+const DEEPER: &[&str] = &["h264", "hevc", "pixfmt.nv12", "pixfmt.p010", "pixfmt.p210", "x.ack.v1"];
+
 fn probe(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vtremote"));
     for variable in ["VTREMOTE_HOST", "VTREMOTE_TOKEN", "VTREMOTE_TOKEN_FILE"] {
@@ -39,17 +42,17 @@ fn a_good_server_passes_every_step_with_every_codec() {
     let listener = Listener::bind_to("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let serving = thread::spawn(move || {
-        // One session for each codec.
-        let sessions = (0..2).map(|_| {
+        // One session for each codec, of which a server may have different formats.
+        let sessions = [OURS, DEEPER].map(|capabilities| {
             let (stream, _) = loop {
                 if let Some(accepted) = listener.accept(Duration::from_secs(1)).unwrap() {
                     break accepted;
                 }
             };
             let link = tcp_link(stream, &TcpSettings::default()).unwrap();
-            serve(link, Script { token: "secret", delay: 3, ..Script::default() })
+            serve(link, Script { token: "secret", delay: 3, capabilities, ..Script::default() })
         });
-        sessions.map(|session| session.join().unwrap()).collect::<Vec<_>>()
+        sessions.map(|session| session.join().unwrap())
     });
     let output = probe(&[&address], &[("VTREMOTE_TOKEN", "secret")]);
     assert!(output.status.success(), "{}", error(&output));
@@ -57,11 +60,12 @@ fn a_good_server_passes_every_step_with_every_codec() {
     let names: Vec<_> = text.lines().filter_map(|line| line.split_whitespace().next()).collect();
     assert_eq!(
         names,
-        ["resolve", "connect", "hello", "token", "offers", "h264", "hevc", "probe:"],
+        ["resolve", "connect", "hello", "token", "offers", "h264", "offers", "hevc", "probe:"],
         "{text}"
     );
     assert!(text.contains("hello     test 1, 1 of 4 sessions"), "{text}");
-    assert!(text.contains(&format!("offers    {}", OURS.join(" "))), "{text}");
+    assert!(text.contains(&format!("offers    {}\n", OURS.join(" "))), "{text}");
+    assert!(text.contains(&format!("offers    with hevc: {}\n", DEEPER.join(" "))), "{text}");
     assert!(text.ends_with("probe: OK\n"));
     let served = serving.join().unwrap();
     let codecs: Vec<_> = served.iter().map(|session| session.codec.as_str()).collect();
