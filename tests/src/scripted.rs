@@ -3,11 +3,14 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
+const PING: u16 = 10;
+const PONG: &[u8] = b"VTR1\0\x01\0\x0b\0\0\0\0";
+
 /// One line of what a [`ScriptedServer`] does.
 #[derive(Debug, Clone)]
 pub enum Line {
     /// Waits until so many messages of this type have come whole since the connection began. FRAME_BEGIN
-    /// counts as FRAME.
+    /// counts as FRAME. Meanwhile PINGs are answered.
     Hear(u16, usize),
     /// Sends these bytes.
     Say(Vec<u8>),
@@ -57,6 +60,9 @@ fn play(mut stream: TcpStream, script: &[Line]) -> std::io::Result<()> {
                     if !heard.more(&mut stream)? {
                         return Ok(());
                     }
+                    for _ in 0..std::mem::take(&mut heard.pings) {
+                        stream.write_all(PONG)?;
+                    }
                 }
             }
             Line::Say(bytes) => stream.write_all(bytes)?,
@@ -71,6 +77,8 @@ fn play(mut stream: TcpStream, script: &[Line]) -> std::io::Result<()> {
 struct Heard {
     bytes: Vec<u8>,
     kinds: Vec<u16>,
+    /// Those that are not answered yet.
+    pings: usize,
 }
 
 impl Heard {
@@ -87,7 +95,9 @@ impl Heard {
             if self.bytes.len() < end {
                 break;
             }
-            self.kinds.push(match u16::from_be_bytes([a, b]) {
+            let kind = u16::from_be_bytes([a, b]);
+            self.pings += usize::from(kind == PING);
+            self.kinds.push(match kind {
                 0x4001 => 5,
                 kind => kind,
             });

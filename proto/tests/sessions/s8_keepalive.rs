@@ -581,6 +581,25 @@ fn a_client_that_was_stopped_has_not_heard_silence() {
     assert_eq!(timed_out(&rig), ("the server sent nothing", 5));
 }
 
+/// However short: the server's PINGs may lie in the socket.
+#[test]
+fn what_came_while_a_client_was_stopped_is_read_before_silence_is_called() {
+    let wants = ClientSettings { timeout: Duration::from_secs(5), ..settings() };
+    for stopped in [4.51, 5.0, 5.01, 5.3, 5.999, 6.0] {
+        let mut rig = ClientRig::streaming(wants.clone(), speech::OURS);
+        rig.send_all(0..1);
+        rig.now += Duration::from_secs_f64(stopped);
+        rig.client.tick(rig.now);
+        rig.wait(0.4);
+        assert_eq!(rig.client.failure(), None, "after {stopped} s");
+        rig.hear(&speech::ping());
+        rig.wait(4.9);
+        assert_eq!(rig.client.failure(), None, "after {stopped} s");
+        rig.wait(0.2);
+        assert_eq!(timed_out(&rig), ("the server sent nothing", 5), "after {stopped} s");
+    }
+}
+
 #[test]
 fn an_upload_that_moves_is_not_silence_and_one_that_stands_is() {
     let mut rig = ClientRig::with(Generation::Current);

@@ -30,6 +30,10 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// A process that comes this late to a deadline did not run: it was stopped, or the machine slept.
 const STOPPED: Duration = Duration::from_secs(1);
 
+/// Nothing is called late by a process that has not run for this long just before: what it waits for may
+/// have come without having been read.
+const LAST_LOOK: Duration = Duration::from_millis(500);
+
 /// What a deadline is for, in the order in which they count when several have passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Timer {
@@ -44,25 +48,69 @@ enum Timer {
     Ping,
 }
 
+impl Timer {
+    /// What has moved since is learnt by other threads than the one that looks at the clock.
+    fn waits_for_others(self) -> bool {
+        matches!(
+            self,
+            Timer::Receive | Timer::Picture | Timer::Send | Timer::Answer | Timer::Silence
+        )
+    }
+}
+
+/// A wait that is about to be called too long.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Doubt {
+    /// The deadline.
+    at: Duration,
+    /// When the process was seen to run before it.
+    since: Duration,
+}
+
 impl Client {
     /// When to call [`Self::tick`] if nothing happens before.
     pub fn deadline(&self) -> Option<Duration> {
-        self.timers().into_iter().flatten().map(|(at, _)| at).min()
+        let due = |(at, timer): (Duration, Timer)| match timer.waits_for_others() {
+            false => Some(at),
+            true => (self.soonest_wait() == Some(at)).then(|| match self.doubted(at) {
+                Some(since) => at.max(since.saturating_add(LAST_LOOK)),
+                None => at.saturating_sub(LAST_LOOK),
+            }),
+        };
+        self.timers().into_iter().flatten().filter_map(due).min()
+    }
+
+    /// The first deadline of those that other threads have to see met.
+    fn soonest_wait(&self) -> Option<Duration> {
+        let timers = self.timers().into_iter().flatten();
+        timers.filter(|(_, timer)| timer.waits_for_others()).map(|(at, _)| at).min()
+    }
+
+    /// Since when it has been looked whether this deadline is met.
+    fn doubted(&self, at: Duration) -> Option<Duration> {
+        self.doubt.filter(|doubt| doubt.at == at).map(|doubt| doubt.since)
     }
 
     /// Does what is due: a PING, or failure.
     pub fn tick(&mut self, now: Duration) {
-        let due = self.timers().into_iter().flatten().find(|(at, _)| *at <= now);
-        let Some((at, timer)) = due else { return };
-        let waited = matches!(
-            timer,
-            Timer::Receive | Timer::Picture | Timer::Send | Timer::Answer | Timer::Silence
-        );
-        if waited && now.saturating_sub(at) > STOPPED {
-            // What came meanwhile has not been read, and what was to leave not been written.
-            self.answered = now;
-            return self.activity.resumed(now);
+        if let Some(at) = self.soonest_wait() {
+            if now.saturating_sub(at) > STOPPED {
+                // What came meanwhile has not been read, and what was to leave not been written.
+                self.answered = now;
+                return self.activity.resumed(now);
+            }
+            if at.saturating_sub(LAST_LOOK) <= now && self.doubted(at).is_none() {
+                self.doubt = Some(Doubt { at, since: now });
+            }
         }
+        let looked = |at| {
+            let since = self.doubted(at);
+            since.is_some_and(|since| since.saturating_add(LAST_LOOK) <= now)
+        };
+        let due = |(at, timer): &(Duration, Timer)| {
+            *at <= now && (!timer.waits_for_others() || looked(*at))
+        };
+        let Some((_, timer)) = self.timers().into_iter().flatten().find(due) else { return };
         let timed_out = |what, after| ClientError::TimedOut { what, after };
         let error = match timer {
             Timer::HelloAck => timed_out("no answer to HELLO", self.settings.timeout),

@@ -169,6 +169,7 @@ pub struct Client {
     probed: Duration,
     /// When an answer last moved, or first became due.
     answered: Duration,
+    doubt: Option<deadlines::Doubt>,
     flush: bool,
     write_failure: Option<(Duration, String)>,
     failure: Option<ClientError>,
@@ -242,6 +243,7 @@ impl Client {
             pressed: false,
             probed: Duration::ZERO,
             answered: Duration::ZERO,
+            doubt: None,
             flush: false,
             write_failure: None,
             failure: None,
