@@ -405,8 +405,10 @@ impl Encoded {
             }
             "chroma_location" => {
                 let name = if asked("chroma_location") == 1 { "left" } else { "topleft" };
-                // ffprobe takes the left for granted.
-                assert_eq!(self.headers.one("chroma_loc_info_present_flag"), 1);
+                // No type is the left, which x264 leaves out (H.264 E.2.1, H.265 E.3.1).
+                let types = self.headers.all("chroma_sample_loc_type_top_field");
+                let kind = types.first().copied().unwrap_or(0);
+                assert_eq!(kind, asked("chroma_location") - 1);
                 assert_eq!(stream("chroma_location"), name);
             }
             "sar_num" | "sar_den" => {
