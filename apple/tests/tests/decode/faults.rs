@@ -148,6 +148,46 @@ fn a_decoder_that_does_not_come_back_is_left_behind() {
     }
 }
 
+/// Among them waiting for what is decoded, where an answer has got lost; and making a session in the midst of it.
+#[test]
+fn a_decoder_that_does_not_come_back_says_so_while_it_is_used() {
+    let wait = "VTDecompressionSessionWaitForAsynchronousFrames";
+    for (script, shown) in [
+        (Script::new().stall("VTDecompressionSessionDecodeFrame", 5), 4),
+        // What waits for the one that does not come is shown.
+        (Script::new().decode(5, Outcome::Never).stall(wait, 1), 5),
+        (Script::new().stall("VTDecompressionSessionCreate", 1), 0),
+    ] {
+        let backend = impatient();
+        backend.double().script(script);
+        let sink = Arc::new(streams::Listener::default());
+        // Nothing tells of the stream before its first packet.
+        let config = DecoderConfig { extradata: Vec::new(), ..decoder_config(&stream()) };
+        let mut decoder = backend.open_decoder(&config, Arc::clone(&sink) as _).unwrap().codec;
+        for packet in &stream().packets[..6] {
+            if decoder.submit(packet.clone(), streams::PATIENCE).is_err() {
+                break;
+            }
+        }
+        let what = "VideoToolbox: the decoder has not come back for 400ms";
+        let failed = Some(Error::Codec(what.into()));
+        {
+            let told = sink.wait(|told| told.failed.is_some());
+            assert_eq!((&told.failed, told.frames.len()), (&failed, shown), "{:?}", told.warnings);
+        }
+        assert_eq!(decoder.drain().err(), failed);
+        drop(decoder);
+        backend.double().script(Script::new());
+        let until = Instant::now() + streams::PATIENCE;
+        while !backend.double().counters().is_clean() {
+            assert!(Instant::now() < until, "{}", backend.double().counters());
+            std::thread::yield_now();
+        }
+        // What is told of it once it is back, nobody hears.
+        assert_eq!(sink.told().frames.len(), shown);
+    }
+}
+
 #[test]
 fn a_session_that_is_not_made_in_time_is_an_error_and_keeps_nobody() {
     let patience = Patience { open: Duration::from_millis(500), ..Patience::default() };

@@ -7,6 +7,7 @@ mod picture;
 mod probe;
 mod recent;
 mod stream;
+mod watched;
 
 pub(crate) use probe::decoders;
 
@@ -32,6 +33,7 @@ use vtremote_backend::{
     check_size,
 };
 use vtremote_bitstream::{ParameterSets, SampleFormat, SetKind, StreamFacts};
+use watched::Watched;
 
 /// Packets that wait for the thread.
 const PACKETS: usize = 4;
@@ -42,6 +44,8 @@ pub(crate) struct Decoder {
     thread: Option<JoinHandle<()>>,
     /// Disconnected when the thread has ended.
     ended: mpsc::Receiver<()>,
+    /// Looks whether the thread comes on.
+    watch: Option<JoinHandle<()>>,
     patience: Duration,
     notices: Notices,
 }
@@ -50,9 +54,14 @@ struct Shared {
     queue: Queue<CodedPacket>,
     output: Output,
     sink: Arc<dyn FrameSink>,
-    /// What the sink was told, once.
+    /// Why no more pictures come.
     failure: OnceLock<Error>,
     abandoned: AtomicBool,
+    /// The sink was told how it ended.
+    told: AtomicBool,
+    watched: Watched,
+    /// The thread is in a call that does not return.
+    stuck: AtomicBool,
     /// Of packets that were handed over.
     spare: Spare,
 }
@@ -67,6 +76,32 @@ impl Shared {
         let _ = self.failure.set(error);
         self.output.close();
         self.queue.close();
+    }
+
+    /// Tells the sink how it ended, once, and if anybody still wants to know.
+    fn tell_end(&self) {
+        if self.told.swap(true, Ordering::Relaxed) || self.abandoned.load(Ordering::Relaxed) {
+            return;
+        }
+        let last_word = AssertUnwindSafe(|| match self.failure.get() {
+            Some(error) => self.sink.failed(error.clone()),
+            None => self.sink.drained(),
+        });
+        // A sink that panics here has been told all the same.
+        let _ = catch_unwind(last_word);
+    }
+
+    /// Fails in the place of a thread that cannot, as it is in a call that does not return.
+    fn watch(&self, patience: Duration) {
+        if !self.watched.is_stuck(patience) {
+            return;
+        }
+        self.stuck.store(true, Ordering::Relaxed);
+        let rest = AssertUnwindSafe(|| self.output.give_up().and_then(|_| self.output.rest()));
+        // Those that had come are shown; the reason is another.
+        let _ = catch_unwind(rest);
+        self.fail(Error::Codec(format!("the decoder has not come back for {patience:?}")));
+        self.tell_end();
     }
 }
 
@@ -105,6 +140,9 @@ impl Decoder {
             sink,
             failure: OnceLock::new(),
             abandoned: AtomicBool::new(false),
+            told: AtomicBool::new(false),
+            watched: Watched::default(),
+            stuck: AtomicBool::new(false),
             spare: Spare::default(),
         });
         // Parameter sets that need others may come with the first picture.
@@ -138,26 +176,33 @@ impl Decoder {
             }
         };
         let thread = thread::Builder::new().name("vt-decoder".into()).spawn(work);
-        let thread =
-            thread.map_err(|error| Error::Codec(format!("no thread for the decoder: {error}")))?;
+        let thread = thread.map_err(no_thread)?;
         let format = layout.map_or(wish, |layout| layout.format);
+        let (thread, watch, patience_of_calls) = (Some(thread), None, patience.answer);
         let mut decoder =
-            Decoder { shared, thread: Some(thread), ended, patience: patience.answer, notices };
+            Decoder { shared, thread, ended, watch, patience: patience_of_calls, notices };
         match opened.recv_timeout(patience.open) {
-            Ok(opened) => opened.map(|()| (decoder, format)),
+            Ok(opened) => {
+                opened?;
+                let shared = Arc::clone(&decoder.shared);
+                let watch = move || shared.watch(patience_of_calls);
+                let watch = thread::Builder::new().name("vt-watch".into()).spawn(watch);
+                decoder.watch = Some(watch.map_err(no_thread)?);
+                Ok((decoder, format))
+            }
             Err(mpsc::RecvTimeoutError::Disconnected) => {
                 Err(Error::Internal("making the session panicked".into()))
             }
             Err(mpsc::RecvTimeoutError::Timeout) => {
-                decoder.leave_thread();
+                decoder.thread.take().into_iter().for_each(|thread| decoder.leave(thread));
                 Err(Error::Codec("VideoToolbox does not make the session in time".into()))
             }
         }
     }
 
     /// The thread is in a call that does not return: it tells nobody any more, and ends with that.
-    fn leave_thread(&mut self) {
-        self.thread = None;
+    fn leave(&self, thread: JoinHandle<()>) {
+        drop(thread);
         (self.notices)("VideoToolbox: a decoder does not end, and is left behind".into());
     }
 
@@ -195,14 +240,18 @@ impl Drop for Decoder {
         self.shared.abandoned.store(true, Ordering::Relaxed);
         self.shared.output.close();
         self.shared.queue.close();
-        if self.thread.is_none() {
-            return;
+        if let Some(thread) = self.thread.take() {
+            let stuck = self.shared.stuck.load(Ordering::Relaxed);
+            let over = || self.ended.recv_timeout(self.patience);
+            match stuck || over() == Err(mpsc::RecvTimeoutError::Timeout) {
+                true => self.leave(thread),
+                // It has told of its panics.
+                false => drop(thread.join()),
+            }
         }
-        if let Err(mpsc::RecvTimeoutError::Timeout) = self.ended.recv_timeout(self.patience) {
-            return self.leave_thread();
-        }
-        // It has told of its panics.
-        let _ = self.thread.take().map(JoinHandle::join);
+        self.shared.watched.over();
+        // It catches its panics itself.
+        let _ = self.watch.take().map(JoinHandle::join);
     }
 }
 
@@ -228,6 +277,7 @@ impl Session {
         let shared = Arc::downgrade(shared);
         let listener = Arc::new(move |number, decoded| {
             let Some(shared) = shared.upgrade() else { return };
+            shared.watched.progress();
             let completed = match decoded {
                 Ok(decoded) => shared.output.complete(session, number, decoded),
                 // It was taken out before, if it came: nobody knows what became of it.
@@ -357,18 +407,15 @@ impl Worker {
         if let Err(Stop::Failed(error)) = end {
             shared.fail(error);
         }
-        let last_word = AssertUnwindSafe(|| match shared.failure.get() {
-            _ if shared.abandoned.load(Ordering::Relaxed) => {}
-            Some(error) => shared.sink.failed(error.clone()),
-            None => shared.sink.drained(),
-        });
-        // A sink that panics here has been told all the same.
-        let _ = catch_unwind(last_word);
+        shared.tell_end();
+        shared.watched.over();
     }
 
     fn work(&mut self) -> Result<(), Stop> {
         loop {
-            let packet = match self.shared.queue.next_within(self.shared.output.until_silence()) {
+            let shared = &self.shared;
+            let next = || shared.queue.next_within(shared.output.until_silence());
+            let packet = match shared.watched.resting(next) {
                 Some(Next::Item(packet)) => packet,
                 Some(Next::End) => break,
                 Some(Next::Closed) => return Err(Stop::Closed),
@@ -402,7 +449,8 @@ impl Worker {
         let before = sets.map(|sets| std::mem::replace(&mut self.sets, sets));
         self.sets_changed |= before.is_some();
         let permit = loop {
-            match self.shared.output.room(&unit.picture) {
+            let room = || self.shared.output.room(&unit.picture);
+            match self.shared.watched.resting(room) {
                 Room::For(permit) => break permit,
                 Room::Silence => self.break_silence()?,
                 Room::Closed => return Err(Stop::Closed),
@@ -646,6 +694,7 @@ impl Worker {
             };
             // Those that came out before are there to be referred to.
             let shown = unanswered.remove(number) && *shown;
+            self.shared.watched.progress();
             if let Err(status) = session.decompression.decode(sample, *number, shown) {
                 output.complete(session.number, *number, Decoded::Failed(status))?;
             }
@@ -661,6 +710,10 @@ impl Worker {
             self.shared.output.warning(until, &what);
         }
     }
+}
+
+fn no_thread(error: std::io::Error) -> Error {
+    Error::Codec(format!("no thread for the decoder: {error}"))
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {
