@@ -19,6 +19,10 @@ const ZSTD_WINDOW_LOG: u32 = 24;
 /// cache holds between the two.
 const PIECE_BYTES: usize = 128 << 10;
 
+/// What a Zstandard frame begins with, and the most that a block of it may have.
+const ZSTD_MAGIC: [u8; 4] = 0xFD2F_B528_u32.to_le_bytes();
+const ZSTD_BLOCK: usize = 128 << 10;
+
 /// Compresses slices of planes, reusing its contexts and scratch memory: one per thread.
 ///
 /// Nothing is allocated before the first slice of each kind, nor by a slice like one before.
@@ -52,14 +56,7 @@ impl Compressor {
         rows: Range<usize>,
         out: &mut Vec<u8>,
     ) -> Result<(), Error> {
-        source.check(layout)?;
-        if rows.start > rows.end || rows.end > layout.rows {
-            return Err(Error::Rows { start: rows.start, end: rows.end, rows: layout.rows });
-        }
-        let raw_len = layout.row_bytes.saturating_mul(rows.len());
-        if raw_len > MAX_PLANE_BYTES {
-            return Err(Error::PlaneTooLarge { bytes: raw_len });
-        }
+        raw_len(source, layout, &rows)?;
         let start = out.len();
         let done = match compression {
             Compression::None => {
@@ -73,6 +70,43 @@ impl Compressor {
             out.truncate(start);
         }
         done
+    }
+
+    /// Appends a Zstandard frame that has these rows as they are (RFC 8878, raw blocks): for a peer that
+    /// expects [`Compression::Zstd`] where compressing costs more than it saves.
+    ///
+    /// Errors: those of [`compress`](Self::compress).
+    pub fn store(
+        &mut self,
+        source: &Source<'_>,
+        layout: Layout,
+        rows: Range<usize>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let raw_len = raw_len(source, layout, &rows)?;
+        out.reserve(max_compressed_len(Compression::Zstd, raw_len));
+        out.extend_from_slice(&ZSTD_MAGIC);
+        // One segment, and a content size of four bytes.
+        out.push(0b1010_0000);
+        // Not above MAX_PLANE_BYTES.
+        out.extend_from_slice(&(raw_len as u32).to_le_bytes());
+        if raw_len == 0 {
+            out.extend_from_slice(&raw_block(0, true));
+        }
+        let piece_rows = (ZSTD_BLOCK / layout.row_bytes.max(1)).max(1);
+        let mut left = raw_len;
+        let mut from = rows.start;
+        while left > 0 {
+            let to = rows.end.min(from.saturating_add(piece_rows));
+            let raw = packed(source, layout, from..to, &mut self.scratch);
+            for block in raw.chunks(ZSTD_BLOCK) {
+                left -= block.len();
+                out.extend_from_slice(&raw_block(block.len(), left == 0));
+                out.extend_from_slice(block);
+            }
+            from = to;
+        }
+        Ok(())
     }
 
     fn lz4(
@@ -125,6 +159,25 @@ impl Compressor {
             from = to;
         }
     }
+}
+
+/// What these rows are in bytes, if they can be compressed.
+fn raw_len(source: &Source<'_>, layout: Layout, rows: &Range<usize>) -> Result<usize, Error> {
+    source.check(layout)?;
+    if rows.start > rows.end || rows.end > layout.rows {
+        return Err(Error::Rows { start: rows.start, end: rows.end, rows: layout.rows });
+    }
+    let raw_len = layout.row_bytes.saturating_mul(rows.len());
+    if raw_len > MAX_PLANE_BYTES {
+        return Err(Error::PlaneTooLarge { bytes: raw_len });
+    }
+    Ok(raw_len)
+}
+
+/// The header of a block that has so many bytes as they are.
+fn raw_block(len: usize, last: bool) -> [u8; 3] {
+    let [first, second, third, _] = ((len as u32) << 3 | u32::from(last)).to_le_bytes();
+    [first, second, third]
 }
 
 /// The wire's bytes of `rows`, in the caller's memory if they lie there, else in `scratch`, which
@@ -188,6 +241,28 @@ fn zstd_failed(code: usize) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_that_are_stored_are_a_zstandard_frame_of_themselves() {
+        let memory: Vec<u8> = (0..900_000_usize).map(|at| (at * at / 4099) as u8).collect();
+        for (row_bytes, rows, stride) in
+            [(1000, 300, 1000), (1000, 300, 2000), (200_000, 3, 250_000), (1, 1, 1), (7, 0, 7)]
+        {
+            let (layout, source) =
+                (Layout { row_bytes, rows }, Source::Rows { data: &memory, stride });
+            let mut stored = vec![9];
+            Compressor::new().store(&source, layout, 0..rows, &mut stored).unwrap();
+            let raw = row_bytes * rows;
+            assert!(stored.len() <= 1 + max_compressed_len(Compression::Zstd, raw));
+            let mut back = vec![0; raw];
+            let into = crate::Target { data: &mut back, stride: row_bytes, row_bytes, rows };
+            let zstd = Compression::Zstd;
+            crate::Decompressor::new().decompress(zstd, &stored[1..], row_bytes, into).unwrap();
+            let mut expected = Vec::new();
+            source.copy_rows(layout, 0..rows, &mut expected);
+            assert!(back == expected, "{row_bytes} x {rows}");
+        }
+    }
 
     #[test]
     fn a_warm_zstd_context_keeps_its_memory() {

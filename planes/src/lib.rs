@@ -34,7 +34,6 @@ mod source;
 
 mod interleave;
 
-mod choose;
 mod coding;
 mod compress;
 mod decompress;
@@ -46,7 +45,12 @@ pub mod vtz;
 
 mod picture;
 
-pub use choose::{Choice, Chooser, Prior, Setting};
+mod choose;
+
+mod auto;
+
+pub use auto::{Auto, Progress, Work};
+pub use choose::{Choice, Chooser, Prior, Setting, Trial};
 pub use coding::Coding;
 pub use compress::Compressor;
 pub use compression::{Compression, MAX_PLANE_BYTES, max_compressed_len};

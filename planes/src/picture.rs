@@ -19,8 +19,8 @@ const MODE_CODEC: u8 = 0;
 const MODE_RAW: u8 = Mode::Raw as u8;
 
 /// The sending end of a session's pictures in slices.
+#[derive(Default)]
 pub struct PictureEncoder {
-    coding: Coding,
     vtz: Option<Vtz>,
 }
 
@@ -55,17 +55,13 @@ pub struct Begin<'a> {
 }
 
 impl PictureEncoder {
-    /// For pictures that are coded so.
-    pub fn new(coding: Coding) -> Self {
-        Self { coding, vtz: None }
-    }
-
-    /// Starts a picture with this id, and says what FRAME_BEGIN is to say of it. With vtz each picture is
-    /// predicted from the one before, so every slice of that has been made.
+    /// Starts a picture with this id that is coded so, and says what FRAME_BEGIN is to say of it. With vtz
+    /// each picture is predicted from the last one in Huffman codes, so every slice of that has been made.
     ///
     /// Errors: [`Error::Geometry`].
     pub fn begin(
         &mut self,
+        coding: Coding,
         geometry: Geometry,
         id: u32,
     ) -> Result<(PictureCoding, Begin<'_>), Error> {
@@ -73,8 +69,8 @@ impl PictureEncoder {
         if self.vtz.as_ref().is_some_and(|vtz| vtz.geometry != geometry) {
             self.vtz = None;
         }
-        let Some(method) = self.coding.method() else {
-            let compression = self.coding.plain();
+        let Some(method) = coding.method() else {
+            let compression = coding.plain();
             let begin = Begin { codec: compression as u8, reference: None, tables: &[] };
             return Ok((PictureCoding(Kind::Plain(compression)), begin));
         };
