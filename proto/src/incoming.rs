@@ -6,7 +6,7 @@ use crate::error::{Fault, ReadError};
 use crate::limits::Limits;
 use crate::message::{
     Ack, Configure, ConfigureAck, ErrorMessage, FrameBegin, FrameHead, HEADER_LEN, Hello, HelloAck,
-    MessageType, Notice, PREAMBLE, PacketHead, PlaneHead, SideData, SliceHead, frame, packet,
+    MessageType, Notice, PREAMBLE, Pace, PacketHead, PlaneHead, SideData, SliceHead, frame, packet,
     side_data, slice,
 };
 use crate::wire::Reader;
@@ -66,6 +66,8 @@ pub enum Item<'a> {
     Ack(Ack),
     /// NOTICE.
     Notice(Notice<'a>),
+    /// PACE.
+    Pace(Pace),
     /// A message that has no meaning here; its payload is skipped.
     Unknown {
         /// The type's number.
@@ -519,6 +521,7 @@ fn parse(message: MessageType, payload: &[u8]) -> Result<Item<'_>, ReadError> {
         MessageType::PacketAck => Item::PacketAck,
         MessageType::Ack => Item::Ack(Ack::read(&mut r)?),
         MessageType::Notice => Item::Notice(Notice::read(payload)),
+        MessageType::Pace => Item::Pace(Pace::read(&mut r)?),
         // The first three are read as they arrive and the last is skipped, so none gets here.
         MessageType::Frame | MessageType::Packet | MessageType::Slice | MessageType::Other(_) => {
             Item::Unknown { kind: message.to_wire(), len: payload.len() as u32 }

@@ -11,7 +11,7 @@ pub struct Limits {
     pub hello: u32,
     /// CONFIGURE and CONFIGURE_ACK.
     pub configure: u32,
-    /// FLUSH, DONE, ERROR, PING, PONG, PACKET_ACK, ACK, and what is unknown and skipped.
+    /// FLUSH, DONE, ERROR, PING, PONG, PACKET_ACK, ACK, PACE, and what is unknown and skipped.
     pub control: u32,
     /// FRAME.
     pub frame: u32,
@@ -108,6 +108,7 @@ impl Limits {
             | MessageType::PacketAck
             | MessageType::Ack
             | MessageType::Notice
+            | MessageType::Pace
             | MessageType::Other(_) => self.control,
         }
     }

@@ -190,6 +190,8 @@ options! {
     /// Ours. Pictures in slices may be vtz (docs/protocol.md section 9): 0 no, 1 the sender's way, 2 in
     /// decode as fast as can be.
     vtz: u8 = 0, "x.wire.vtz.v1" if |wish| *wish <= 2, "0, 1 or 2";
+    /// Ours. Whoever sends pictures codes each as it likes, and is sent PACE (docs/protocol.md section 9).
+    pace: bool = false, "x.pace.v1";
 }
 
 impl Options {
@@ -441,7 +443,7 @@ mod tests {
 
     /// The whole table of docs/protocol.md section 4: key, default as text, a value that parses and
     /// one that does not ("" where everything parses).
-    const TABLE: [(&str, &str, &str, &str); 50] = [
+    const TABLE: [(&str, &str, &str, &str); 51] = [
         ("mode", "encode", "transcode", "Encode"),
         ("wire_compression", "0", "2", "3"),
         ("bitrate", "0", "9223372036854775807", "-1"),
@@ -495,6 +497,7 @@ mod tests {
         ("x.geometry.v1", "0", "1", ""),
         ("x.notice.v1", "0", "1", ""),
         ("x.wire.vtz.v1", "0", "2", "3"),
+        ("x.pace.v1", "0", "1", ""),
         ("alpha_quality", "0", "1", "inf"),
         ("alpha_quality", "0", "0.000000", "1.5"),
     ];

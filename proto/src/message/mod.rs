@@ -19,6 +19,7 @@ mod ack;
 pub(crate) mod frame_begin;
 mod geometry;
 mod notice;
+mod pace;
 pub(crate) mod slice;
 
 pub use ack::Ack;
@@ -32,6 +33,7 @@ pub use geometry::{Fields, GEOMETRY, Geometry, GeometryChanges, MAX_PIXELS, MAX_
 pub use hello::Hello;
 pub use hello_ack::{HelloAck, HelloStatus};
 pub use notice::Notice;
+pub use pace::Pace;
 pub use packet::{PACKET_KEY, PacketHead, packet_message};
 pub use side_data::{MAX_SIDE_DATA_BYTES, MAX_SIDE_DATA_RECORDS, SideData};
 pub use slice::{SliceHead, slice_message};
@@ -77,13 +79,15 @@ pub enum MessageType {
     Slice,
     /// 0x4003, of `x.notice.v1`: something went wrong, and the session goes on.
     Notice,
+    /// 0x4004, of `x.pace.v1`: how far the receiver of pictures is.
+    Pace,
     /// Any other number: to be skipped.
     Other(u16),
 }
 
 impl MessageType {
     /// Every kind that has a meaning, with its number and its name.
-    const TABLE: [(Self, u16, &'static str); 16] = [
+    const TABLE: [(Self, u16, &'static str); 17] = [
         (Self::Hello, 1, "HELLO"),
         (Self::HelloAck, 2, "HELLO_ACK"),
         (Self::Configure, 3, "CONFIGURE"),
@@ -100,6 +104,7 @@ impl MessageType {
         (Self::FrameBegin, 0x4001, "FRAME_BEGIN"),
         (Self::Slice, 0x4002, "SLICE"),
         (Self::Notice, 0x4003, "NOTICE"),
+        (Self::Pace, 0x4004, "PACE"),
     ];
 
     /// The kind of this number.

@@ -10,6 +10,7 @@
 
 mod activity;
 mod client;
+mod pace;
 mod picture;
 mod server;
 

@@ -140,6 +140,14 @@ fn ack() {
 }
 
 #[test]
+fn pace() {
+    assert_eq!(MessageType::Pace.to_wire(), 0x4004);
+    let pace = Pace { pictures: 5, threads: 2, unpacking_us: 300, behind_us: 7, full_us: u32::MAX };
+    let bytes = "00000005 00000002 0000012c 00000007 ffffffff";
+    both_ways(MessageType::Pace, bytes, Message::Pace(pace));
+}
+
+#[test]
 fn notice() {
     assert_eq!(MessageType::Notice.to_wire(), 0x4003);
     both_ways(MessageType::Notice, "6f6e65206c696e65", Message::Notice("one line".into()));

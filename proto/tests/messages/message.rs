@@ -50,6 +50,7 @@ pub(crate) enum Message {
     Ack(Ack),
     Error(u32, String),
     Notice(String),
+    Pace(Pace),
 }
 
 fn borrowed(records: &Records) -> Vec<(u32, &[u8])> {
@@ -138,6 +139,7 @@ impl Message {
             Self::Pong => Pong(&[]).encode(out),
             Self::PacketAck => PacketAck.encode(out),
             Self::Ack(ack) => ack.encode(out),
+            Self::Pace(pace) => pace.encode(out),
             Self::Notice(text) => Notice { text: text.into() }.encode(out),
             Self::Error(code, text) => ErrorMessage::new(*code, text).encode(out),
         }
@@ -298,6 +300,7 @@ fn whole_message(item: Item<'_>) -> Option<Message> {
         Item::Pong => Message::Pong,
         Item::PacketAck => Message::PacketAck,
         Item::Ack(ack) => Message::Ack(ack),
+        Item::Pace(pace) => Message::Pace(pace),
         Item::Notice(notice) => Message::Notice(notice.text.into_owned()),
         Item::Error(error) => Message::Error(error.code, error.message.into_owned()),
         Item::Unknown { .. } => return None,

@@ -71,6 +71,7 @@ fn a_length_over_the_limit_is_refused_by_the_header_alone() {
         (MessageType::PacketAck, 64 << 10),
         (MessageType::Ack, 64 << 10),
         (MessageType::Notice, 64 << 10),
+        (MessageType::Pace, 64 << 10),
         (MessageType::Other(99), 64 << 10),
     ] {
         for len in [max + 1, u32::MAX] {
@@ -161,15 +162,18 @@ fn a_message_that_ends_early_is_refused_at_the_field_that_it_lacks() {
     malformed(MessageType::ConfigureAck, "00 0001", "extradata", 3, Fault::PastEnd);
     malformed(MessageType::ConfigureAck, "00 0000 01", "warning count", 4, Fault::PastEnd);
     malformed(MessageType::Ack, "00000005 000001", "decompress_us", 4, Fault::PastEnd);
+    malformed(MessageType::Pace, "00000005 000001", "threads", 4, Fault::PastEnd);
     malformed(MessageType::Frame, "0000000000000007 00", "duration", 8, Fault::PastEnd);
     malformed(MessageType::Packet, "000000000000000b", "dts", 8, Fault::PastEnd);
     malformed(MessageType::Slice, "00000009 0003 01 00 00000010 00", "rows", 12, Fault::PastEnd);
 }
 
 #[test]
-fn an_ack_has_nothing_after_its_two_fields() {
+fn an_ack_and_a_pace_have_nothing_after_their_fields() {
     let fault = Fault::Trailing(1);
     malformed(MessageType::Ack, "00000005 00000001 00", "end of payload", 8, fault);
+    let five = "00000005 ".repeat(5) + "00";
+    malformed(MessageType::Pace, &five, "end of payload", 20, fault);
 }
 
 #[test]

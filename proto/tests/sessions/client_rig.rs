@@ -102,6 +102,7 @@ impl ClientRig {
                 ClientStep::Slice(slice) => format!("Slice {}", slice.index),
                 ClientStep::SliceEnd { last } => format!("SliceEnd {last}"),
                 ClientStep::Ack(ack) => format!("Ack {}", ack.taken),
+                ClientStep::Pace(pace) => format!("Pace {} {}", pace.pictures, pace.full_us),
                 ClientStep::Notice(text) => format!("Notice {text}"),
                 ClientStep::Done => "Done".into(),
                 ClientStep::Failed => "Failed".into(),

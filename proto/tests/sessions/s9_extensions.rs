@@ -2,7 +2,8 @@
 
 use vtremote_proto::{
     Client, ClientSettings, Fields, FrameBegin, FrameHead, Generation, Geometry, GeometryChanges,
-    HelloStatus, Limits, NO_REFERENCE, Options, PixelFormat, SideData, SliceHead, slice_message,
+    HelloStatus, Limits, NO_REFERENCE, Options, Pace, PixelFormat, SideData, SliceHead,
+    slice_message,
 };
 
 use crate::{
@@ -732,5 +733,91 @@ fn frames_of_vtz_break_no_rule_unseen_at_the_client_either() {
         assert_eq!(rig.hear(&bytes), ["Failed"]);
         let failure = rig.client.failure().unwrap().to_string();
         assert!(failure.contains(says), "{failure}");
+    }
+}
+
+// ── x.pace.v1 ──
+
+/// A client that leaves the coding of pictures to who sends them.
+fn at_liberty(of: ClientSettings) -> ClientSettings {
+    let options = Options { vtz: 1, pace: true, ..of.options.clone() };
+    ClientSettings { options, want_slices: true, ..of }
+}
+
+const PACE: &[(&str, &str)] = &[("x.slices.v1", "1"), ("x.pace.v1", "1")];
+
+#[test]
+fn vtz_at_the_choice_of_who_sends_is_asked_for_only_where_that_is_known() {
+    let older: Vec<_> = speech::OURS.iter().copied().filter(|name| *name != "x.pace.v1").collect();
+    for (capabilities, both) in [(speech::OURS, true), (&older, false)] {
+        let mut rig = ClientRig::new(at_liberty(settings()));
+        rig.hear(&speech::hello_ack(capabilities));
+        let said = rig.said().pop().unwrap();
+        assert_eq!(said.contains("x.pace.v1=1"), both, "{said}");
+        assert_eq!(said.contains("x.wire.vtz.v1=1"), both, "{said}");
+    }
+    let mut rig = ServerRig::streaming(&[("x.pace.v1", "1")]);
+    assert_eq!(rig.unknown, ["x.pace.v1"], "without slices");
+    rig.hear(&speech::pace(0, 0));
+    assert!(rig.said()[0].contains("ERROR 4"));
+}
+
+#[test]
+fn a_server_that_encodes_tells_its_pace_now_and_then_and_the_client_what_was_added() {
+    let mut rig = ServerRig::streaming(PACE);
+    let pace = |pictures| Pace { pictures, ..Pace::default() };
+    rig.hear_frame(0);
+    rig.server.pace(rig.now, pace(1));
+    rig.hear_frame(1);
+    rig.server.pace(rig.now, pace(2));
+    assert_eq!(rig.said(), ["PACE 1"]);
+    rig.wait(0.1);
+    rig.server.pace(rig.now, pace(2));
+    assert_eq!(rig.said(), ["PACE 2"]);
+    let mut rig = ServerRig::streaming(BOTH);
+    rig.server.pace(rig.now, pace(0));
+    assert!(rig.said().is_empty());
+
+    let mut rig = ClientRig::streaming(at_liberty(settings()), speech::OURS);
+    (0..3).for_each(|pts| rig.send(pts).unwrap());
+    assert_eq!(rig.hear(&speech::pace(1, u32::MAX)), [format!("Pace 1 {}", u32::MAX)]);
+    assert_eq!(rig.hear(&speech::pace(3, 1)), ["Pace 2 2"], "totals wrap");
+    rig.hear(&speech::pace(4, 1));
+    assert!(rig.failure().to_string().contains("PACE of 4 pictures"), "{}", rig.failure());
+}
+
+#[test]
+fn a_client_that_decodes_tells_its_pace_and_never_of_more_than_was_sent() {
+    let mut rig = ClientRig::streaming(at_liberty(decoding()), speech::OURS);
+    rig.client.pace(rig.now, Pace { pictures: 7, ..Pace::default() });
+    assert!(rig.client.has_control());
+    assert_eq!(rig.said().pop().unwrap(), "PACE 7");
+
+    let options = [PACE, &[("mode", "decode")]].concat();
+    let mut rig = ServerRig::streaming(&options);
+    rig.hear(&speech::packet(0, 0));
+    rig.server.part(rig.now, speech::begin(0, 1, 1)).unwrap();
+    rig.server.frame(rig.now, speech::slice(0, 1, 1, 0, 2)).unwrap();
+    assert_eq!(rig.hear(&speech::pace(1, 5)), ["Pace 1 5"]);
+    rig.hear(&speech::flush());
+    assert_eq!(rig.hear(&speech::pace(1, 6)), ["Pace 0 1"], "pictures still go out after FLUSH");
+    assert_eq!(rig.hear(&speech::pace(2, 6)), ["Closing"]);
+    assert!(rig.said().pop().unwrap().contains("ERROR 4: PACE of 2 pictures"));
+}
+
+#[test]
+fn a_pace_that_was_not_agreed_or_comes_from_who_sends_pictures_is_a_breach() {
+    for (of, capabilities) in [
+        (settings(), speech::OURS),
+        (at_liberty(settings()), speech::CURRENT),
+        (at_liberty(decoding()), speech::OURS),
+    ] {
+        let mut rig = ClientRig::streaming(of, capabilities);
+        rig.hear(&speech::pace(0, 0));
+        assert!(rig.failure().to_string().contains("PACE"), "{}", rig.failure());
+    }
+    for options in [PACE, BOTH] {
+        let mut rig = ServerRig::streaming(options);
+        assert_eq!(rig.hear(&speech::pace(0, 0)), ["Closing"]);
     }
 }

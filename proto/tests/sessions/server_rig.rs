@@ -102,6 +102,7 @@ impl ServerRig {
                 ServerStep::SliceEnd { last } => format!("SliceEnd {last}"),
                 ServerStep::Packet(head) => format!("Packet {}", head.pts),
                 ServerStep::PacketEnd(_) => "PacketEnd".into(),
+                ServerStep::Pace(pace) => format!("Pace {} {}", pace.pictures, pace.full_us),
                 ServerStep::Drain => "Drain".into(),
                 ServerStep::Closing => "Closing".into(),
             };

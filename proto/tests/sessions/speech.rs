@@ -26,6 +26,7 @@ pub(crate) const OURS: &[&str] = &[
     "x.wire.vtz.v1",
     "x.geometry.v1",
     "x.notice.v1",
+    "x.pace.v1",
 ];
 
 fn bytes(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
@@ -170,6 +171,10 @@ pub(crate) fn ack(taken: u32) -> Vec<u8> {
     bytes(|out| vtremote_proto::Ack { taken, decompress_us: 9 }.encode(out))
 }
 
+pub(crate) fn pace(pictures: u32, full_us: u32) -> Vec<u8> {
+    bytes(|out| vtremote_proto::Pace { pictures, full_us, ..Default::default() }.encode(out))
+}
+
 pub(crate) fn notice(text: &str) -> Vec<u8> {
     bytes(|out| vtremote_proto::Notice { text: text.into() }.encode(out))
 }
@@ -207,6 +212,7 @@ pub(crate) fn line(item: &Item<'_>) -> Option<String> {
         Item::Pong => "PONG".into(),
         Item::PacketAck => "PACKET_ACK".into(),
         Item::Ack(ack) => format!("ACK {}", ack.taken),
+        Item::Pace(pace) => format!("PACE {}", pace.pictures),
         Item::Notice(notice) => format!("NOTICE {}", notice.text),
         Item::Unknown { kind, .. } => format!("UNKNOWN {kind}"),
         Item::Plane(_)

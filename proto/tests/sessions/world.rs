@@ -375,6 +375,7 @@ impl World {
                 | ClientStep::Connected(_)
                 | ClientStep::Ack(_)
                 | ClientStep::Notice(_)
+                | ClientStep::Pace(_)
                 | ClientStep::Slice(_)
                 | ClientStep::SliceEnd { last: false }
                 | ClientStep::Plane(_) => {}

@@ -18,9 +18,9 @@ use order::Order;
 pub use settings::{ClientSettings, Generation, ServerTraits};
 use window::Window;
 
-use super::{activity::Activity, message, picture::Pictures};
+use super::{activity::Activity, message, pace::Paces, picture::Pictures};
 use crate::{
-    Ack, Flush, FrameBegin, FrameHead, Geometry, Hello, Item, Limits, Mode, NO_PTS, Ping,
+    Ack, Flush, FrameBegin, FrameHead, Geometry, Hello, Item, Limits, Mode, NO_PTS, Pace, Ping,
     PixelFormat, PlaneHead, ReadError, SideData, SliceHead,
 };
 
@@ -95,6 +95,8 @@ pub enum ClientStep<'a> {
     Ack(Ack),
     /// Something went wrong at the server, and the session goes on: one line for people.
     Notice(Cow<'a, str>),
+    /// Encode: how far the server is, and what held it up, since it said so last.
+    Pace(Pace),
     /// Everything was answered.
     Done,
     /// See [`Client::failure`]. What was received before is good.
@@ -151,6 +153,11 @@ pub struct Client {
     dts: Dts,
     order: Order,
     taken: u64,
+    /// What the server last said in PACE, and how many pictures that are.
+    pace: Pace,
+    paced: u64,
+    /// When PACE goes out.
+    paces: Paces,
     received: u64,
     notices: u64,
     /// Of what was received, what waits for nothing but the caller.
@@ -212,6 +219,7 @@ struct Output {
     queue: VecDeque<Vec<u8>>,
     pongs: usize,
     ping: bool,
+    pace: Option<Pace>,
 }
 
 impl Client {
@@ -233,6 +241,9 @@ impl Client {
             dts: Dts::default(),
             order: Order::default(),
             taken: 0,
+            pace: Pace::default(),
+            paced: 0,
+            paces: Paces::default(),
             received: 0,
             notices: 0,
             unclaimed: 0,
@@ -316,6 +327,15 @@ impl Client {
     }
 
     // ── output ──
+
+    /// Decode: how far the caller's end is, and what held it up. A server that uses `x.pace.v1` is told, now and
+    /// then.
+    pub fn pace(&mut self, now: Duration, pace: Pace) {
+        if self.streaming() && self.server.pace && !self.encodes() && self.paces.due(now) {
+            self.output.pace = Some(pace);
+            self.activity.waiting(now);
+        }
+    }
 
     /// How many packets (encode) or pictures (decode) have come and wait for nothing but the caller:
     /// they hold memory as what is in flight does, and take as much of the window.
@@ -430,6 +450,11 @@ impl Client {
             if std::mem::take(&mut self.output.ping) && self.state == State::Streaming {
                 return Some(message(|out| Ping.encode(out)));
             }
+            if let Some(pace) = self.output.pace.take()
+                && self.streaming()
+            {
+                return Some(message(|out| pace.encode(out)));
+            }
             if self.flush && self.unsent == 0 && self.state == State::Streaming {
                 self.state = State::Flushed { since: now };
                 self.answered = self.answered.max(now);
@@ -447,7 +472,9 @@ impl Client {
     /// Whether [`Self::next_control`] has a message.
     pub fn has_control(&self) -> bool {
         let due = self.output.ping || (self.flush && self.unsent == 0);
-        !self.ended() && (!self.output.queue.is_empty() || (due && self.state == State::Streaming))
+        let due = due && self.state == State::Streaming;
+        let paced = self.output.pace.is_some() && self.streaming();
+        !self.ended() && (!self.output.queue.is_empty() || due || paced)
     }
 
     /// Bytes were written, of control messages or bulk.
@@ -575,7 +602,8 @@ impl Client {
 
     /// Where no output waits, no send deadline runs.
     fn settle(&mut self) {
-        if self.unsent == 0 && self.output.queue.is_empty() && !self.output.ping {
+        let Output { queue, ping, pace, .. } = &self.output;
+        if self.unsent == 0 && queue.is_empty() && !ping && pace.is_none() {
             self.activity.all_written();
         }
     }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Ack, Configure, ConfigureAck, ErrorMessage, Geometry, HelloAck, HelloStatus, Item, Mode,
-    Notice, PacketHead, PixelFormat, Pong,
+    Notice, Pace, PacketHead, PixelFormat, Pong,
     session::{message, picture::Pictures, server::Pts},
 };
 
@@ -44,6 +44,7 @@ impl Client {
             }
             Item::Ack(ack) => self.ack(now, ack),
             Item::Notice(notice) => self.notice(notice),
+            Item::Pace(pace) => self.told(now, pace),
             Item::Done => self.finish(),
             Item::Body(data) => {
                 self.answered = self.answered.max(now);
@@ -82,6 +83,7 @@ impl Client {
         options.slices = self.server.slices;
         options.geometry = self.server.geometry;
         options.notice = self.server.notice;
+        options.pace = self.server.pace;
         if !self.server.vtz {
             options.vtz = 0;
         }
@@ -153,6 +155,22 @@ impl Client {
         self.answered = self.answered.max(now);
         self.window.delivered(now, more, used);
         Ok(ClientStep::Ack(ack))
+    }
+
+    /// PACE.
+    fn told<'a>(&mut self, now: Duration, pace: Pace) -> Result<ClientStep<'a>, ClientError> {
+        if !self.server.pace || !self.encodes() || !self.streaming() {
+            return violation("PACE out of order");
+        }
+        let more = pace.since(&self.pace);
+        // The count on the wire wraps.
+        let known = self.paced + u64::from(more.pictures);
+        if known > self.ledger.admitted() {
+            return violation(format!("PACE of {known} pictures, more than were sent"));
+        }
+        (self.pace, self.paced) = (pace, known);
+        self.answered = self.answered.max(now);
+        Ok(ClientStep::Pace(more))
     }
 
     fn notice<'a>(&mut self, notice: Notice<'a>) -> Result<ClientStep<'a>, ClientError> {

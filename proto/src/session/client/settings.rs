@@ -139,6 +139,9 @@ pub struct ServerTraits {
     pub notice: bool,
     /// `x.wire.vtz.v1` is in use: slices may be vtz.
     pub vtz: bool,
+    /// `x.pace.v1` is in use: whoever sends pictures codes each as it likes, and is told how the other
+    /// keeps up.
+    pub pace: bool,
     /// Side data may be sent.
     pub side_data: bool,
     /// What CONFIGURE asks for.
@@ -154,6 +157,7 @@ impl ServerTraits {
         let decode = wants.options.mode == Mode::Decode;
         let slices = wants.want_slices && ack.has("x.slices.v1");
         let geometry = decode && slices && ack.has("x.geometry.v1");
+        let pace = slices && wants.options.pace && ack.has("x.pace.v1");
         let may_have_wish = !decode || geometry && ack.has(wants.pix_fmt.capability());
         let pix_fmt = if may_have_wish { wants.pix_fmt } else { wants.pix_fmt.to_420() };
         let format = match (early, pix_fmt) {
@@ -176,7 +180,12 @@ impl ServerTraits {
             slices,
             geometry,
             notice: ack.has("x.notice.v1"),
-            vtz: slices && wants.options.vtz != 0 && ack.has("x.wire.vtz.v1"),
+            // What each picture is to be is chosen only where that is told.
+            vtz: slices
+                && wants.options.vtz != 0
+                && ack.has("x.wire.vtz.v1")
+                && (pace || !wants.options.pace),
+            pace,
             side_data: ack.has("side_data.v2"),
             pix_fmt: Some(pix_fmt),
         })

@@ -17,10 +17,10 @@ use output::Output;
 use rules::Violation;
 pub use settings::{ClientTraits, ServerSettings};
 
-use super::{activity::Activity, message, picture::Pictures};
+use super::{activity::Activity, message, pace::Paces, picture::Pictures};
 use crate::{
     Ack, Configure, ConfigureAck, Done, ErrorMessage, FrameBegin, FrameHead, Hello, HelloAck,
-    HelloStatus, Item, Mode, Notice, Options, PacketHead, PlaneHead, ReadError, SideData,
+    HelloStatus, Item, Mode, Notice, Options, Pace, PacketHead, PlaneHead, ReadError, SideData,
     SliceHead, error_code,
 };
 
@@ -66,6 +66,8 @@ pub enum ServerStep<'a> {
     Packet(PacketHead),
     /// Decode: a packet is complete. Once the backend has it, call [`Server::taken`].
     PacketEnd(SideData<'a>),
+    /// Decode: how far the client is, and what held it up, since it said so last.
+    Pace(Pace),
     /// FLUSH: drain the backend, then call [`Server::drained`].
     Drain,
     /// The session has ended: what is still read is dropped, and need not be parsed.
@@ -105,6 +107,11 @@ pub struct Server<B> {
     incoming: Incoming,
     answers: Answers,
     taken: u32,
+    /// What the client last said in PACE, and how many pictures that are.
+    pace: Pace,
+    paced: u64,
+    /// When PACE goes out.
+    paces: Paces,
     /// NOTICEs that there were, sent or not.
     notices: u64,
     output: Output<B>,
@@ -146,6 +153,7 @@ struct Offered {
     geometry: bool,
     notice: bool,
     vtz: bool,
+    pace: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,12 +178,16 @@ impl<B> Server<B> {
                 geometry: false,
                 notice: false,
                 vtz: false,
+                pace: false,
                 decode_async: false,
             },
             pictures: None,
             incoming: Incoming::Nothing,
             answers: Answers::default(),
             taken: 0,
+            pace: Pace::default(),
+            paced: 0,
+            paces: Paces::default(),
             notices: 0,
             output: Output::new(),
             unheard_since: None,
@@ -278,6 +290,7 @@ impl<B> Server<B> {
             geometry: ack.has("x.geometry.v1"),
             notice: ack.has("x.notice.v1"),
             vtz: ack.has("x.wire.vtz.v1"),
+            pace: ack.has("x.pace.v1"),
         };
         if ack.status == HelloStatus::Ok {
             self.state = State::Configure { since: now };
@@ -345,6 +358,16 @@ impl<B> Server<B> {
                 self.output.ack = Some(Ack { taken: self.taken, decompress_us });
                 self.activity.waiting(now);
             }
+        }
+    }
+
+    /// Encode: how far the backend is, and what held us up. A client that uses `x.pace.v1` is told, now and
+    /// then.
+    pub fn pace(&mut self, now: Duration, pace: Pace) {
+        let wanted = self.client.pace && self.client.mode == Mode::Encode;
+        if self.streaming() && wanted && self.paces.due(now) {
+            self.output.pace = Some(pace);
+            self.activity.waiting(now);
         }
     }
 

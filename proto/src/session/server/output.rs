@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::{Ack, Ping, session::message};
+use crate::{Ack, Pace, Ping, session::message};
 
 /// The next message to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,17 +14,18 @@ pub enum Outgoing<B> {
     Data(B),
 }
 
-/// Messages to be written. Handshake answers go first; PONG, ACK and PING overtake what waits.
+/// Messages to be written. Handshake answers go first; PONG, ACK, PACE and PING overtake what waits.
 #[derive(Debug)]
 pub(super) struct Output<B> {
     pub(super) handshake: VecDeque<Vec<u8>>,
     pub(super) pongs: VecDeque<Vec<u8>>,
     pub(super) ack: Option<Ack>,
+    pub(super) pace: Option<Pace>,
     pub(super) ping: bool,
     pub(super) queue: VecDeque<Outgoing<B>>,
     /// What was fetched last has not been written yet.
     pub(super) writing: bool,
-    /// Memory for the next ACK.
+    /// Memory for the next ACK or PACE.
     pub(super) spare: Vec<u8>,
 }
 
@@ -34,6 +35,7 @@ impl<B> Output<B> {
             handshake: VecDeque::new(),
             pongs: VecDeque::new(),
             ack: None,
+            pace: None,
             ping: false,
             queue: VecDeque::new(),
             writing: false,
@@ -45,6 +47,7 @@ impl<B> Output<B> {
         self.writing
             || self.ping
             || self.ack.is_some()
+            || self.pace.is_some()
             || !self.handshake.is_empty()
             || !self.pongs.is_empty()
             || !self.queue.is_empty()
@@ -58,6 +61,12 @@ impl<B> Output<B> {
             let mut bytes = std::mem::take(&mut self.spare);
             bytes.clear();
             ack.encode(&mut bytes);
+            return Some(Outgoing::Control(bytes));
+        }
+        if let Some(pace) = self.pace.take() {
+            let mut bytes = std::mem::take(&mut self.spare);
+            bytes.clear();
+            pace.encode(&mut bytes);
             return Some(Outgoing::Control(bytes));
         }
         if std::mem::take(&mut self.ping) {

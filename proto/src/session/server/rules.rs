@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{Arrival, ClientTraits, End, Incoming, MAX_PONGS, Pts, Server, ServerStep, State};
 use crate::{
-    Configure, ErrorMessage, FrameHead, Geometry, Item, Mode, Options, PacketHead, PixelFormat,
-    Pong, error_code,
+    Configure, ErrorMessage, FrameHead, Geometry, Item, Mode, Options, Pace, PacketHead,
+    PixelFormat, Pong, error_code,
     message::MAX_SIDE,
     session::{message, picture::Pictures},
 };
@@ -59,6 +59,7 @@ impl<B> Server<B> {
                 self.finish(End::ClientFailed { code, message: message.into_owned() });
                 Ok(ServerStep::Closing)
             }
+            Item::Pace(pace) => self.told(pace),
             Item::Flush => self.flush(),
             Item::HelloAck(_)
             | Item::ConfigureAck(_)
@@ -117,6 +118,7 @@ impl<B> Server<B> {
             geometry: agreed(options.geometry, possible, "x.geometry.v1"),
             notice: agreed(options.notice, self.offered.notice, "x.notice.v1"),
             vtz: agreed(options.vtz != 0, self.offered.vtz && slices, "x.wire.vtz.v1"),
+            pace: agreed(options.pace, self.offered.pace && slices, "x.pace.v1"),
             decode_async: options.decode_async == Some(true),
         };
         let compressed = options.wire_compression != 0;
@@ -124,6 +126,24 @@ impl<B> Server<B> {
         self.pictures = Some(Pictures::new(geometry, compressed, true).with_vtz(self.client.vtz));
         self.state = State::Configuring { since: now };
         Ok(ServerStep::Configure(configure, options, unknown))
+    }
+
+    /// PACE. After FLUSH pictures still go out, and it comes in.
+    fn told<'a>(&mut self, pace: Pace) -> Result<ServerStep<'a>, Violation> {
+        if !self.client.pace || self.client.mode != Mode::Decode || !self.streaming() {
+            return Err(Violation::bad("PACE out of order"));
+        }
+        let more = pace.since(&self.pace);
+        // The count on the wire wraps.
+        let known = self.paced + u64::from(more.pictures);
+        if known > self.counts.frames_out {
+            let sent = self.counts.frames_out;
+            return Err(Violation::bad(format!(
+                "PACE of {known} pictures, of which {sent} were sent"
+            )));
+        }
+        (self.pace, self.paced) = (pace, known);
+        Ok(ServerStep::Pace(more))
     }
 
     fn packet_item<'a>(&mut self, item: Item<'a>) -> Result<ServerStep<'a>, Violation> {

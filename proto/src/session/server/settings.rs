@@ -46,6 +46,8 @@ pub struct ClientTraits {
     pub notice: bool,
     /// `x.wire.vtz.v1`: slices may be vtz.
     pub vtz: bool,
+    /// `x.pace.v1`: whoever sends pictures codes each as it likes, and is told how the other keeps up.
+    pub pace: bool,
     /// A decode client that waits for one frame after every packet lacks this: give it no more
     /// delay than the stream's reordering. It gets no PING.
     pub decode_async: bool,
