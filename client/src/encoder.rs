@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use vtremote_bitstream as bitstream;
 use vtremote_link::Link;
-use vtremote_planes::{Coding, Workers};
+use vtremote_planes::{Auto, Coding, Compression, Workers};
 use vtremote_proto::limits::DEFAULT_CAP;
 use vtremote_proto::message::{MAX_SIDE_DATA_BYTES, MAX_SIDE_DATA_RECORDS};
 use vtremote_proto::session::{AdmitError, Client, ClientSettings};
@@ -16,9 +16,7 @@ use crate::message::Message;
 use crate::packet::Packet;
 use crate::prepare::{Made, Plan};
 use crate::reader::Reader;
-use crate::session::{
-    Info, Session, check_coding, coding, dial, no_thread, vtz_wish, worker_count,
-};
+use crate::session::{Info, Session, Wire, check_coding, dial, no_thread, worker_count};
 use crate::shared::{Direction, Shared};
 use crate::writer::{AHEAD, Writer};
 use crate::{Error, Frame, FrameSource, InputFormat, Level, LogSink, Settings, Video};
@@ -52,6 +50,8 @@ pub(crate) struct Encoding {
     pub(crate) made: Vec<Made>,
     /// Received, and not yet handed over.
     pub(crate) packets: VecDeque<Packet>,
+    /// Chooses how each is compressed, where that is to be chosen.
+    pub(crate) auto: Option<Auto>,
     /// The pictures of frames whose packets have not been handed over, by pts.
     pub(crate) held: HashMap<i64, Arc<dyn FrameSource>>,
 }
@@ -59,6 +59,14 @@ pub(crate) struct Encoding {
 impl Direction for Encoding {
     const REMOTE: &'static str = "encoder";
     const SENT: &'static str = "frames";
+
+    fn coding(&self) -> Coding {
+        self.auto.as_ref().map(Auto::coding).unwrap_or_default()
+    }
+
+    fn summary(&self) -> Option<String> {
+        self.auto.as_ref().map(Auto::reason)
+    }
 }
 
 /// What became of a frame.
@@ -97,7 +105,7 @@ impl Encoder {
         let settings = &Settings { slices: settings.slices()?, ..settings.clone() };
         // What no session can have is refused before anybody is troubled.
         check(settings, video)?;
-        Client::new(client_settings(settings, video, &token, Coding::None)?)
+        Client::new(client_settings(settings, video, &token, Wire::Fixed(Coding::None))?)
             .map_err(|error| Error::Settings(error.to_string()))?;
         let link = dial(&server, settings.timeout)?;
         Self::shake_hands(link, server.to_string(), &token, settings, video, log)
@@ -126,15 +134,16 @@ impl Encoder {
         log: Option<Arc<LogSink>>,
     ) -> Result<Self, Error> {
         let Link { reader, writer, closer, is_local, .. } = link;
-        let coding = coding(settings, is_local);
-        let session = Client::new(client_settings(settings, video, token, coding)?)
+        let wire = Wire::new(settings, is_local);
+        let session = Client::new(client_settings(settings, video, token, wire)?)
             .map_err(|error| Error::Settings(error.to_string()))?;
 
         let planned = *video;
-        let plan = move |slices, side_data| Plan::new(&planned, coding, slices, side_data);
+        let plan =
+            move |slices, side_data| Plan::new(&planned, Compression::None, slices, side_data);
         let jobs = AHEAD * plan(true, true).parts().max(plan(false, true).parts());
         let lends = matches!(video.format, InputFormat::Wire(_));
-        let workers = if coding == Coding::None && lends {
+        let workers = if matches!(wire, Wire::Fixed(Coding::None)) && lends {
             None
         } else {
             Some(Workers::new("vtremote-work", worker_count(), jobs).map_err(no_thread)?)
@@ -162,14 +171,15 @@ impl Encoder {
             link: writer,
             workers,
             video: *video,
-            coding,
+            wire,
+            realtime: settings.options.realtime == Some(true),
             made: Vec::new(),
             message: Message::default(),
             spare: Vec::with_capacity(AHEAD),
         };
 
         // From here on, dropping the session ends what has been started.
-        let mut session = Session::new(shared, coding);
+        let mut session = Session::new(shared, wire);
         session.start("vtremote-read", move || reader.run())?;
         session.start("vtremote-write", move || writer.run())?;
         session.wait_for_configure(settings, &format!("{width}x{height} {}", format.wire()))?;
@@ -351,11 +361,12 @@ fn client_settings(
     settings: &Settings,
     video: &Video,
     token: &str,
-    coding: Coding,
+    wire: Wire,
 ) -> Result<ClientSettings, Error> {
     let mut options = settings.options.clone();
-    options.wire_compression = coding.plain() as u8;
-    options.vtz = vtz_wish(coding);
+    options.wire_compression = wire.plain() as u8;
+    options.vtz = wire.vtz_wish();
+    options.pace = wire.is_auto();
     Ok(ClientSettings {
         token: token.to_owned(),
         codec: settings.codec.map_or("", Codec::name).to_owned(),

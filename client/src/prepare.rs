@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use vtremote_planes::vtz::Geometry;
 use vtremote_planes::{
-    Begin, Coding, Compression, Layout, PictureCoding, PictureEncoder, Scratch, Source,
-    default_slices, slices,
+    Begin, Choice, Coding, Compression, Layout, PictureCoding, PictureEncoder, Scratch, Source,
+    Trial, Trials, Work, default_slices, slices,
 };
 use vtremote_proto::{
     EncodeError, FrameBegin, FrameHead, NO_REFERENCE, SideData, SliceHead, message::MAX_PLANES,
@@ -24,17 +25,25 @@ const MODE_NONE: u8 = 0;
 /// How every frame of a session is cut and sent.
 pub(crate) struct Plan {
     layouts: Vec<Layout>,
-    coding: Coding,
+    /// Of FRAMEs.
+    compression: Compression,
     geometry: Geometry,
     /// Whether each cut is a SLICE of its own; otherwise all are the planes of one FRAME.
     slices: bool,
     cuts: Vec<(u8, Range<usize>)>,
+    /// Rows of the first plane that are compressed as a trial.
+    trial: Range<usize>,
     /// Whether the server takes side data.
     side_data: bool,
 }
 
 impl Plan {
-    pub(crate) fn new(video: &Video, coding: Coding, sliced: bool, side_data: bool) -> Self {
+    pub(crate) fn new(
+        video: &Video,
+        compression: Compression,
+        sliced: bool,
+        side_data: bool,
+    ) -> Self {
         let geometry = vtz_geometry(video.format.wire(), video.width, video.height);
         let layouts: Vec<_> = video.layouts().collect();
         let (luma, chroma) = default_slices(video.height as usize);
@@ -47,26 +56,68 @@ impl Plan {
             };
             cuts.extend(slices(layout, wanted).map(|rows| (plane, rows)));
         }
-        Self { layouts, coding, geometry, slices: sliced, cuts, side_data }
-    }
-
-    /// What makes its frames, one after the other.
-    pub(crate) fn encoder(&self) -> PictureEncoder {
-        PictureEncoder::new(self.coding)
+        let trial = Trials::rows(layouts.first().map_or(0, |layout| layout.rows));
+        Self { layouts, compression, geometry, slices: sliced, cuts, trial, side_data }
     }
 
     /// How many jobs a frame may be.
     pub(crate) fn parts(&self) -> usize {
-        self.cuts.len()
+        // One more is a trial.
+        self.cuts.len() + 1
+    }
+}
+
+impl Plan {
+    /// Whether rows go out as they are where they are not compressed.
+    fn sends_rows(&self) -> bool {
+        self.slices || self.compression == Compression::None
+    }
+
+    /// How the planes of a FRAME are made, which all have the session's compression.
+    fn frame(&self, coding: Coding) -> How {
+        match (coding, self.compression) {
+            (Coding::None, Compression::Zstd) => How::Stored,
+            (_, compression) => How::Plane(compression),
+        }
+    }
+}
+
+/// What makes frames, one after the other.
+#[derive(Default)]
+pub(crate) struct Encoders {
+    /// Those that are sent.
+    pub(crate) pictures: PictureEncoder,
+    /// Those of which some rows are made, to see what that gives.
+    pub(crate) trials: Trials,
+}
+
+impl Encoders {
+    /// How the rows of a trial are made; None where it would show nothing, or another is under way.
+    fn trial(
+        &mut self,
+        plan: &Plan,
+        trial: Trial<Coding>,
+        number: u32,
+        source: &dyn FrameSource,
+    ) -> Option<How> {
+        let lent = trial.mode == Coding::None && plan.sends_rows();
+        if lent && matches!(source.plane(0), Source::Rows { .. }) {
+            // It costs nothing, and gives what it gives.
+            return None;
+        }
+        let coding = self.trials.begin(trial, plan.geometry, number)?;
+        Some(if plan.slices { How::Slice(coding) } else { plan.frame(trial.mode) })
     }
 }
 
 /// What a worker made of one part of a frame.
 pub(crate) struct Made {
     pub(crate) frame: u32,
-    pub(crate) part: usize,
-    /// None: it could not, for a reason that is ours.
+    /// None: it was a trial.
+    pub(crate) part: Option<usize>,
+    /// None: it could not, for a reason that is ours, or it was a trial.
     pub(crate) body: Option<(u8, Body)>,
+    pub(crate) work: Work,
 }
 
 /// Who is told what a worker has made.
@@ -85,18 +136,21 @@ impl<F: FnOnce(Made) + Send + 'static> Report for F {
 enum How {
     /// A plane of a FRAME.
     Plane(Compression),
+    /// A plane of a FRAME that is to be a Zstandard frame, and is not worth compressing.
+    Stored,
     Slice(PictureCoding),
 }
 
 /// One part of a frame for a worker. Dropped undone, it reports that there will be no result.
 pub(crate) struct Job<R: Report> {
     frame: u32,
-    part: usize,
+    part: Option<usize>,
     source: Option<Arc<dyn FrameSource>>,
     plane: u8,
     layout: Layout,
     rows: Range<usize>,
     how: How,
+    coding: Coding,
     /// Where its result goes.
     buffers: Arc<Buffers>,
     report: Option<R>,
@@ -109,27 +163,36 @@ impl<R: Report> vtremote_planes::Job for Job<R> {
         let mut out = self.buffers.take();
         let rows = source.plane(self.plane);
         let (layout, range) = (self.layout, self.rows.clone());
+        let began = Instant::now();
         let made = match &self.how {
             How::Plane(compression) => scratch
                 .compressor
                 .compress(*compression, &rows, layout, range, &mut out)
                 .map(|()| MODE_NONE),
+            How::Stored => {
+                scratch.compressor.store(&rows, layout, range, &mut out).map(|()| MODE_NONE)
+            }
             How::Slice(coding) => {
                 coding.slice(scratch, &rows, usize::from(self.plane), layout, range, &mut out)
             }
         };
+        let time = began.elapsed();
         // Once the report is out its frame may be released and the next one begin at any time, and neither
         // is to wait for this thread.
         drop(source);
         self.how = How::Plane(Compression::None);
-        self.done(made.ok().map(|mode| (mode, Body::Made(out))));
+        let wire = out.len() as u64;
+        let body = made.ok().map(|mode| (mode, Body::Made(out)));
+        self.done(body.filter(|_| self.part.is_some()), wire, time);
     }
 }
 
 impl<R: Report> Job<R> {
-    fn done(&mut self, body: Option<(u8, Body)>) {
+    fn done(&mut self, body: Option<(u8, Body)>, wire: u64, time: Duration) {
         if let Some(report) = self.report.take() {
-            report.made(Made { frame: self.frame, part: self.part, body });
+            let raw = (self.layout.row_bytes * self.rows.len()) as u64;
+            let work = Work { coding: self.coding, raw, wire, time };
+            report.made(Made { frame: self.frame, part: self.part, body, work });
         }
     }
 }
@@ -137,7 +200,7 @@ impl<R: Report> Job<R> {
 impl<R: Report> Drop for Job<R> {
     fn drop(&mut self) {
         self.source = None;
-        self.done(None);
+        self.done(None, 0, Duration::ZERO);
     }
 }
 
@@ -179,14 +242,15 @@ type Ready = VecDeque<(usize, u8, Body)>;
 
 impl Prepared {
     /// Cuts a frame up. What needs work is given to `job`, which is to use `buffers`; the rest is ready.
-    /// `encoder` is the plan's, and may begin another picture.
+    /// `encoders` may begin another picture.
     ///
     /// # Errors
     /// What cannot be said in a FRAME_BEGIN, or pictures that cannot be coded.
     #[allow(clippy::too_many_arguments)]
     pub(crate) fn new<R: Report>(
         plan: &Plan,
-        encoder: &mut PictureEncoder,
+        encoders: &mut Encoders,
+        choice: Choice<Coding>,
         number: u32,
         frame: Frame,
         spare: Spare,
@@ -200,6 +264,7 @@ impl Prepared {
             flags: if frame.keyframe { vtremote_proto::FRAME_KEY } else { 0 },
             planes: u8::try_from(plan.layouts.len()).unwrap_or(u8::MAX),
         };
+        let coding = choice.mode;
         let Spare { ready, begin } = spare;
         let mut prepared = Self {
             number,
@@ -213,30 +278,47 @@ impl Prepared {
             unmade: 0,
         };
         let how = match plan.slices {
-            true => How::Slice(prepared.begin(plan, encoder)?),
-            false => How::Plane(plan.coding.plain()),
+            true => How::Slice(prepared.begin(plan, &mut encoders.pictures, coding)?),
+            false => plan.frame(coding),
         };
         let source = frame.source;
         for (part, (plane, rows)) in plan.cuts.iter().cloned().enumerate() {
             let layout = plan.layouts[usize::from(plane)];
             let as_on_the_wire = matches!(source.plane(plane), Source::Rows { .. });
-            if plan.coding == Coding::None && as_on_the_wire {
+            if coding == Coding::None && as_on_the_wire && plan.sends_rows() {
                 let body = Body::Lent { source: source.clone(), plane, layout, rows };
                 prepared.put(plan, part, MODE_NONE, body);
             } else {
                 prepared.unmade += 1;
                 job(Job {
                     frame: number,
-                    part,
+                    part: Some(part),
                     source: Some(source.clone()),
                     plane,
                     layout,
                     rows,
                     how: how.clone(),
+                    coding,
                     buffers: buffers.clone(),
                     report: Some(report()),
                 });
             }
+        }
+        if let Some(trial) = choice.trial
+            && let Some(how) = encoders.trial(plan, trial, number, &*source)
+        {
+            job(Job {
+                frame: number,
+                part: None,
+                source: Some(source),
+                plane: 0,
+                layout: plan.layouts[0],
+                rows: plan.trial.clone(),
+                how,
+                coding: trial.mode,
+                buffers: buffers.clone(),
+                report: Some(report()),
+            });
         }
         Ok(prepared)
     }
@@ -246,9 +328,10 @@ impl Prepared {
         &mut self,
         plan: &Plan,
         encoder: &mut PictureEncoder,
+        coding: Coding,
     ) -> Result<PictureCoding, String> {
         let (coding, Begin { codec, reference, tables }) =
-            encoder.begin(plan.geometry, self.number).map_err(|error| error.to_string())?;
+            encoder.begin(coding, plan.geometry, self.number).map_err(|error| error.to_string())?;
         let side_data: Vec<_> =
             self.side_data.iter().map(|(kind, data)| (*kind, &data[..])).collect();
         let mut records = Vec::new();
@@ -374,13 +457,18 @@ mod tests {
         Frame { pts: 7, duration: 1, keyframe: true, side_data: Vec::new(), source }
     }
 
+    fn of(mode: Coding) -> Choice<Coding> {
+        Choice { mode, trial: None }
+    }
+
     /// What the workers would report, part by part.
-    fn made(plan: &Plan) -> (Prepared, Vec<Made>) {
+    fn made(plan: &Plan, choice: Choice<Coding>) -> (Prepared, Vec<Made>) {
         let (report, reports) = std::sync::mpsc::channel();
         let mut scratch = Scratch::default();
         let prepared = Prepared::new(
             plan,
-            &mut plan.encoder(),
+            &mut Encoders::default(),
+            choice,
             0,
             frame(),
             Spare::default(),
@@ -398,14 +486,14 @@ mod tests {
 
     #[test]
     fn rows_that_compression_would_make_longer_stay_raw() {
-        for compression in [Coding::Lz4, Coding::Zstd, Coding::Vtz, Coding::VtzFast] {
-            let plan = Plan::new(&video(), compression, true, false);
-            let (_, made) = made(&plan);
+        for coding in [Coding::Lz4, Coding::Zstd, Coding::Vtz, Coding::VtzFast] {
+            let plan = Plan::new(&video(), Compression::None, true, false);
+            let (_, made) = made(&plan, of(coding));
             assert_eq!(made.len(), 5);
             for Made { part, body, .. } in made {
                 let (mode, body) = body.unwrap();
-                let (plane, rows) = &plan.cuts[part];
-                assert_eq!(mode == 1, *plane == 0, "{compression} {part}");
+                let (plane, rows) = &plan.cuts[part.unwrap()];
+                assert_eq!(mode == 1, *plane == 0, "{coding} {part:?}");
                 assert!(body.len() <= 64 * rows.len());
             }
         }
@@ -413,15 +501,15 @@ mod tests {
 
     #[test]
     fn slices_go_out_as_they_finish_behind_the_head_of_their_frame() {
-        let plan = Plan::new(&video(), Coding::Zstd, true, false);
-        let (mut prepared, made) = made(&plan);
+        let plan = Plan::new(&video(), Compression::None, true, false);
+        let (mut prepared, made) = made(&plan, of(Coding::Zstd));
         let next = |prepared: &mut Prepared| prepared.next(&plan, &mut Message::default()).unwrap();
         assert_eq!(next(&mut prepared), Some(false));
         assert_eq!(next(&mut prepared), None);
         let parts = made.len();
         for (count, Made { part, body, .. }) in made.into_iter().rev().enumerate() {
             let (mode, body) = body.unwrap();
-            prepared.take(&plan, part, mode, body);
+            prepared.take(&plan, part.unwrap(), mode, body);
             assert_eq!(next(&mut prepared), Some(count + 1 == parts));
         }
         assert_eq!(next(&mut prepared), None);
@@ -429,13 +517,13 @@ mod tests {
 
     #[test]
     fn a_frame_in_one_message_waits_for_all_of_its_planes() {
-        let plan = Plan::new(&video(), Coding::Lz4, false, false);
-        let (mut prepared, made) = made(&plan);
+        let plan = Plan::new(&video(), Compression::Lz4, false, false);
+        let (mut prepared, made) = made(&plan, of(Coding::Lz4));
         let next = |prepared: &mut Prepared| prepared.next(&plan, &mut Message::default()).unwrap();
         for Made { part, body, .. } in made {
             assert_eq!(next(&mut prepared), None);
             let (mode, body) = body.unwrap();
-            prepared.take(&plan, part, mode, body);
+            prepared.take(&plan, part.unwrap(), mode, body);
         }
         assert_eq!(next(&mut prepared), Some(true));
         assert_eq!(next(&mut prepared), None);
@@ -444,8 +532,8 @@ mod tests {
     #[test]
     fn what_needs_no_work_is_ready_at_once_and_makes_no_jobs() {
         for slices in [false, true] {
-            let plan = Plan::new(&video(), Coding::None, slices, false);
-            let (mut prepared, made) = made(&plan);
+            let plan = Plan::new(&video(), Compression::None, slices, false);
+            let (mut prepared, made) = made(&plan, of(Coding::None));
             assert!(made.is_empty());
             let mut bytes = 0;
             let mut message = Message::default();
@@ -462,7 +550,7 @@ mod tests {
 
     #[test]
     fn a_job_that_is_dropped_undone_reports_that_there_is_no_result() {
-        let plan = Plan::new(&video(), Coding::Zstd, false, false);
+        let plan = Plan::new(&video(), Compression::Zstd, false, false);
         let (report, reports) = std::sync::mpsc::channel();
         let reporter = || {
             let report = report.clone();
@@ -471,13 +559,52 @@ mod tests {
         let frame = frame();
         let source = frame.source.clone();
         let buffers = Buffers::new(1);
-        let encoder = &mut plan.encoder();
-        let prepared =
-            Prepared::new(&plan, encoder, 3, frame, Spare::default(), &buffers, reporter, drop);
+        let prepared = Prepared::new(
+            &plan,
+            &mut Encoders::default(),
+            of(Coding::Zstd),
+            3,
+            frame,
+            Spare::default(),
+            &buffers,
+            reporter,
+            drop,
+        );
         drop((prepared, report));
         let made: Vec<_> = reports.iter().collect();
         assert_eq!(made.len(), 2);
         assert!(made.iter().all(|made| made.frame == 3 && made.body.is_none()));
         assert_eq!(Arc::strong_count(&source), 1);
+    }
+
+    #[test]
+    fn a_trial_is_one_job_more_that_goes_nowhere() {
+        let plan = Plan::new(&video(), Compression::Zstd, true, false);
+        let trial = Some(Trial { mode: Coding::VtzFast, counts: true });
+        let (mut prepared, made) = made(&plan, Choice { mode: Coding::None, trial });
+        let [Made { part: None, body: None, work, .. }] = &made[..] else { panic!() };
+        assert_eq!((work.coding, work.raw), (Coding::VtzFast, 128 * 64));
+        assert!(work.wire <= work.raw);
+        let mut message = Message::default();
+        while prepared.next(&plan, &mut message).unwrap() != Some(true) {}
+
+        let source = frame().source;
+        let mut encoders = Encoders::default();
+        let none = Trial { mode: Coding::None, counts: true };
+        assert!(encoders.trial(&plan, none, 0, &*source).is_none(), "rows as they are");
+        let plan = Plan::new(&video(), Compression::Zstd, false, false);
+        assert!(encoders.trial(&plan, none, 0, &*source).is_some());
+        assert!(encoders.trial(&plan, none, 0, &*source).is_none(), "another is under way");
+        assert!(encoders.trials.end());
+    }
+
+    #[test]
+    fn frames_that_are_to_be_compressed_may_hold_rows_as_they_are() {
+        let plan = Plan::new(&video(), Compression::Zstd, false, false);
+        let (_, made) = made(&plan, of(Coding::None));
+        for Made { work, .. } in made {
+            assert_eq!(work.coding, Coding::None);
+            assert!(work.wire > work.raw && work.wire < work.raw + 20);
+        }
     }
 }

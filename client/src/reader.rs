@@ -1,11 +1,13 @@
 //! The thread that takes in what the server sends.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use vtremote_bitstream::{Codec, ParameterSets};
 use vtremote_link::LinkReader;
+use vtremote_planes::Progress;
 use vtremote_proto::session::{ClientStep, PacketOut};
-use vtremote_proto::{Incoming, Item, Limits, PACKET_KEY, SideData};
+use vtremote_proto::{Incoming, Item, Limits, PACKET_KEY, Pace, SideData};
 
 use crate::buffers::Buffers;
 use crate::encoder::Encoding;
@@ -104,7 +106,20 @@ impl Reader {
                 }
                 // Limits keep it to what the format can need.
                 ClientStep::Body(data) => stream.access_unit.extend_from_slice(data),
-                ClientStep::PacketEnd(side_data) => self.packet(stream, side_data),
+                ClientStep::PacketEnd(side_data) => {
+                    let mut state = self.shared.lock();
+                    let told = state.configured.as_ref().is_some_and(|known| known.server.pace);
+                    if let (false, Some(auto)) = (told, &mut state.own.auto) {
+                        auto.arrived(now);
+                    }
+                    drop(state);
+                    self.packet(stream, side_data);
+                }
+                ClientStep::Pace(pace) => {
+                    if let Some(auto) = &mut self.shared.lock().own.auto {
+                        auto.progress(now, progress(pace));
+                    }
+                }
                 ClientStep::Notice(text) => {
                     self.shared.log.line(Level::Warn, format_args!("server: {text}"));
                 }
@@ -148,5 +163,17 @@ impl Reader {
                 ParameterSets::new(self.codec)
             }
         }
+    }
+}
+
+/// PACE in the terms of what chooses.
+fn progress(pace: Pace) -> Progress {
+    let micros = |micros: u32| Duration::from_micros(micros.into());
+    Progress {
+        pictures: pace.pictures,
+        threads: pace.threads as usize,
+        unpacking: micros(pace.unpacking_us),
+        behind: micros(pace.behind_us),
+        full: micros(pace.full_us),
     }
 }

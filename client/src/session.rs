@@ -1,12 +1,14 @@
 //! One connection to a server: its threads, and what they share.
 
+use std::fmt;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use vtremote_link::{Address, ConnectError, Link, TcpSettings, connect};
-use vtremote_planes::Coding;
+use vtremote_planes::{Coding, Compression};
 use vtremote_proto::Codec;
+use vtremote_proto::session::ServerTraits;
 
 use crate::shared::{Configured, Direction, Shared};
 use crate::{Error, Level, Settings};
@@ -29,7 +31,7 @@ pub struct Info {
     pub active_sessions: u16,
     /// Sessions that it can have; 0 if it did not say.
     pub max_sessions: u16,
-    /// What the planes are compressed with.
+    /// What the planes are compressed with; where each picture may be another way, the last.
     pub compression: Coding,
     /// Whether pictures travel slice by slice.
     pub slices: bool,
@@ -50,14 +52,14 @@ pub(crate) struct Session<D: Direction> {
     pub(crate) shared: Arc<Shared<D>>,
     threads: Vec<JoinHandle<()>>,
     pub(crate) configured: Configured,
-    compression: Coding,
+    wire: Wire,
 }
 
 impl<D: Direction> Session<D> {
     /// A session without threads.
-    pub(crate) fn new(shared: Arc<Shared<D>>, compression: Coding) -> Self {
+    pub(crate) fn new(shared: Arc<Shared<D>>, wire: Wire) -> Self {
         let configured = Configured { server: Default::default(), extradata: Vec::new() };
-        Self { shared, threads: Vec::with_capacity(2), configured, compression }
+        Self { shared, threads: Vec::with_capacity(2), configured, wire }
     }
 
     pub(crate) fn start(
@@ -111,7 +113,7 @@ impl<D: Direction> Session<D> {
                     (name, version) => format!("{name} {version}"),
                 },
                 settings.codec.map_or("", Codec::name),
-                self.compression,
+                self.wire,
                 if traits.slices { " in slices" } else { "" },
                 if settings.inflight == 0 { "up to " } else { "" },
                 most_in_flight,
@@ -133,7 +135,10 @@ impl<D: Direction> Session<D> {
             capabilities: state.greeting.capabilities.clone(),
             active_sessions: state.greeting.active_sessions,
             max_sessions: state.greeting.max_sessions,
-            compression: self.compression,
+            compression: match self.wire {
+                Wire::Fixed(coding) => coding,
+                Wire::Auto { .. } => state.own.coding(),
+            },
             slices: traits.slices,
             sent: state.sent,
             received: counts.received,
@@ -152,6 +157,10 @@ impl<D: Direction> Drop for Session<D> {
         for thread in self.threads.drain(..) {
             // A panic in it has ended the session; there is nobody left to tell.
             let _ = thread.join();
+        }
+        if let Some(summary) = self.shared.lock().own.summary() {
+            let line = format_args!("wire compression at the end: {summary}");
+            self.shared.log.line(Level::Debug, line);
         }
         // The caller may hold packets, and they the buffers' home, but nothing holds a picture now.
         let own = std::mem::take(&mut self.shared.lock().own);
@@ -173,12 +182,65 @@ pub fn dial(server: &Address, patience: Duration) -> Result<Link, Error> {
     })
 }
 
-/// How pictures are to travel: on one machine compression costs more than it saves.
-pub(crate) fn coding(settings: &Settings, is_local: bool) -> Coding {
-    match settings.compression {
-        Some(coding) => coding,
-        None if is_local => Coding::None,
-        None => Coding::Zstd,
+/// How pictures are to travel.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wire {
+    Fixed(Coding),
+    /// Each as it suits the connection.
+    Auto {
+        is_local: bool,
+    },
+}
+
+impl Wire {
+    pub(crate) fn new(settings: &Settings, is_local: bool) -> Self {
+        settings.compression.map_or(Self::Auto { is_local }, Self::Fixed)
+    }
+
+    /// What FRAMEs have, all of a session the same: on one machine compression costs more than it saves.
+    pub(crate) fn plain(self) -> Compression {
+        match self {
+            Self::Fixed(coding) => coding.plain(),
+            Self::Auto { is_local: true } => Compression::None,
+            Self::Auto { is_local: false } => Compression::Zstd,
+        }
+    }
+
+    /// Whether each picture may be another way.
+    pub(crate) fn is_auto(self) -> bool {
+        matches!(self, Self::Auto { .. })
+    }
+
+    /// What CONFIGURE says in the option `x.wire.vtz.v1`.
+    pub(crate) fn vtz_wish(self) -> u8 {
+        match self {
+            Self::Fixed(coding) => vtz_wish(coding),
+            Self::Auto { .. } => 1,
+        }
+    }
+
+    /// How every frame is coded that nobody chooses for, and what there is to choose from with this server.
+    pub(crate) fn codings(self, server: &ServerTraits) -> (Coding, &'static [Coding]) {
+        match self {
+            Self::Fixed(coding) if server.vtz => (coding, &[]),
+            Self::Fixed(coding) => (coding.plain().into(), &[]),
+            Self::Auto { .. } if server.vtz => (Coding::None, &Coding::ALL),
+            Self::Auto { .. } if server.slices => {
+                (Coding::None, &[Coding::None, Coding::Lz4, Coding::Zstd])
+            }
+            // All FRAMEs of a session are compressed alike, but a Zstandard frame may hold rows as they are.
+            Self::Auto { is_local: false } => (Coding::Zstd, &[Coding::None, Coding::Zstd]),
+            Self::Auto { is_local: true } => (Coding::None, &[]),
+        }
+    }
+}
+
+impl fmt::Display for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(coding) => coding.fmt(f),
+            Self::Auto { .. } => f.write_str("auto"),
+        }
     }
 }
 
@@ -197,7 +259,7 @@ pub(crate) fn check_coding(settings: &Settings) -> Result<(), Error> {
 }
 
 /// What CONFIGURE says of it: the option `x.wire.vtz.v1`.
-pub(crate) fn vtz_wish(coding: Coding) -> u8 {
+fn vtz_wish(coding: Coding) -> u8 {
     match coding {
         Coding::Vtz => 1,
         Coding::VtzFast => 2,

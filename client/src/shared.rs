@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use vtremote_link::{Closer, Moved};
+use vtremote_planes::Coding;
 use vtremote_proto::session::{Client, ClientError, ServerTraits};
 use vtremote_proto::{HelloAck, HelloStatus};
 
@@ -26,6 +27,12 @@ pub(crate) trait Direction: Default + Send + 'static {
     const REMOTE: &'static str;
     /// What is sent.
     const SENT: &'static str;
+
+    /// How pictures are coded at the moment where each may be another way.
+    fn coding(&self) -> Coding;
+
+    /// What was chosen for them, and why.
+    fn summary(&self) -> Option<String>;
 }
 
 /// Everything that more than one thread of a session needs.

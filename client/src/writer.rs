@@ -5,12 +5,14 @@ use std::io::IoSlice;
 use std::sync::Arc;
 
 use vtremote_link::{LinkWriter, Moved};
-use vtremote_planes::{Coding, PictureCoding, PictureEncoder, Workers};
+use vtremote_planes::{Auto, Choice, Coding, PictureCoding, Setting, Workers};
 use vtremote_proto::EncodeError;
 
 use crate::encoder::Encoding;
+use crate::log::Level;
 use crate::message::Message;
-use crate::prepare::{Job, Made, Plan, Prepared, Report, Spare};
+use crate::prepare::{Encoders, Job, Made, Plan, Prepared, Report, Spare};
+use crate::session::Wire;
 use crate::shared::{Direction, Shared, Trouble, Watch};
 use crate::{Frame, Video};
 
@@ -27,7 +29,8 @@ pub(crate) struct Writer {
     /// None where nothing needs work.
     pub(crate) workers: Option<Workers<Job<ToWriter>>>,
     pub(crate) video: Video,
-    pub(crate) coding: Coding,
+    pub(crate) wire: Wire,
+    pub(crate) realtime: bool,
     /// What the workers have made.
     pub(crate) made: Vec<Made>,
     /// What to send next, or was sent last: one message, or some of a frame.
@@ -39,7 +42,9 @@ pub(crate) struct Writer {
 /// Makes frames, once it is known how.
 struct Maker {
     plan: Plan,
-    encoder: PictureEncoder,
+    encoders: Encoders,
+    /// How every frame is coded that nobody chooses for.
+    coding: Coding,
     /// The last frame, as long as nothing was learnt from it.
     last: Option<PictureCoding>,
 }
@@ -117,6 +122,16 @@ impl Writer {
             // The two lists change places, so that neither is ever made anew.
             std::mem::swap(&mut state.own.made, &mut self.made);
             for made in self.made.drain(..) {
+                let Some(part) = made.part else {
+                    let counts = maker.as_mut().is_some_and(|maker| maker.encoders.trials.end());
+                    if let (true, Some(auto)) = (counts, &mut state.own.auto) {
+                        auto.tried(made.work);
+                    }
+                    continue;
+                };
+                if let Some(auto) = &mut state.own.auto {
+                    auto.made(made.work);
+                }
                 let Some((mode, body)) = made.body else {
                     let problem = format!("frame {} could not be compressed", made.frame);
                     state.trouble = Some(Trouble::Internal(problem));
@@ -124,17 +139,22 @@ impl Writer {
                 };
                 let frame = preparing.iter_mut().find(|frame| frame.number == made.frame);
                 if let (Some(maker), Some(frame)) = (&mut *maker, frame) {
-                    frame.take(&maker.plan, made.part, mode, body);
+                    frame.take(&maker.plan, part, mode, body);
                     maker.last = frame.made().cloned().or(maker.last.take());
                 }
             }
             if let (None, Some(configured)) = (&maker, &state.configured) {
                 let server = &configured.server;
                 let (slices, side_data) = (server.slices, server.side_data);
-                let coding = if server.vtz { self.coding } else { self.coding.plain().into() };
-                let plan = Plan::new(&self.video, coding, slices, side_data);
-                let encoder = plan.encoder();
-                *maker = Some(Maker { plan, encoder, last: None });
+                let plan = Plan::new(&self.video, self.wire.plain(), slices, side_data);
+                let (coding, choices) = self.wire.codings(server);
+                let setting = Setting {
+                    frame_bytes: self.video.raw_len(),
+                    threads: self.workers.as_ref().map_or(1, Workers::threads),
+                    realtime: self.realtime,
+                };
+                state.own.auto = (choices.len() > 1).then(|| Auto::new(setting, choices));
+                *maker = Some(Maker { plan, encoders: Encoders::default(), coding, last: None });
             }
             let Some(maker) = maker else {
                 let until = state.session.deadline();
@@ -145,8 +165,17 @@ impl Writer {
                 && preparing.back().is_none_or(Prepared::may_be_followed)
                 && let Some((number, frame)) = state.own.queue.pop_front()
             {
+                let choice = match &mut state.own.auto {
+                    Some(auto) => auto.begin(),
+                    None => Choice { mode: maker.coding, trial: None },
+                };
+                let news = state.own.auto.as_mut().and_then(|auto| auto.news(now));
                 drop(state);
-                let prepared = self.prepare(maker, number, frame);
+                if let Some(line) = news {
+                    let line = format_args!("wire compression: {line}");
+                    self.shared.log.line(Level::Info, line);
+                }
+                let prepared = self.prepare(maker, choice, number, frame);
                 state = shared.lock();
                 match prepared {
                     Ok(prepared) => preparing.push_back(prepared),
@@ -157,11 +186,15 @@ impl Writer {
                 }
                 continue;
             }
+            let behind = preparing.len().saturating_sub(1);
             if let Some(frame) = preparing.front_mut() {
                 let number = frame.number;
                 match next_few(frame, &maker.plan, &mut self.message) {
                     Ok(None) => {}
                     Ok(Some(last)) => {
+                        if let Some(auto) = &mut state.own.auto {
+                            auto.writes(now, behind, self.message.len() as u64);
+                        }
                         if last {
                             self.spare.extend(preparing.pop_front().map(Prepared::into_spare));
                         }
@@ -175,23 +208,27 @@ impl Writer {
             }
             let until = state.session.deadline();
             state = shared.wait_for_output(state, until);
+            if let (true, Some(auto)) = (preparing.is_empty(), &mut state.own.auto) {
+                auto.starved(shared.now().saturating_sub(now));
+            }
         }
     }
 
     fn prepare(
         &mut self,
         maker: &mut Maker,
+        choice: Choice<Coding>,
         number: u32,
         frame: Frame,
     ) -> Result<Prepared, String> {
-        let Maker { plan, encoder, last } = maker;
+        let Maker { plan, encoders, last, .. } = maker;
         if let Some(last) = last.take() {
-            encoder.made(&last);
+            encoders.pictures.made(&last);
         }
         let spare = self.spare.pop().unwrap_or_else(|| Spare::new(plan.parts()));
         let report = || ToWriter(self.shared.clone());
         let buffers = &self.shared.buffers;
-        Prepared::new(plan, encoder, number, frame, spare, buffers, report, |job| {
+        Prepared::new(plan, encoders, choice, number, frame, spare, buffers, report, |job| {
             if let Some(workers) = &self.workers {
                 // The queue has room for every part of the frames that are prepared at once.
                 workers.run(job);
@@ -200,9 +237,12 @@ impl Writer {
     }
 
     fn send(&mut self, next: &Next) {
-        if send(&self.shared, &mut *self.link, &self.message)
-            && let Some(number) = next.completes
-        {
+        let began = self.shared.now();
+        let whole = send(&self.shared, &mut *self.link, &self.message);
+        if let Some(auto) = &mut self.shared.lock().own.auto {
+            auto.wrote(self.message.len() as u64, self.shared.now().saturating_sub(began));
+        }
+        if whole && let Some(number) = next.completes {
             self.shared.sent(number);
         }
     }

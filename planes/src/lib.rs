@@ -48,6 +48,7 @@ mod picture;
 mod choose;
 
 mod auto;
+mod trial;
 
 pub use auto::{Auto, Progress, Work};
 pub use choose::{Choice, Chooser, Prior, Setting, Trial};
@@ -61,4 +62,5 @@ pub use picture::{
 };
 pub use slices::{MAX_SLICES, STRIP_ROWS, default_slices, slices};
 pub use source::{Layout, Source};
+pub use trial::Trials;
 pub use workers::{AnyJob, Job, Scratch, Workers};

@@ -192,6 +192,16 @@ impl PictureDecoder {
 }
 
 impl PictureReading {
+    /// How the picture was coded, as far as FRAME_BEGIN tells.
+    pub fn coding(&self) -> Coding {
+        match &self.0 {
+            ReadKind::Plain(compression) => (*compression).into(),
+            // Who keeps pictures does so for Huffman codes.
+            ReadKind::Vtz(frame) if frame.is_kept() => Coding::Vtz,
+            ReadKind::Vtz(_) => Coding::VtzFast,
+        }
+    }
+
     /// Whether a slice of that mode is its rows and nothing else is to be done with them than to put them
     /// where they belong.
     pub fn is_rows(&self, mode: u8) -> bool {

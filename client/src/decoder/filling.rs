@@ -3,10 +3,11 @@
 use std::io::IoSliceMut;
 use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use vtremote_backend::{PlaneMemory, RawRows, RowsMut};
 use vtremote_planes::{Begin, Job, PictureDecoder, PictureReading, Scratch, Target, Workers};
-use vtremote_proto::{FrameBegin, Geometry, NO_REFERENCE, PlaneHead, SliceHead};
+use vtremote_proto::{FrameBegin, Geometry, NO_REFERENCE, Pace, PlaneHead, SliceHead};
 
 use super::Decoding;
 use crate::picture::vtz_geometry;
@@ -28,6 +29,9 @@ pub(crate) struct Filling {
     /// Parts that workers have.
     running: Arc<Running>,
     body: Body,
+    /// Pictures that were taken in whole, and how long nothing was read since workers were behind.
+    taken: u32,
+    behind: Duration,
     /// Raw planes that come without their last row, and the row.
     short: Vec<(usize, usize)>,
 }
@@ -53,21 +57,29 @@ struct Compressed {
     count: usize,
 }
 
-/// How many parts workers have.
+/// What workers have and had.
 #[derive(Default)]
 struct Running {
-    count: Mutex<usize>,
+    work: Mutex<Work>,
     fewer: Condvar,
 }
 
+#[derive(Default)]
+struct Work {
+    /// Parts that workers have.
+    parts: usize,
+    /// What all parts that they had took together.
+    time: Duration,
+}
+
 impl Running {
-    fn lock(&self) -> MutexGuard<'_, usize> {
-        self.count.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Work> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until there are none. Workers wait for nobody.
     fn wait(&self) {
-        let none = self.fewer.wait_while(self.lock(), |count| *count > 0);
+        let none = self.fewer.wait_while(self.lock(), |work| work.parts > 0);
         drop(none.unwrap_or_else(PoisonError::into_inner));
     }
 }
@@ -92,6 +104,8 @@ impl Filling {
             reading: PictureReading::default(),
             running: Arc::default(),
             body: Body::Nowhere,
+            taken: 0,
+            behind: Duration::ZERO,
             short: Vec::new(),
         }
     }
@@ -103,9 +117,7 @@ impl Filling {
         planes: &[Arc<PlaneMemory>],
         reading: PictureReading,
     ) {
-        if self.reading.is_followed() {
-            self.running.wait();
-        }
+        self.wait_for_followed();
         self.number = number;
         self.planes.clear();
         self.planes.extend_from_slice(planes);
@@ -120,9 +132,7 @@ impl Filling {
         begin: &FrameBegin<'_>,
         geometry: Geometry,
     ) -> Result<PictureReading, Trouble> {
-        if self.reading.is_followed() {
-            self.running.wait();
-        }
+        self.wait_for_followed();
         let reference = Some(begin.reference_id).filter(|id| *id != NO_REFERENCE);
         let FrameBegin { codec, tables, .. } = *begin;
         let geometry = vtz_geometry(geometry.format, geometry.width, geometry.height);
@@ -131,6 +141,15 @@ impl Filling {
             true => Trouble::Picture { pts: begin.head.pts, error },
             false => Trouble::Internal(error.to_string()),
         })
+    }
+
+    /// The next picture may be predicted from the one before: all parts of that are to be unpacked first.
+    fn wait_for_followed(&mut self) {
+        if self.reading.is_followed() {
+            let began = Instant::now();
+            self.running.wait();
+            self.behind += began.elapsed();
+        }
     }
 
     /// The number of the picture.
@@ -252,17 +271,28 @@ impl Filling {
             }
         };
         self.shared.lock().own.arrivals.job_begins(self.number);
-        *self.running.lock() += 1;
+        self.running.lock().parts += 1;
         let (shared, running) = (self.shared.clone(), self.running.clone());
         let (picture, part) = (self.number, Some(part));
         let job = Unpack { shared, running, picture, part, outcome: None };
+        // Waits while the queue is full.
+        let began = Instant::now();
         workers.run(job);
+        self.behind += began.elapsed();
         Ok(())
+    }
+
+    /// How far this end is, and what held it up.
+    pub(crate) fn pace(&self) -> Pace {
+        let threads = self.workers.as_ref().map_or_else(worker_count, Workers::threads);
+        let unpacking = self.running.lock().time;
+        Pace::new(self.taken, threads as u32, unpacking, self.behind, Duration::ZERO)
     }
 
     /// All parts of the picture have come.
     pub(crate) fn end(&mut self) -> Result<(), Trouble> {
         self.body = Body::Nowhere;
+        self.taken = self.taken.wrapping_add(1);
         for (plane, count) in self.short.drain(..) {
             let memory = self.planes.get(plane).ok_or_else(misplaced)?;
             let rows = PlaneMemory::lend(memory, 0..memory.shape().rows);
@@ -289,7 +319,9 @@ impl Job for Unpack {
         let range = rows.rows().start..rows.rows().start + *count;
         let into = Target { data: rows.bytes(), stride: picture_stride, row_bytes, rows: *count };
         let packed = &data[..*len];
+        let began = Instant::now();
         let result = reading.slice(scratch, *plane, *mode, range, packed, *stride, into);
+        self.running.lock().time += began.elapsed();
         if *count < rows.rows().len() {
             repeat_last_row(rows, *count);
         }
@@ -304,7 +336,7 @@ impl Drop for Unpack {
             drop(part.rows);
             part.data
         });
-        *self.running.lock() -= 1;
+        self.running.lock().parts -= 1;
         self.running.fewer.notify_all();
         let mut state = self.shared.lock();
         state.own.spare.extend(data);

@@ -22,7 +22,7 @@ use vtremote_proto::{Codec, Mode, NO_PTS, PACKET_KEY, PacketHead};
 use crate::buffers::Buffer;
 use crate::log::Log;
 use crate::message::Message;
-use crate::session::{Info, Session, check_coding, coding, dial, vtz_wish};
+use crate::session::{Info, Session, Wire, check_coding, dial};
 use crate::shared::{Direction, Shared, State};
 use crate::{Error, Geometry, Level, LogSink, Settings};
 use arrivals::{Arrivals, Next};
@@ -104,11 +104,22 @@ pub(crate) struct Decoding {
     spare: Vec<Vec<u8>>,
     /// What the pictures that came are without compression.
     raw_bytes: u64,
+    /// How the last of them was compressed.
+    coding: Coding,
 }
 
 impl Direction for Decoding {
     const REMOTE: &'static str = "decoder";
     const SENT: &'static str = "packets";
+
+    fn coding(&self) -> Coding {
+        self.coding
+    }
+
+    /// The server chooses.
+    fn summary(&self) -> Option<String> {
+        None
+    }
 }
 
 impl State<Decoding> {
@@ -222,10 +233,10 @@ impl Decoder {
         // What no session can have is refused before anybody is troubled.
         let refused =
             |error: vtremote_proto::session::ClientError| Error::Settings(error.to_string());
-        Client::new(self.client_settings(geometry, Default::default())).map_err(refused)?;
+        Client::new(self.client_settings(geometry, Wire::Fixed(Coding::None))).map_err(refused)?;
         let Link { reader, writer, closer, peer, is_local } = (self.connect)()?;
-        let coding = coding(&self.settings, is_local);
-        let client = Client::new(self.client_settings(geometry, coding)).map_err(refused)?;
+        let wire = Wire::new(&self.settings, is_local);
+        let client = Client::new(self.client_settings(geometry, wire)).map_err(refused)?;
         let most = client.most_in_flight();
         // Some pictures are with the caller, one is coming in.
         self.pool.keep(most + 4);
@@ -237,13 +248,13 @@ impl Decoder {
             link: reader,
             pool: self.pool.clone(),
             geometry,
-            compression: coding.plain(),
+            compression: wire.plain(),
             most,
             untimed: false,
         };
         let writer = Writer { shared: shared.clone(), link: writer, message: Message::default() };
         // From here on, dropping the session ends what has been started.
-        let mut session = Session::new(shared, coding);
+        let mut session = Session::new(shared, wire);
         session.start("vtremote-read", move || reader.run())?;
         session.start("vtremote-write", move || writer.run())?;
         let Geometry { width, height, format, .. } = geometry;
@@ -481,12 +492,13 @@ impl Decoder {
     /// Ends the session at once; the same as dropping it.
     pub fn close(self) {}
 
-    fn client_settings(&self, geometry: Geometry, coding: Coding) -> ClientSettings {
+    fn client_settings(&self, geometry: Geometry, wire: Wire) -> ClientSettings {
         let settings = &self.settings;
         let mut options = settings.options.clone();
         options.mode = Mode::Decode;
-        options.wire_compression = coding.plain() as u8;
-        options.vtz = vtz_wish(coding);
+        options.wire_compression = wire.plain() as u8;
+        options.vtz = wire.vtz_wish();
+        options.pace = wire.is_auto();
         ClientSettings {
             token: self.token.clone(),
             codec: settings.codec.map_or("", Codec::name).to_owned(),

@@ -204,6 +204,7 @@ impl Reader {
                     };
                     let geometry = told.unwrap_or(self.geometry);
                     let reading = filling.reading(&begin, geometry)?;
+                    self.shared.lock().own.coding = reading.coding();
                     self.begin(filling, begin.head, geometry, reading, begin.side_data)?;
                     if told.is_some() {
                         incoming.set_limits(self.shared.lock().session.limits(DEFAULT_CAP));
@@ -280,7 +281,12 @@ impl Reader {
         let pts = state.own.arrivals.whole(number);
         state.own.raw_bytes += filling.raw_bytes();
         state.order();
+        state.session.pace(self.shared.now(), filling.pace());
+        let to_write = state.session.has_control();
         drop(state);
+        if to_write {
+            self.shared.wake_writer();
+        }
         self.shared.wake_caller();
         if let Some(pts) = pts {
             self.shared.log.line(Level::Trace, format_args!("picture {number}, pts {pts}"));

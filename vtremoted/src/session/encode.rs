@@ -16,7 +16,7 @@ use vtremote_planes::{
     Begin, Compression, PictureDecoder, PictureReading, Scratch, Target, Workers,
 };
 use vtremote_proto::{
-    FRAME_KEY, FrameHead, PACKET_KEY, PacketHead, PlaneHead, SliceHead, error_code,
+    FRAME_KEY, FrameHead, PACKET_KEY, Pace, PacketHead, PlaneHead, SliceHead, error_code,
 };
 
 /// Slices that wait for a worker. Their memory is bounded by it, together with the one that comes in.
@@ -44,6 +44,17 @@ pub(super) struct Encode {
     reference: Option<Reference>,
     /// Kinds of side data that are not carried, and were told.
     left_out: BTreeSet<u32>,
+    pace: Totals,
+}
+
+/// What PACE tells.
+#[derive(Default)]
+struct Totals {
+    /// Pictures that were submitted.
+    pictures: u32,
+    unpacking: Duration,
+    behind: Duration,
+    full: Duration,
 }
 
 struct Frame {
@@ -93,6 +104,7 @@ impl Encode {
             body: None,
             reference: None,
             left_out: BTreeSet::new(),
+            pace: Totals::default(),
         })
     }
 
@@ -222,7 +234,10 @@ impl Encode {
         }
         let Some(Body::Compressed { data, part, rows, .. }) = self.body.take() else { return };
         let job = Jobs::begin(&self.jobs);
+        // Waits while the queue is full.
+        let began = Instant::now();
         self.workers.run(Unpack { job, data, part, rows });
+        self.pace.behind += began.elapsed();
     }
 
     /// The frame is complete: it goes to the encoder. `side_data` is what stood at its end.
@@ -230,10 +245,15 @@ impl Encode {
         // Rows that are still lent could not be submitted.
         self.body = None;
         let mut frame = self.frame.take().ok_or_else(out_of_order)?;
+        let began = Instant::now();
         let decompressed = self.jobs.wait();
+        self.pace.behind += began.elapsed();
         let picture = frame.picture.take().ok_or_else(out_of_order)?;
         let micros = match decompressed {
-            Ok(time) => u32::try_from(time.as_micros()).unwrap_or(u32::MAX),
+            Ok(time) => {
+                self.pace.unpacking += time;
+                u32::try_from(time.as_micros()).unwrap_or(u32::MAX)
+            }
             Err(Failure::Slice(error)) if error.is_peer_fault() => {
                 return Ok(Submitted::Undecodable(error.to_string()));
             }
@@ -265,7 +285,18 @@ impl Encode {
         state.latency.begin(info.pts);
         drop(state);
         self.reference = Some(self.encoder.submit(picture, info)?);
-        Ok(Submitted::Taken { decompress_us: micros })
+        self.pace.pictures = self.pace.pictures.wrapping_add(1);
+        Ok(Submitted::Taken { decompress_us: micros, pace: self.pace() })
+    }
+
+    /// Nothing was read for so long, since there was no room for what comes next.
+    pub(super) fn was_full(&mut self, time: Duration) {
+        self.pace.full += time;
+    }
+
+    fn pace(&self) -> Pace {
+        let Totals { pictures, unpacking, behind, full } = self.pace;
+        Pace::new(pictures, self.workers.threads() as u32, unpacking, behind, full)
     }
 
     pub(super) fn drain(&mut self) -> Result<(), Error> {
@@ -278,6 +309,8 @@ impl Encode {
 pub(super) enum Submitted {
     Taken {
         decompress_us: u32,
+        /// After this one.
+        pace: Pace,
     },
     /// Its data does not unpack: the peer's fault.
     Undecodable(String),

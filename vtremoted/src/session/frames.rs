@@ -10,14 +10,15 @@ use super::message::Message;
 use super::pixels::{Pixels, geometry, layouts};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use tracing::info;
 use vtremote_backend::{
     DecodedFrame, DecoderConfig, Error, Fields, FrameSink, Geometry, PixelFormat, SideData,
 };
 use vtremote_link::TICK;
 use vtremote_planes::{
-    Begin, Coding, Compression, Compressor, Job, PictureCoding, PictureEncoder, Scratch, Workers,
-    default_slices, slices,
+    Auto, Begin, Choice, Coding, Compression, Compressor, Job, PictureCoding, PictureEncoder,
+    Scratch, Setting, Trial, Trials, Work, Workers, default_slices, slices,
 };
 use vtremote_proto::{
     FrameBegin, FrameHead, GeometryChanges, NO_PTS, NO_REFERENCE, Rational, SliceHead, error_code,
@@ -46,6 +47,7 @@ struct Sending {
     line: Arc<Line>,
     /// None where nothing is compressed.
     compressors: Option<Workers<Compress>>,
+    /// How pictures are coded that nobody chooses for.
     coding: Coding,
     /// As configured.
     width: u32,
@@ -60,6 +62,8 @@ struct Sending {
     slices: bool,
     /// `x.geometry.v1` is in use.
     geometry: bool,
+    /// `x.pace.v1` is in use: each picture may be coded another way.
+    paced: bool,
     begun: Mutex<Begun>,
 }
 
@@ -88,7 +92,10 @@ impl Job for TakeUp {
 struct Compress {
     part: Part,
     message: Message,
-    place: Place,
+    /// None: it is a trial, and goes nowhere.
+    place: Option<Place>,
+    /// Where each picture may be coded another way: this one's, and who is told what that gave.
+    chosen: Option<(Coding, Arc<Sending>)>,
 }
 
 enum Part {
@@ -97,9 +104,23 @@ enum Part {
     Whole(Picture, Compression),
 }
 
+impl Part {
+    /// Of a slice, without compression, in bytes.
+    fn raw(&self) -> u64 {
+        match self {
+            Part::Slice(slice, ..) => {
+                let (_, layout) = slice.pixels.source(slice.plane);
+                (layout.row_bytes * slice.rows.len()) as u64
+            }
+            Part::Whole(picture, _) => picture.raw,
+        }
+    }
+}
+
 impl Job for Compress {
     fn run(self, scratch: &mut Scratch) {
-        let Self { part, mut message, place } = self;
+        let Self { part, mut message, place, chosen } = self;
+        let (began, raw) = (Instant::now(), part.raw());
         let made = match part {
             Part::Slice(slice, coding, last) => {
                 slice.coded(coding, scratch, &mut message).map(|()| last)
@@ -110,6 +131,11 @@ impl Job for Compress {
                     .map(|()| Some((pts, raw)))
             }
         };
+        if let Some((coding, sending)) = chosen {
+            let (wire, time) = (message.len(), began.elapsed());
+            sending.made(Work { coding, raw, wire, time }, place.is_none());
+        }
+        let Some(place) = place else { return };
         place.fill(match made {
             Ok(Some((pts, raw))) => Step::Last { message, pts, raw },
             Ok(None) => Step::Part(message),
@@ -125,6 +151,7 @@ struct Begun {
     encoder: PictureEncoder,
     /// The last of them.
     last: Option<PictureCoding>,
+    trials: Trials,
 }
 
 /// A picture that can be sent.
@@ -150,9 +177,19 @@ impl Frames {
         let client = session.lock().server.traits_of_client();
         let threads = std::thread::available_parallelism().map_or(2, |cores| cores.get().min(4));
         let compressors = match coding {
-            Coding::None => None,
+            Coding::None if !client.pace => None,
             _ => Some(Workers::new("compress", threads, threads)?),
         };
+        if client.pace {
+            let codings: &[_] = match client.vtz {
+                true => &Coding::ALL,
+                false => &[Coding::None, Coding::Lz4, Coding::Zstd],
+            };
+            let planes = config.format.planes(config.width, config.height);
+            let bytes = planes.iter().map(|plane| plane.row_bytes * plane.rows).sum::<usize>();
+            let setting = Setting { frame_bytes: bytes as u64, threads, realtime: false };
+            session.lock().auto = Some(Auto::new(setting, codings));
+        }
         let sending = Sending {
             line: Line::new(Arc::clone(&session)),
             session,
@@ -165,11 +202,13 @@ impl Frames {
             side_data,
             slices: client.slices,
             geometry: client.geometry,
+            paced: client.pace,
             begun: Mutex::new(Begun {
                 frame_id: 0,
                 changes: GeometryChanges::default(),
-                encoder: PictureEncoder::new(coding),
+                encoder: PictureEncoder::default(),
                 last: None,
+                trials: Trials::default(),
             }),
         };
         Ok(Frames { pictures: Workers::new("pictures", 1, QUEUE)?, sending: Arc::new(sending) })
@@ -210,10 +249,13 @@ impl FrameSink for Frames {
 
 impl Sending {
     /// Sends a picture, or ends the session with the reason why it cannot be sent.
-    fn take_up(&self, frame: DecodedFrame) {
+    fn take_up(self: &Arc<Self>, frame: DecodedFrame) {
         let _unplaced = Unplaced(&self.line);
+        let choice = self.choose();
         let parts = match self.compressors {
-            Some(_) if self.slices => 1 + cuts(&frame.geometry).count(),
+            Some(_) if self.slices && choice.mode != Coding::None => {
+                1 + cuts(&frame.geometry).count()
+            }
             _ => 1,
         };
         if !self.waits_for_room(parts) {
@@ -221,7 +263,9 @@ impl Sending {
         }
         let first = Line::place(&self.line);
         match self.checked(frame) {
-            Ok((picture, geometry)) if self.slices => self.send_slices(picture, &geometry, first),
+            Ok((picture, geometry)) if self.slices => {
+                self.send_slices(picture, &geometry, choice, first);
+            }
             Ok((picture, _)) => self.send_whole(picture, first),
             Err((code, text)) => first.fill(Step::Refused(code, text)),
         }
@@ -326,20 +370,31 @@ impl Sending {
     }
 
     /// As FRAME_BEGIN and SLICEs.
-    fn send_slices(&self, picture: Picture, shown: &Geometry, first: Place) {
+    fn send_slices(
+        self: &Arc<Self>,
+        picture: Picture,
+        shown: &Geometry,
+        choice: Choice<Coding>,
+        first: Place,
+    ) {
         let cuts = cuts(shown);
         let count = cuts.clone().count();
         let mut message = self.session.message();
-        let (frame_id, coding) = match self.begin(&picture, shown, count, message.heads()) {
+        let mode = choice.mode;
+        let (frame_id, coding) = match self.begin(&picture, shown, mode, count, message.heads()) {
             Ok(begun) => begun,
             Err(text) => return first.fill(Step::Refused(error_code::INTERNAL, text)),
         };
         let Picture { pixels, pts, raw, .. } = picture;
+        if let Some(trial) = choice.trial {
+            self.try_out(trial, &pixels, shown, frame_id);
+        }
         let slices = cuts.enumerate().map(|(index, (plane, rows))| {
             let pixels = pixels.clone();
             Slice { pixels, frame_id, index, plane, rows }
         });
-        let Some(compressors) = &self.compressors else {
+        let compressors = self.compressors.as_ref().filter(|_| mode != Coding::None);
+        let Some(compressors) = compressors else {
             // There is nothing to wait for: all of them are written at once.
             for slice in slices {
                 if let Err(text) = slice.raw(&mut message) {
@@ -349,15 +404,76 @@ impl Sending {
             return first.fill(Step::Last { message, pts, raw });
         };
         first.fill(Step::Part(message));
+        self.makes(count);
         for slice in slices {
             let last = (slice.index + 1 == count).then_some((pts, raw));
             let part = Part::Slice(slice, coding.clone(), last);
-            compressors.run(self.compress(part, Line::place(&self.line)));
+            compressors.run(self.compress(part, Some(Line::place(&self.line)), mode));
         }
     }
 
-    fn compress(&self, part: Part, place: Place) -> Compress {
-        Compress { part, message: self.session.message(), place }
+    /// How the next picture is to be coded. Says in the log what was chosen, when that has settled.
+    fn choose(&self) -> Choice<Coding> {
+        let mut state = self.session.lock();
+        let now = self.session.began.elapsed();
+        let Some(auto) = &mut state.auto else {
+            return Choice { mode: self.coding, trial: None };
+        };
+        let (choice, news) = (auto.begin(), auto.news(now));
+        if let Some(wire) = news {
+            let client = state.report.client.clone();
+            drop(state);
+            info!(client, wire, "wire compression chosen");
+        }
+        choice
+    }
+
+    /// Has some rows compressed to see what that gives.
+    fn try_out(
+        self: &Arc<Self>,
+        trial: Trial<Coding>,
+        pixels: &Pixels,
+        shown: &Geometry,
+        frame_id: u32,
+    ) {
+        // Rows as they are cost nothing, and give what they give.
+        let Some(compressors) = self.compressors.as_ref().filter(|_| trial.mode != Coding::None)
+        else {
+            return;
+        };
+        let Geometry { format, width, height, .. } = *shown;
+        let geometry = geometry(format, width, height);
+        let Some(coding) = self.lock().trials.begin(trial, geometry, frame_id) else { return };
+        let (_, layout) = pixels.source(0);
+        let rows = Trials::rows(layout.rows);
+        let slice = Slice { pixels: pixels.clone(), frame_id, index: 0, plane: 0, rows };
+        self.makes(1);
+        compressors.run(self.compress(Part::Slice(slice, coding, None), None, trial.mode));
+    }
+
+    /// So many more parts are being compressed.
+    fn makes(&self, parts: usize) {
+        let mut state = self.session.lock();
+        if state.auto.is_some() {
+            state.making += parts;
+        }
+    }
+
+    /// One part less is.
+    fn made(&self, work: Work, is_trial: bool) {
+        let counts = is_trial && self.lock().trials.end();
+        let mut state = self.session.lock();
+        state.making = state.making.saturating_sub(1);
+        match &mut state.auto {
+            Some(auto) if counts => auto.tried(work),
+            Some(auto) if !is_trial => auto.made(work),
+            _ => {}
+        }
+    }
+
+    fn compress(self: &Arc<Self>, part: Part, place: Option<Place>, coding: Coding) -> Compress {
+        let chosen = self.paced.then(|| (coding, Arc::clone(self)));
+        Compress { part, message: self.session.message(), place, chosen }
     }
 
     /// Appends the FRAME_BEGIN of the next picture, and gives its id and how its slices are coded.
@@ -365,18 +481,19 @@ impl Sending {
         &self,
         picture: &Picture,
         shown: &Geometry,
+        coding: Coding,
         slices: usize,
         out: &mut Vec<u8>,
     ) -> Result<(u32, PictureCoding), String> {
         let mut begun = self.lock();
-        let Begun { frame_id: id, changes, encoder, last } = &mut *begun;
+        let Begun { frame_id: id, changes, encoder, last, .. } = &mut *begun;
         let frame_id = *id;
         // The last number means none.
         *id = if frame_id + 1 == NO_REFERENCE { 0 } else { frame_id + 1 };
         let changed = changes.next(picture.geometry);
         let Geometry { format, width, height, .. } = *shown;
         let (coding, Begin { codec, reference, tables }) = encoder
-            .begin(geometry(format, width, height), frame_id)
+            .begin(coding, geometry(format, width, height), frame_id)
             .map_err(|error| error.to_string())?;
         let mut records = Vec::new();
         let encoded = vtremote_proto::SideData::new(&borrowed(&picture.side_data), &mut records)
@@ -399,8 +516,9 @@ impl Sending {
     }
 
     /// As a FRAME.
-    fn send_whole(&self, picture: Picture, place: Place) {
-        let work = self.compress(Part::Whole(picture, self.coding.plain()), place);
+    fn send_whole(self: &Arc<Self>, picture: Picture, place: Place) {
+        let part = Part::Whole(picture, self.coding.plain());
+        let work = self.compress(part, Some(place), self.coding);
         match &self.compressors {
             // It compresses nothing.
             None => work.run(&mut Scratch::default()),

@@ -20,8 +20,8 @@ const SLOT_WAIT: Duration = Duration::from_millis(500);
 const NAME: &str = "vtremoted";
 
 /// What we add (docs/protocol.md section 9).
-const EXTENSIONS: [&str; 5] =
-    ["x.ack.v1", "x.slices.v1", "x.geometry.v1", "x.notice.v1", "x.wire.vtz.v1"];
+const EXTENSIONS: [&str; 6] =
+    ["x.ack.v1", "x.slices.v1", "x.geometry.v1", "x.notice.v1", "x.wire.vtz.v1", "x.pace.v1"];
 
 /// What every server lists to every client: current ones require it (docs/protocol.md section 3).
 const ALWAYS: [&str; 6] = [

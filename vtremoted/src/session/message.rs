@@ -76,6 +76,12 @@ impl Message {
         self.bodies.push((at, Body::Rows { picture, plane, rows }));
     }
 
+    /// In bytes.
+    pub(super) fn len(&self) -> u64 {
+        let bodies = self.bodies.iter().map(|(_, body)| body.len()).sum::<usize>();
+        (self.heads.len() + bodies) as u64
+    }
+
     /// Forgets everything but the memory.
     pub(super) fn clear(&mut self) {
         self.heads.clear();

@@ -30,6 +30,7 @@ use std::time::{Duration, Instant};
 use tracing::{error, info, warn};
 use vtremote_backend::Error as BackendError;
 use vtremote_link::{Closer, Link};
+use vtremote_planes::Auto;
 use vtremote_proto::{End, OutputError, Server, ServerSettings, error_code};
 
 /// Messages whose memory is kept: as many as wait while a window's worth of packets comes at once, or the
@@ -65,6 +66,10 @@ struct State {
     spare: Vec<Message>,
     report: Report,
     latency: Latency,
+    /// Chooses how each picture is compressed that goes out, where the client leaves that to us.
+    auto: Option<Auto>,
+    /// Parts of pictures that are being compressed where it does.
+    making: usize,
 }
 
 /// What the session's line in the log says, beyond what the state machine counts.
@@ -119,6 +124,8 @@ impl Shared {
             spare: Vec::with_capacity(SPARE),
             report: Report::default(),
             latency: Latency::default(),
+            auto: None,
+            making: 0,
         };
         Shared {
             began: Instant::now(),
@@ -343,6 +350,7 @@ fn report(state: &State, now: Duration) {
     let ratio = if wire > 0 { *raw_bytes as f64 / wire as f64 } else { 0.0 };
     let ratio = (ratio * 1000.0).round() / 1000.0;
     let (p50_ms, p99_ms) = (state.latency.percentile(0.50), state.latency.percentile(0.99));
+    let wire = state.auto.as_ref().map(Auto::reason);
     macro_rules! line {
         ($level:ident) => {
             $level!(
@@ -360,6 +368,7 @@ fn report(state: &State, now: Duration) {
                 ratio,
                 p50_ms,
                 p99_ms,
+                wire,
                 warnings,
                 end,
                 "session ended"

@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use tracing::{debug, info, warn};
 use vtremote_backend::{Backend, Capabilities, Codec, Error, PixelFormat, SideData};
 use vtremote_link::{LinkReader, Moved, TICK};
-use vtremote_planes::{Begin, Coding, Compression};
+use vtremote_planes::{Begin, Coding, Compression, Progress};
 use vtremote_proto::session::ClientTraits;
 use vtremote_proto::{
-    Configure, ConfigureAck, FrameBegin, Incoming, Item, Limits, Mode, NO_REFERENCE, Options,
+    Configure, ConfigureAck, FrameBegin, Incoming, Item, Limits, Mode, NO_REFERENCE, Options, Pace,
     ServerStep, error_code,
 };
 
@@ -254,6 +254,8 @@ impl Reader<'_> {
         let mut began = Instant::now();
         let mut last_read = began;
         loop {
+            let turn = Instant::now();
+            let wanted = matches!(&self.stream, Stream::Encode(encode) if encode.needs_picture());
             let ready = match &mut self.stream {
                 // A client that does not take its packets gets no more of them.
                 Stream::Encode(encode)
@@ -279,6 +281,11 @@ impl Reader<'_> {
                 }
                 _ => true,
             };
+            if let Stream::Encode(encode) = &mut self.stream
+                && wanted
+            {
+                encode.was_full(turn.elapsed());
+            }
             if ready || self.session.has_ended() {
                 return Ok(());
             }
@@ -332,6 +339,12 @@ impl Reader<'_> {
                 self.session.lock().latency.begin(decode.pts());
                 decode.end(owned(side_data));
             }
+            (ServerStep::Pace(pace), Stream::Decode(_)) => {
+                let mut state = self.session.lock();
+                if let Some(auto) = &mut state.auto {
+                    auto.progress(self.session.began.elapsed(), progress(pace));
+                }
+            }
             (ServerStep::Drain, stream) => {
                 self.session.lock().draining = Some(self.session.began.elapsed());
                 match stream {
@@ -348,7 +361,10 @@ impl Reader<'_> {
 
     fn submitted(&self, submitted: Submitted) {
         self.session.with(|server, now| match submitted {
-            Submitted::Taken { decompress_us } => server.taken(now, decompress_us),
+            Submitted::Taken { decompress_us, pace } => {
+                server.taken(now, decompress_us);
+                server.pace(now, pace);
+            }
             Submitted::Undecodable(error) => {
                 let frame = server.counts().frames_in;
                 let message = format!("frame {frame} does not decompress: {error}");
@@ -405,7 +421,10 @@ impl Reader<'_> {
         let client = state.server.traits_of_client();
         state.report.began = Some(now);
         let report = &state.report;
-        let compression = coding(options, client);
+        let compression = match client.pace {
+            true => "auto".into(),
+            false => coding(options, client).to_string(),
+        };
         if configured.is_ok() {
             info!(
                 client = report.client,
@@ -414,7 +433,7 @@ impl Reader<'_> {
                 width = report.width,
                 height = report.height,
                 format = format.name(),
-                compression = %compression,
+                compression,
                 slices = client.slices,
                 ack = client.ack,
                 "session started"
@@ -514,6 +533,18 @@ fn coding(options: &Options, client: ClientTraits) -> Coding {
         (true, 2) => Coding::VtzFast,
         (true, _) => Coding::Vtz,
         (false, _) => Compression::from_wire(options.wire_compression).unwrap_or_default().into(),
+    }
+}
+
+/// PACE in the terms of what chooses.
+fn progress(pace: Pace) -> Progress {
+    let micros = |micros: u32| Duration::from_micros(micros.into());
+    Progress {
+        pictures: pace.pictures,
+        threads: pace.threads as usize,
+        unpacking: micros(pace.unpacking_us),
+        behind: micros(pace.behind_us),
+        full: micros(pace.full_us),
     }
 }
 

@@ -2,7 +2,7 @@ use super::Shared;
 use super::message::{Message, PIECES};
 use std::io::IoSlice;
 use std::sync::PoisonError;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use vtremote_link::{LinkWriter, Moved};
 use vtremote_proto::Outgoing;
 
@@ -32,8 +32,12 @@ pub(super) fn write(session: &Shared, mut link: Box<dyn LinkWriter>) {
                     state.server.reuse(message.into_heads());
                 }
                 Outgoing::Data(message) => {
+                    let (began, bytes) = (Instant::now(), message.len());
                     all(session, &mut *link, &message);
                     state = session.keep(message);
+                    if let Some(auto) = &mut state.auto {
+                        auto.wrote(bytes, began.elapsed());
+                    }
                 }
             }
             continue;
@@ -49,9 +53,13 @@ pub(super) fn write(session: &Shared, mut link: Box<dyn LinkWriter>) {
         // A deadline always exists until the session is over; the bound is for a defect.
         let until = state.server.deadline().unwrap_or(now + Duration::from_secs(1));
         state.writer_sleeps = Some(until);
+        let idle = state.making == 0;
         let waited = session.output.wait_timeout(state, until.saturating_sub(now));
         state = waited.unwrap_or_else(PoisonError::into_inner).0;
         state.writer_sleeps = None;
+        if idle && let Some(auto) = &mut state.auto {
+            auto.starved(session.began.elapsed().saturating_sub(now));
+        }
     }
 }
 
