@@ -1,13 +1,12 @@
 //! The thread that takes in what the server sends.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use vtremote_bitstream::{Codec, ParameterSets};
 use vtremote_link::LinkReader;
 use vtremote_planes::Progress;
 use vtremote_proto::session::{ClientStep, PacketOut};
-use vtremote_proto::{Incoming, Item, Limits, PACKET_KEY, Pace, SideData};
+use vtremote_proto::{Incoming, Item, Limits, PACKET_KEY, Pace, PaceTimes, SideData};
 
 use crate::buffers::Buffers;
 use crate::encoder::Encoding;
@@ -168,12 +167,7 @@ impl Reader {
 
 /// PACE in the terms of what chooses.
 fn progress(pace: Pace) -> Progress {
-    let micros = |micros: u32| Duration::from_micros(micros.into());
-    Progress {
-        pictures: pace.pictures,
-        threads: pace.threads as usize,
-        unpacking: micros(pace.unpacking_us),
-        behind: micros(pace.behind_us),
-        full: micros(pace.full_us),
-    }
+    let PaceTimes { unpacking, behind, full, amid } = pace.times();
+    let (pictures, threads) = (pace.pictures, pace.threads as usize);
+    Progress { pictures, threads, unpacking, behind, full, amid }
 }

@@ -207,9 +207,13 @@ impl Writer {
                 }
             }
             let until = state.session.deadline();
+            let has_room = state.session.room(now);
+            let tells = state.session.server().pace;
             state = shared.wait_for_output(state, until);
             if let (true, Some(auto)) = (preparing.is_empty(), &mut state.own.auto) {
-                auto.starved(shared.now().saturating_sub(now));
+                let time = shared.now().saturating_sub(now);
+                // Who tells nothing may have no room, or the link be slow: that is taken for this.
+                if has_room || tells { auto.starved(time) } else { auto.wrote(0, time) }
             }
         }
     }

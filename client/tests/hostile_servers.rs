@@ -175,11 +175,11 @@ fn picture(pts: i64) -> Vec<u8> {
 /// The pictures of a session as vtz, each predicted from the one before.
 fn vtz_pictures() -> Vec<Vec<u8>> {
     let geometry = Geometry { format: Format::Nv12, width: 16, height: 16 };
-    let (mut encoder, mut scratch) = (PictureEncoder::new(Coding::Vtz), Scratch::default());
+    let (mut encoder, mut scratch) = (PictureEncoder::default(), Scratch::default());
     let mut pictures = Vec::new();
     for pts in 0..INPUTS {
         let (coding, Begin { codec, reference, tables }) =
-            encoder.begin(geometry, pts as u32).unwrap();
+            encoder.begin(Coding::Vtz, geometry, pts as u32).unwrap();
         assert_eq!(reference.is_some(), pts > 0);
         let mut out = vtz_begin(pts as u32, codec, reference.unwrap_or(NO_REFERENCE), tables);
         for (plane, rows) in [(0, 16), (1, 8)] {

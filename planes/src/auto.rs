@@ -51,6 +51,8 @@ pub struct Progress {
     pub behind: Duration,
     /// How long nothing was read since whoever gets the pictures had no room.
     pub full: Duration,
+    /// How long it waited for more of a picture that had begun.
+    pub amid: Duration,
 }
 
 /// Chooses the coding of each picture of a session.
@@ -129,8 +131,8 @@ impl Auto {
 
     /// The other end has told what it did.
     pub fn progress(&mut self, now: Duration, progress: Progress) {
-        let Progress { pictures, threads, unpacking, behind, full } = progress;
-        self.chooser.held_up(behind, full);
+        let Progress { pictures, threads, unpacking, behind, full, amid } = progress;
+        self.chooser.told(behind, full, amid);
         let count = pictures as usize;
         let arrived = self.flights.iter().take(count);
         let mut codings = arrived.map(|flight| flight.coding);
@@ -214,8 +216,8 @@ mod tests {
             auto.wrote(wire, step);
             now += step;
             let behind = step - time;
-            let (pictures, threads, full) = (1, 2, Duration::ZERO);
-            auto.progress(now, Progress { pictures, threads, unpacking, behind, full });
+            let (pictures, threads, full, amid) = (1, 2, Duration::ZERO, time);
+            auto.progress(now, Progress { pictures, threads, unpacking, behind, full, amid });
             lines.extend(auto.news(now));
         }
         lines

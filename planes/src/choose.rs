@@ -64,8 +64,10 @@ const HOPE: f64 = 0.01;
 /// Spans after which a mode that was chosen is not a passing one.
 const SETTLED: u32 = 2;
 
-/// Frames between two trials of a mode that is not in use.
+/// Frames from a trial of a mode that is not in use to the next; and as long as there is a mode of which
+/// nothing is known.
 const TRIAL_EVERY: u32 = 24;
+const FIRST_TRIALS_EVERY: u32 = 3;
 
 /// Seconds of both ends' kernels for a byte on the wire, as measured on one machine: without it what sends
 /// rows as they are would cost nothing.
@@ -167,6 +169,7 @@ struct Span {
     starved: Duration,
     behind: Duration,
     full: Duration,
+    amid: Duration,
 }
 
 impl Rate {
@@ -220,7 +223,7 @@ impl<M: Copy + PartialEq> Chooser<M> {
             span: Span::default(),
             judged: false,
             spans: 0,
-            until_trial: TRIAL_EVERY,
+            until_trial: FIRST_TRIALS_EVERY,
             next_trial: 0,
         };
         chooser.current = chooser.best();
@@ -271,11 +274,12 @@ impl<M: Copy + PartialEq> Chooser<M> {
         self.span.starved += time;
     }
 
-    /// The other end took nothing from the link, since its threads were behind for the one time, and since
-    /// its codec or whoever it is for had no room for the other.
-    pub fn held_up(&mut self, behind: Duration, full: Duration) {
+    /// The other end has taken nothing from the link, since its threads were behind, or since its codec or
+    /// whoever it is for had no room; and it has waited for more of a frame that had begun.
+    pub fn told(&mut self, behind: Duration, full: Duration, amid: Duration) {
         self.span.behind += behind;
         self.span.full += full;
+        self.span.amid += amid;
     }
 
     /// A lone frame of so many bytes was at the other end this long after its first byte was sent, its
@@ -310,8 +314,14 @@ impl<M: Copy + PartialEq> Chooser<M> {
         let part = |time: Duration| time.as_secs_f64() / seconds;
         let rate = f64::from(span.frames) / seconds;
         let carried = span.bytes as f64 / seconds;
-        if part(span.writing) > LINK_BUSY && part(span.behind + span.full) < HELD {
+        // What was written may lie in buffers on the way for long: then it is the other end that waits.
+        let on_the_way =
+            part(span.amid) > LINK_BUSY && part(span.writing + span.starved) > LINK_BUSY;
+        let held = part(span.behind + span.full) > HELD;
+        if part(span.writing) > LINK_BUSY && !held {
             self.link.take(span.bytes as f64 / span.writing.as_secs_f64(), passed);
+        } else if on_the_way && !held {
+            self.link.take(carried, passed);
         } else if self.link.measured() && carried > self.link.value {
             self.link.take(carried, MEMORY);
         } else if self.link.measured() && !self.setting.realtime {
@@ -319,6 +329,7 @@ impl<M: Copy + PartialEq> Chooser<M> {
         }
 
         let waiting = part(span.starved.max(span.full)) > WAITING && part(span.behind) < HELD;
+        let waiting = waiting && !on_the_way;
         if waiting {
             self.demand = Some(rate);
         } else {
@@ -362,7 +373,9 @@ impl<M: Copy + PartialEq> Chooser<M> {
         let counts = self.until_trial == 0;
         let trial = Trial { mode: self.modes[self.next_trial].name, counts };
         if counts {
-            self.until_trial = TRIAL_EVERY;
+            // What is under way is not known yet.
+            let unknown = self.modes.iter().filter(|mode| !mode.compress.measured()).count();
+            self.until_trial = if unknown > 1 { FIRST_TRIALS_EVERY } else { TRIAL_EVERY };
             self.next_trial = (self.next_trial + 1) % self.modes.len();
         }
         Choice { mode, trial: Some(trial) }
@@ -661,7 +674,7 @@ mod tests {
         let seconds = Duration::from_secs_f64;
         for frame in 0..100 {
             chooser.sent(1 << 20, seconds(0.1 * part));
-            chooser.held_up(seconds(0.1 * behind), seconds(0.1 * full));
+            chooser.told(seconds(0.1 * behind), seconds(0.1 * full), Duration::ZERO);
             chooser.delivered(0, seconds(0.1 * f64::from(frame)));
         }
     }
@@ -676,6 +689,20 @@ mod tests {
         let mut chooser = chooser(setting());
         spans(&mut chooser, 0.9, 0.0, 0.0);
         assert!(chooser.reason().contains("link 12 MB/s"), "{}", chooser.reason());
+    }
+
+    #[test]
+    fn a_link_whose_buffers_take_all_there_is_to_send_shows_at_the_other_end() {
+        let mut chooser = chooser(setting());
+        let seconds = Duration::from_secs_f64;
+        for frame in 0..100 {
+            chooser.sent(1 << 20, seconds(0.001));
+            chooser.starved(seconds(0.099));
+            chooser.told(Duration::ZERO, Duration::ZERO, seconds(0.09));
+            chooser.delivered(0, seconds(0.1 * f64::from(frame)));
+        }
+        assert!(chooser.reason().contains("link 10 MB/s"), "{}", chooser.reason());
+        assert_eq!(chooser.demand(), None);
     }
 
     #[test]

@@ -243,3 +243,57 @@ impl PictureReading {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vtz::Format;
+
+    /// As both ends of a session would have it, slice by slice; every other one of another size.
+    #[test]
+    fn pictures_come_back_to_the_byte_however_their_codings_follow_each_other() {
+        let geometry = |height| Geometry { format: Format::Nv12, width: 70, height };
+        let mut state = 7_u32;
+        let mut random = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 16) as usize
+        };
+        let (mut encoder, mut decoder) = (PictureEncoder::default(), PictureDecoder::default());
+        let mut scratch = Scratch::default();
+        let mut height = 40;
+        for id in 0..400 {
+            if random() % 20 == 0 {
+                height = 90 - height;
+            }
+            let coding = Coding::ALL[random() % Coding::ALL.len()];
+            let layouts = [(height, 70), (height / 2, 70)];
+            let planes = layouts.map(|(rows, row_bytes)| {
+                let sample = |at: usize| (at / 9 + id / 3 + at % row_bytes / 5) as u8;
+                (0..rows * row_bytes).map(sample).collect::<Vec<_>>()
+            });
+            let (made, begin) = encoder.begin(coding, geometry(height), id as u32).unwrap();
+            let (codec, reference, tables) = (begin.codec, begin.reference, begin.tables.to_vec());
+            let begin = Begin { codec, reference, tables: &tables };
+            let reading = decoder.begin(geometry(height), begin).unwrap();
+            assert!(coding.method().is_some() || reading.coding() == coding);
+            for (plane, (data, (rows, row_bytes))) in planes.iter().zip(layouts).enumerate() {
+                let (layout, mut bytes) = (Layout { row_bytes, rows }, Vec::new());
+                let source = Source::Rows { data, stride: row_bytes };
+                let mode =
+                    made.slice(&mut scratch, &source, plane, layout, 0..rows, &mut bytes).unwrap();
+                let mut back = vec![0; data.len()];
+                let into = Target { data: &mut back, stride: row_bytes, row_bytes, rows };
+                let range = 0..rows;
+                if reading.is_rows(mode) {
+                    back.copy_from_slice(&bytes);
+                } else {
+                    let read =
+                        reading.slice(&mut scratch, plane, mode, range, &bytes, row_bytes, into);
+                    read.unwrap();
+                }
+                assert!(back == *data, "picture {id}, {coding}, plane {plane}");
+            }
+            encoder.made(&made);
+        }
+    }
+}

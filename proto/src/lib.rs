@@ -29,8 +29,8 @@ pub use limits::Limits;
 pub use message::{
     Ack, Configure, ConfigureAck, Done, ErrorMessage, FRAME_KEY, Fields, Flush, FrameBegin,
     FrameHead, FrameParts, GEOMETRY, Geometry, GeometryChanges, Hello, HelloAck, HelloStatus,
-    MessageType, NO_REFERENCE, Notice, PACKET_KEY, Pace, PacketAck, PacketHead, Ping, PlaneHead,
-    Pong, SideData, SliceHead, frame_message, packet_message, slice_message,
+    MessageType, NO_REFERENCE, Notice, PACKET_KEY, Pace, PaceTimes, PacketAck, PacketHead, Ping,
+    PlaneHead, Pong, SideData, SliceHead, frame_message, packet_message, slice_message,
 };
 pub use options::{CodecFlags, Mode, OptionError, Options, ScaleMode};
 

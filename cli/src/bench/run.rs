@@ -8,8 +8,11 @@ use vtremote_client::{
     SentPacket, Settings, Stream, Video, dial,
 };
 
-/// What is counted begins after this part of the time: before, windows and buffers fill.
+/// What is counted begins after this part of the time: before, windows and buffers fill …
 const WARM_UP: f64 = 0.3;
+
+/// … and so much longer where the session first finds out which compression suits it.
+const FINDING_OUT: Duration = Duration::from_millis(1500);
 
 /// As long as a session may take to end by itself; then it is cut. Only servers that need a second for a
 /// picture come near it.
@@ -24,6 +27,12 @@ pub(super) struct Ran {
     /// Raw bytes for one on the wire.
     pub(super) ratio: f64,
     pub(super) info: Info,
+}
+
+/// When counting begins, and when it ends.
+fn times(settings: &Settings, time: Duration) -> (Duration, Duration) {
+    let found_out = if settings.compression.is_none() { FINDING_OUT } else { Duration::ZERO };
+    (found_out + time.mul_f64(WARM_UP), found_out + time)
 }
 
 /// A stream to be decoded.
@@ -84,6 +93,7 @@ pub(super) fn encode(
     pictures: &[Arc<dyn FrameSource>],
     time: Duration,
 ) -> Result<(Ran, Coded), Error> {
+    let (warm_at, time) = times(settings, time);
     let server = settings.server_address()?;
     let mut link = dial(&server, settings.timeout)?;
     link.peer = server.to_string();
@@ -139,7 +149,7 @@ pub(super) fn encode(
             bytes: info.bytes_sent,
             raw: info.raw_bytes,
         };
-        if count.at >= time.mul_f64(WARM_UP) {
+        if count.at >= warm_at {
             warm.get_or_insert(count);
         }
         if count.at >= time {
@@ -158,6 +168,7 @@ pub(super) fn encode(
 /// # Errors
 /// Why there is no session, or why it failed.
 pub(super) fn decode(settings: &Settings, coded: &Coded, time: Duration) -> Result<Ran, Error> {
+    let (warm_at, time) = times(settings, time);
     let mut decoder = Decoder::open(settings, &coded.stream, None)?;
     let begin = Instant::now();
     let mut warm = None;
@@ -170,7 +181,7 @@ pub(super) fn decode(settings: &Settings, coded: &Coded, time: Duration) -> Resu
                 count.at = begin.elapsed();
                 count.frames += 1;
                 (count.bytes, count.raw) = (info.bytes_received, info.raw_bytes);
-                if count.at >= time.mul_f64(WARM_UP) {
+                if count.at >= warm_at {
                     warm.get_or_insert(count);
                 }
             }

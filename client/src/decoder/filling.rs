@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use vtremote_backend::{PlaneMemory, RawRows, RowsMut};
 use vtremote_planes::{Begin, Job, PictureDecoder, PictureReading, Scratch, Target, Workers};
-use vtremote_proto::{FrameBegin, Geometry, NO_REFERENCE, Pace, PlaneHead, SliceHead};
+use vtremote_proto::{FrameBegin, Geometry, NO_REFERENCE, Pace, PaceTimes, PlaneHead, SliceHead};
 
 use super::Decoding;
 use crate::picture::vtz_geometry;
@@ -29,9 +29,11 @@ pub(crate) struct Filling {
     /// Parts that workers have.
     running: Arc<Running>,
     body: Body,
-    /// Pictures that were taken in whole, and how long nothing was read since workers were behind.
+    /// Pictures that were taken in whole, and what PACE tells besides.
     taken: u32,
-    behind: Duration,
+    times: PaceTimes,
+    /// One has begun and not ended.
+    amid: bool,
     /// Raw planes that come without their last row, and the row.
     short: Vec<(usize, usize)>,
 }
@@ -105,7 +107,8 @@ impl Filling {
             running: Arc::default(),
             body: Body::Nowhere,
             taken: 0,
-            behind: Duration::ZERO,
+            times: PaceTimes::default(),
+            amid: false,
             short: Vec::new(),
         }
     }
@@ -118,6 +121,7 @@ impl Filling {
         reading: PictureReading,
     ) {
         self.wait_for_followed();
+        self.amid = true;
         self.number = number;
         self.planes.clear();
         self.planes.extend_from_slice(planes);
@@ -148,7 +152,7 @@ impl Filling {
         if self.reading.is_followed() {
             let began = Instant::now();
             self.running.wait();
-            self.behind += began.elapsed();
+            self.times.behind += began.elapsed();
         }
     }
 
@@ -278,21 +282,29 @@ impl Filling {
         // Waits while the queue is full.
         let began = Instant::now();
         workers.run(job);
-        self.behind += began.elapsed();
+        self.times.behind += began.elapsed();
         Ok(())
+    }
+
+    /// A read took so long.
+    pub(crate) fn waited(&mut self, time: Duration) {
+        if self.amid {
+            self.times.amid += time;
+        }
     }
 
     /// How far this end is, and what held it up.
     pub(crate) fn pace(&self) -> Pace {
         let threads = self.workers.as_ref().map_or_else(worker_count, Workers::threads);
         let unpacking = self.running.lock().time;
-        Pace::new(self.taken, threads as u32, unpacking, self.behind, Duration::ZERO)
+        Pace::new(self.taken, threads, &PaceTimes { unpacking, ..self.times })
     }
 
     /// All parts of the picture have come.
     pub(crate) fn end(&mut self) -> Result<(), Trouble> {
         self.body = Body::Nowhere;
         self.taken = self.taken.wrapping_add(1);
+        self.amid = false;
         for (plane, count) in self.short.drain(..) {
             let memory = self.planes.get(plane).ok_or_else(misplaced)?;
             let rows = PlaneMemory::lend(memory, 0..memory.shape().rows);

@@ -2,6 +2,7 @@
 
 use std::io::IoSliceMut;
 use std::sync::Arc;
+use std::time::Instant;
 
 use vtremote_backend::OutOfMemory;
 use vtremote_link::LinkReader;
@@ -123,8 +124,11 @@ impl Reader {
             pieces.extend([IoSliceMut::new(&mut buffer.bytes[..room])]);
         }
         let count = pieces.count;
+        let began = Instant::now();
         let moved = self.link.read_vectored(&mut pieces.slices[..count]);
+        let waited = began.elapsed();
         let Some(bytes) = self.shared.read(moved) else { return Ok(News::Bytes) };
+        filling.waited(waited);
         let now = self.shared.now();
         let of_body = bytes.min(direct);
         incoming.body_taken(of_body);

@@ -33,7 +33,7 @@ pub use geometry::{Fields, GEOMETRY, Geometry, GeometryChanges, MAX_PIXELS, MAX_
 pub use hello::Hello;
 pub use hello_ack::{HelloAck, HelloStatus};
 pub use notice::Notice;
-pub use pace::Pace;
+pub use pace::{Pace, PaceTimes};
 pub use packet::{PACKET_KEY, PacketHead, packet_message};
 pub use side_data::{MAX_SIDE_DATA_BYTES, MAX_SIDE_DATA_RECORDS, SideData};
 pub use slice::{SliceHead, slice_message};

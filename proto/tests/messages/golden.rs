@@ -142,8 +142,15 @@ fn ack() {
 #[test]
 fn pace() {
     assert_eq!(MessageType::Pace.to_wire(), 0x4004);
-    let pace = Pace { pictures: 5, threads: 2, unpacking_us: 300, behind_us: 7, full_us: u32::MAX };
-    let bytes = "00000005 00000002 0000012c 00000007 ffffffff";
+    let pace = Pace {
+        pictures: 5,
+        threads: 2,
+        unpacking_us: 300,
+        behind_us: 7,
+        full_us: u32::MAX,
+        amid_us: 1,
+    };
+    let bytes = "00000005 00000002 0000012c 00000007 ffffffff 00000001";
     both_ways(MessageType::Pace, bytes, Message::Pace(pace));
 }
 

@@ -172,8 +172,8 @@ fn a_message_that_ends_early_is_refused_at_the_field_that_it_lacks() {
 fn an_ack_and_a_pace_have_nothing_after_their_fields() {
     let fault = Fault::Trailing(1);
     malformed(MessageType::Ack, "00000005 00000001 00", "end of payload", 8, fault);
-    let five = "00000005 ".repeat(5) + "00";
-    malformed(MessageType::Pace, &five, "end of payload", 20, fault);
+    let six = "00000005 ".repeat(6) + "00";
+    malformed(MessageType::Pace, &six, "end of payload", 24, fault);
 }
 
 #[test]

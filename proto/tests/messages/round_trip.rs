@@ -168,9 +168,11 @@ fn any_message() -> impl Strategy<Value = Message> {
             .prop_map(|(taken, decompress_us)| Message::Ack(Ack { taken, decompress_us })),
         (any::<u32>(), text()).prop_map(|(code, text)| Message::Error(code, text)),
         text().prop_map(Message::Notice),
-        any::<[u32; 5]>().prop_map(|[pictures, threads, unpacking_us, behind_us, full_us]| {
-            Message::Pace(Pace { pictures, threads, unpacking_us, behind_us, full_us })
-        }),
+        any::<[u32; 6]>().prop_map(
+            |[pictures, threads, unpacking_us, behind_us, full_us, amid_us]| {
+                Message::Pace(Pace { pictures, threads, unpacking_us, behind_us, full_us, amid_us })
+            }
+        ),
     ]
 }
 

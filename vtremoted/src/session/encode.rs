@@ -16,7 +16,7 @@ use vtremote_planes::{
     Begin, Compression, PictureDecoder, PictureReading, Scratch, Target, Workers,
 };
 use vtremote_proto::{
-    FRAME_KEY, FrameHead, PACKET_KEY, Pace, PacketHead, PlaneHead, SliceHead, error_code,
+    FRAME_KEY, FrameHead, PACKET_KEY, Pace, PaceTimes, PacketHead, PlaneHead, SliceHead, error_code,
 };
 
 /// Slices that wait for a worker. Their memory is bounded by it, together with the one that comes in.
@@ -44,17 +44,9 @@ pub(super) struct Encode {
     reference: Option<Reference>,
     /// Kinds of side data that are not carried, and were told.
     left_out: BTreeSet<u32>,
-    pace: Totals,
-}
-
-/// What PACE tells.
-#[derive(Default)]
-struct Totals {
-    /// Pictures that were submitted.
-    pictures: u32,
-    unpacking: Duration,
-    behind: Duration,
-    full: Duration,
+    /// Pictures that were submitted, and what PACE tells besides.
+    submitted: u32,
+    times: PaceTimes,
 }
 
 struct Frame {
@@ -104,7 +96,8 @@ impl Encode {
             body: None,
             reference: None,
             left_out: BTreeSet::new(),
-            pace: Totals::default(),
+            submitted: 0,
+            times: PaceTimes::default(),
         })
     }
 
@@ -237,7 +230,7 @@ impl Encode {
         // Waits while the queue is full.
         let began = Instant::now();
         self.workers.run(Unpack { job, data, part, rows });
-        self.pace.behind += began.elapsed();
+        self.times.behind += began.elapsed();
     }
 
     /// The frame is complete: it goes to the encoder. `side_data` is what stood at its end.
@@ -247,11 +240,11 @@ impl Encode {
         let mut frame = self.frame.take().ok_or_else(out_of_order)?;
         let began = Instant::now();
         let decompressed = self.jobs.wait();
-        self.pace.behind += began.elapsed();
+        self.times.behind += began.elapsed();
         let picture = frame.picture.take().ok_or_else(out_of_order)?;
         let micros = match decompressed {
             Ok(time) => {
-                self.pace.unpacking += time;
+                self.times.unpacking += time;
                 u32::try_from(time.as_micros()).unwrap_or(u32::MAX)
             }
             Err(Failure::Slice(error)) if error.is_peer_fault() => {
@@ -285,18 +278,24 @@ impl Encode {
         state.latency.begin(info.pts);
         drop(state);
         self.reference = Some(self.encoder.submit(picture, info)?);
-        self.pace.pictures = self.pace.pictures.wrapping_add(1);
+        self.submitted = self.submitted.wrapping_add(1);
         Ok(Submitted::Taken { decompress_us: micros, pace: self.pace() })
     }
 
     /// Nothing was read for so long, since there was no room for what comes next.
     pub(super) fn was_full(&mut self, time: Duration) {
-        self.pace.full += time;
+        self.times.full += time;
+    }
+
+    /// A read took so long.
+    pub(super) fn waited(&mut self, time: Duration) {
+        if self.frame.is_some() {
+            self.times.amid += time;
+        }
     }
 
     fn pace(&self) -> Pace {
-        let Totals { pictures, unpacking, behind, full } = self.pace;
-        Pace::new(pictures, self.workers.threads() as u32, unpacking, behind, full)
+        Pace::new(self.submitted, self.workers.threads(), &self.times)
     }
 
     pub(super) fn drain(&mut self) -> Result<(), Error> {

@@ -16,7 +16,7 @@ use vtremote_planes::{Begin, Coding, Compression, Progress};
 use vtremote_proto::session::ClientTraits;
 use vtremote_proto::{
     Configure, ConfigureAck, FrameBegin, Incoming, Item, Limits, Mode, NO_REFERENCE, Options, Pace,
-    ServerStep, error_code,
+    PaceTimes, ServerStep, error_code,
 };
 
 /// What one read takes at most where the bytes have no place of their own.
@@ -198,18 +198,28 @@ impl Reader<'_> {
         }
         let direct = into.len();
         if direct == 0 {
-            return self.read_into(buffer, link, BUFFER, incoming.in_message());
+            let began = Instant::now();
+            self.read_into(buffer, link, BUFFER, incoming.in_message());
+            if let Stream::Encode(encode) = &mut self.stream {
+                encode.waited(began.elapsed());
+            }
+            return;
         }
         if direct == body {
             into.push(IoSliceMut::new(buffer.room(BEHIND_BODY)));
         }
+        let began = Instant::now();
         let moved = link.read_vectored(into.as_mut());
+        let waited = began.elapsed();
         let bytes = self.moved(moved, buffer, incoming.in_message());
         let of_body = bytes.min(direct);
         buffer.end += bytes - of_body;
         incoming.body_taken(of_body);
         match &mut self.stream {
-            Stream::Encode(encode) => encode.filled(of_body),
+            Stream::Encode(encode) => {
+                encode.waited(waited);
+                encode.filled(of_body);
+            }
             Stream::Decode(decode) => decode.filled(of_body),
             Stream::None => {}
         }
@@ -538,14 +548,9 @@ fn coding(options: &Options, client: ClientTraits) -> Coding {
 
 /// PACE in the terms of what chooses.
 fn progress(pace: Pace) -> Progress {
-    let micros = |micros: u32| Duration::from_micros(micros.into());
-    Progress {
-        pictures: pace.pictures,
-        threads: pace.threads as usize,
-        unpacking: micros(pace.unpacking_us),
-        behind: micros(pace.behind_us),
-        full: micros(pace.full_us),
-    }
+    let PaceTimes { unpacking, behind, full, amid } = pace.times();
+    let (pictures, threads) = (pace.pictures, pace.threads as usize);
+    Progress { pictures, threads, unpacking, behind, full, amid }
 }
 
 /// How the slices of a picture are to be read.

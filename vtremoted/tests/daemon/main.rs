@@ -5,6 +5,7 @@ mod process;
 mod service;
 mod video;
 
+mod auto;
 mod clients;
 mod decode;
 mod decode_slices;

@@ -139,11 +139,11 @@ fn in_vtz(video: Video, coding: Coding, shown: &[i64]) -> Vec<Vec<u8>> {
     assert_eq!(video.format, PixelFormat::Nv12);
     let (width, height) = (video.width as usize, video.height as usize);
     let geometry = Geometry { format: Format::Nv12, width, height };
-    let (mut encoder, mut scratch) = (PictureEncoder::new(coding), Scratch::default());
+    let (mut encoder, mut scratch) = (PictureEncoder::default(), Scratch::default());
     let picture = |(pts, number): (usize, &i64)| {
         let (picture, shapes) = (video.picture(*number), video.planes());
         let id = pts as u32;
-        let (made, begin) = encoder.begin(geometry, id).unwrap();
+        let (made, begin) = encoder.begin(coding, geometry, id).unwrap();
         let Begin { codec, reference, tables } = begin;
         let begin = FrameBegin {
             head: FrameHead { pts: pts as i64, duration: 1, flags: 0, planes: shapes.len() as u8 },
