@@ -28,8 +28,14 @@ use vtremoted::{Daemon, LogFormat, LogLevel};
 #[global_allocator]
 static HEAP: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Frames until every pool, queue and context has its size.
+/// Frames until every pool, queue and context has its size; with auto, until those of every coding have.
 const WARM_UP: usize = 100;
+const WARM_UP_OF_ALL: usize = 8 * WARM_UP;
+
+fn warm_up(compression: Option<Coding>) -> usize {
+    if compression.is_some() { WARM_UP } else { WARM_UP_OF_ALL }
+}
+
 /// Frames that are counted.
 const COUNTED: usize = 1200;
 /// How often queues and pools may still grow meanwhile: how much waits at once is the scheduler's choice,
@@ -69,17 +75,19 @@ fn a_session_in_full_flow_allocates_nothing() {
     let stop = daemon.stop();
     let serving = thread::spawn(move || daemon.serve());
     let (mut encode, mut decode) = (Vec::new(), Vec::new());
-    for compression in Coding::ALL {
+    for compression in Coding::ALL.into_iter().map(Some).chain([None]) {
         for slices in [false, true] {
-            if compression.method().is_some() && !slices {
+            let vtz = compression.is_some_and(|coding| coding.method().is_some());
+            if vtz && !slices {
                 continue;
             }
+            let name = compression.map_or("auto".to_owned(), |coding| coding.to_string());
             for format in [InputFormat::Wire(PixelFormat::Nv12), InputFormat::Yuv420p] {
                 let count = encode_session(port, compression, slices, format);
-                encode.push((format!("{compression}, slices {slices}, {format:?}"), count));
+                encode.push((format!("{name}, slices {slices}, {format:?}"), count));
             }
             let count = decode_session(&*backends[0], port, compression, slices);
-            decode.push((format!("{compression}, slices {slices}"), count));
+            decode.push((format!("{name}, slices {slices}"), count));
         }
     }
     stop.stop();
@@ -96,7 +104,12 @@ fn a_session_in_full_flow_allocates_nothing() {
 }
 
 /// Allocations of both ends while [`COUNTED`] frames pass.
-fn encode_session(port: u16, compression: Coding, slices: bool, format: InputFormat) -> usize {
+fn encode_session(
+    port: u16,
+    compression: Option<Coding>,
+    slices: bool,
+    format: InputFormat,
+) -> usize {
     let (width, height) = SIZE;
     let unit = Rational { num: 1, den: 25 };
     let video = Video { width, height, format, time_base: unit, frame_rate: unit };
@@ -104,7 +117,7 @@ fn encode_session(port: u16, compression: Coding, slices: bool, format: InputFor
         codec: Some(Codec::H264),
         host: Some(format!("127.0.0.1:{port}")),
         token: Some(String::new()),
-        compression: Some(compression),
+        compression,
         slices: Some(slices),
         ..Settings::default()
     };
@@ -136,7 +149,7 @@ fn encode_session(port: u16, compression: Coding, slices: bool, format: InputFor
         // Until there is no frame that a packet could come of: what is in flight would count.
         while let Received::Packet(_) = encoder.receive_packet(None).unwrap() {}
     };
-    flow(WARM_UP);
+    flow(warm_up(compression));
     let region = Region::new(HEAP);
     flow(COUNTED);
     count(&region)
@@ -168,7 +181,12 @@ fn encoder_alone(backend: &dyn Backend) -> usize {
 const SLICE: [u8; 8] = [0, 0, 0, 1, 0x41, 0x9a, 0xd0, 0x80];
 
 /// Allocations of both ends and their caller while [`COUNTED`] packets become pictures.
-fn decode_session(backend: &dyn Backend, port: u16, compression: Coding, slices: bool) -> usize {
+fn decode_session(
+    backend: &dyn Backend,
+    port: u16,
+    compression: Option<Coding>,
+    slices: bool,
+) -> usize {
     let unit = Rational { num: 1, den: 25 };
     let (width, height) = SIZE;
     let stream =
@@ -177,7 +195,7 @@ fn decode_session(backend: &dyn Backend, port: u16, compression: Coding, slices:
         codec: Some(Codec::H264),
         host: Some(format!("127.0.0.1:{port}")),
         token: Some(String::new()),
-        compression: Some(compression),
+        compression,
         slices: Some(slices),
         ..Settings::default()
     };
@@ -212,7 +230,7 @@ fn decode_session(backend: &dyn Backend, port: u16, compression: Coding, slices:
         while receive(&mut decoder, None) {}
         assert_eq!(shown.get(), number);
     };
-    flow(WARM_UP);
+    flow(warm_up(compression));
     let region = Region::new(HEAP);
     flow(COUNTED);
     count(&region)

@@ -426,7 +426,7 @@ fn one_info_line_says_what_the_session_is_and_warnings_are_passed_on() {
         Encoder::open_over(client, &settings(), &video(64, 32), Some(Arc::new(log))).unwrap();
     drop(encoder);
     served.join().unwrap();
-    let info = "memory:second: test 1, h264 64x32 nv12, wire compression zstd in slices, 16 frames \
+    let info = "memory:second: test 1, h264 64x32 nv12, wire compression auto in slices, 16 frames \
                 in flight";
     let expected =
         [(Level::Warn, "server: no B-frames".to_owned()), (Level::Info, info.to_owned())];

@@ -133,14 +133,15 @@ impl Auto {
     pub fn progress(&mut self, now: Duration, progress: Progress) {
         let Progress { pictures, threads, unpacking, behind, full, amid } = progress;
         self.chooser.told(behind, full, amid);
-        let count = pictures as usize;
+        // Nobody is to tell of more than there are.
+        let count = self.flights.len().min(pictures as usize);
         let arrived = self.flights.iter().take(count);
         let mut codings = arrived.map(|flight| flight.coding);
         // Time that pictures of several codings took together says nothing of any.
         if let Some(coding) = codings.next()
             && codings.all(|other| other == coding)
         {
-            let raw = self.frame_bytes * u64::from(pictures);
+            let raw = self.frame_bytes * count as u64;
             self.chooser.unpacked(coding, raw, unpacking, threads);
         }
         if let (1, Some(Flight { wire, sent: Some((began, true)), .. })) =

@@ -20,7 +20,9 @@ const QUEUE: usize = 4;
 /// The picture that comes in, and the workers that unpack it.
 pub(crate) struct Filling {
     shared: Arc<Shared<Decoding>>,
-    /// Started when the first compressed part comes.
+    /// So many threads unpack …
+    threads: usize,
+    /// … and are started when the first compressed part comes.
     workers: Option<Workers<Unpack>>,
     number: u64,
     planes: Vec<Arc<PlaneMemory>>,
@@ -99,6 +101,7 @@ impl Filling {
     pub(crate) fn new(shared: Arc<Shared<Decoding>>) -> Self {
         Self {
             shared,
+            threads: worker_count(),
             workers: None,
             number: 0,
             planes: Vec::new(),
@@ -269,7 +272,7 @@ impl Filling {
         let workers = match &self.workers {
             Some(workers) => workers,
             None => {
-                let workers = Workers::new("vtremote-work", worker_count(), QUEUE);
+                let workers = Workers::new("vtremote-work", self.threads, QUEUE);
                 let problem = |error| format!("no thread can be started: {error}");
                 self.workers.insert(workers.map_err(|error| Trouble::Internal(problem(error)))?)
             }
@@ -295,9 +298,8 @@ impl Filling {
 
     /// How far this end is, and what held it up.
     pub(crate) fn pace(&self) -> Pace {
-        let threads = self.workers.as_ref().map_or_else(worker_count, Workers::threads);
         let unpacking = self.running.lock().time;
-        Pace::new(self.taken, threads, &PaceTimes { unpacking, ..self.times })
+        Pace::new(self.taken, self.threads, &PaceTimes { unpacking, ..self.times })
     }
 
     /// All parts of the picture have come.

@@ -66,7 +66,7 @@ impl Writer {
                 return None;
             }
             if let Some(control) = state.session.next_control(now) {
-                self.message.heads = control;
+                state.session.reuse(std::mem::replace(&mut self.message.heads, control));
                 return Some(None);
             }
             if let Some(packet) = state.own.queue.pop_front() {

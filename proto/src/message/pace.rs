@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::error::ReadError;
-use crate::message::MessageType;
+use crate::message::{HEADER_LEN, MessageType};
 use crate::wire::Reader;
 
 /// From the end that receives pictures: how far it is, and what held it up. All but the threads are totals
@@ -79,6 +79,7 @@ impl Pace {
 
     /// Appends the message to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
+        out.reserve(HEADER_LEN + Self::LEN as usize);
         out.extend_from_slice(&MessageType::Pace.header(Self::LEN));
         let Self { pictures, threads, unpacking_us, behind_us, full_us, amid_us } = *self;
         for field in [pictures, threads, unpacking_us, behind_us, full_us, amid_us] {

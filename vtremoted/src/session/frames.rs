@@ -131,11 +131,16 @@ impl Job for Compress {
                     .map(|()| Some((pts, raw)))
             }
         };
-        if let Some((coding, sending)) = chosen {
+        if let Some((coding, sending)) = &chosen {
             let (wire, time) = (message.len(), began.elapsed());
-            sending.made(Work { coding, raw, wire, time }, place.is_none());
+            sending.made(Work { coding: *coding, raw, wire, time }, place.is_none());
         }
-        let Some(place) = place else { return };
+        let Some(place) = place else {
+            if let Some((_, sending)) = chosen {
+                drop(sending.session.keep(message));
+            }
+            return;
+        };
         place.fill(match made {
             Ok(Some((pts, raw))) => Step::Last { message, pts, raw },
             Ok(None) => Step::Part(message),

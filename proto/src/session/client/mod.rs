@@ -220,6 +220,8 @@ struct Output {
     pongs: usize,
     ping: bool,
     pace: Option<Pace>,
+    /// Memory for the next PACE.
+    spare: Vec<u8>,
 }
 
 impl Client {
@@ -453,7 +455,10 @@ impl Client {
             if let Some(pace) = self.output.pace.take()
                 && self.streaming()
             {
-                return Some(message(|out| pace.encode(out)));
+                let mut bytes = std::mem::take(&mut self.output.spare);
+                bytes.clear();
+                pace.encode(&mut bytes);
+                return Some(bytes);
             }
             if self.flush && self.unsent == 0 && self.state == State::Streaming {
                 self.state = State::Flushed { since: now };
@@ -467,6 +472,11 @@ impl Client {
             None => self.settle(),
         }
         next
+    }
+
+    /// Memory that is not needed any more, for a control message to come.
+    pub fn reuse(&mut self, memory: Vec<u8>) {
+        self.output.spare = memory;
     }
 
     /// Whether [`Self::next_control`] has a message.
