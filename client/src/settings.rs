@@ -31,8 +31,8 @@ pub struct Settings {
     /// How many frames, or packets and pictures, are on their way at once: 1 to 128. 0: as few as make no
     /// difference to how many are delivered per second, 64 at most.
     pub inflight: u32,
-    /// `wire_compression`: `auto` (none given here) is none on one machine and zstd over a network. vtz is
-    /// an error where the server cannot.
+    /// `wire_compression`: with `auto` (none given here) each picture as it suits the connection. vtz is for
+    /// servers with `x.wire.vtz.v1`, and an error with others.
     pub compression: Option<Coding>,
     /// Whether frames travel slice by slice; 1 is an error where the server cannot. `auto` (none given
     /// here): the environment's VTREMOTE_SLICES, 0 or 1, else where the server can.

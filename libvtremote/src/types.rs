@@ -93,7 +93,7 @@ pub type vtremote_release_fn = Option<unsafe extern "C" fn(opaque: *mut c_void)>
 /// | token | default: environment VTREMOTE_TOKEN, then the file that VTREMOTE_TOKEN_FILE names |
 /// | timeout_ms | 100 to 60000, default 5000: connect, each handshake answer, silence on the link |
 /// | inflight | 1 to 128, default 16: frames, or packets to decode, that are on their way at once; 0: as few as give the full speed |
-/// | wire_compression | auto (default: none on one machine, else zstd), none, lz4, zstd, vtz, vtz-fast |
+/// | wire_compression | auto (default: by what is measured), none, lz4, zstd, vtz, vtz-fast |
 /// | slices | auto (default: where the server can), 0, 1 (an error where it cannot) |
 /// | pix_fmts | decoders: of bgra, ayuv, p210le those that pictures may be, with commas between them |
 /// | log_level | error, warn, info (default), debug, trace |
@@ -314,7 +314,7 @@ pub struct vtremote_info {
     pub server_name: [c_char; 64],
     /// Its version.
     pub server_version: [c_char; 64],
-    /// none, lz4 or zstd: what auto chose.
+    /// How the last picture was compressed: none, lz4, zstd, vtz or vtz-fast.
     pub wire_compression: [c_char; 16],
     /// Frames, or packets to decode, whose last byte was sent.
     pub units_sent: u64,

@@ -7,8 +7,8 @@ from typing import Callable
 from wire import Violation
 
 EXTENSIONS = ("x.ack.v1", "x.slices.v1", "x.geometry.v1")
-# What may be listed: these peers neither ask for the last two nor list them.
-LISTED = EXTENSIONS + ("x.notice.v1", "x.wire.vtz.v1")
+# What may be listed: these peers neither ask for the last three nor list them.
+LISTED = EXTENSIONS + ("x.notice.v1", "x.wire.vtz.v1", "x.pace.v1")
 QSCALE, GLOBAL_HEADER = 1 << 1, 1 << 22
 LEVELS = (0, 13, 30, 31, 32, 40, 41, 42, 50, 51, 52)
 SCALE_MODES = ("stretch", "resize", "scale", "aspect", "fit", "letterbox", "aspect_fill", "aspectfill", "fill", "crop")

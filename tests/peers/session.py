@@ -152,8 +152,8 @@ class Session:
             breach("3", "It gives its name as `vtremoted`, with that of its backend in parentheses where it accepts",
                    f"name {ack.server!r}")
         if args.expect == "ours" and not set(EXTENSIONS) <= listed:
-            breach("3", "and then lists `x.ack.v1`, `x.slices.v1`, `x.geometry.v1`, `x.notice.v1` and "
-                   "`x.wire.vtz.v1`",
+            breach("3", "and then lists `x.ack.v1`, `x.slices.v1`, `x.geometry.v1`, `x.notice.v1`, "
+                   "`x.wire.vtz.v1` and `x.pace.v1`",
                    f"not listed: {sorted(set(EXTENSIONS) - listed)}")
         reserved = [entry for entry in listed if entry.startswith("x.") and entry not in LISTED]
         if reserved:
