@@ -66,6 +66,9 @@ impl FromStr for Content {
 /// would be softer than what has that size.
 const CELL: (usize, usize) = (1920, 1080);
 
+/// Scenes in a sequence of frames, of the film and of photographs alike.
+const SHOTS: usize = 4;
+
 /// How many cells a picture has in a row: 1 or 2.
 fn cells(kind: Kind) -> Result<usize, String> {
     let (width, height) = (kind.width as usize, kind.height as usize);
@@ -76,39 +79,52 @@ fn cells(kind: Kind) -> Result<usize, String> {
 
 const FILM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../media/bbb-1080p24-8s.mp4");
 
-/// Frames from its start; in cells, from two seconds apart.
+/// Seconds of the film between shots.
+const APART: usize = 2;
+
+/// Shots of the film in turn; in cells, of all at once.
 fn clip(kind: Kind, count: usize) -> Result<Vec<Planes>, String> {
-    let cells = cells(kind)?.pow(2);
-    // Straight to P010, FFmpeg fills the bits below the ten.
-    let formats =
-        if kind.is_ten_bit() { "yuv420p10le,format=p010le" } else { "yuv420p,format=nv12" };
-    let together = match cells {
-        1 => "null".to_owned(),
-        _ => format!("xstack=inputs={cells}:layout=0_0|w0_0|0_h0|w0_h0"),
-    };
-    let inputs = (0..cells).flat_map(|cell| {
-        ["-ss".to_owned(), (2 * cell).to_string(), "-i".to_owned(), FILM.to_owned()]
-    });
-    let rest = ["-filter_complex".to_owned(), format!("{together},format={formats}")];
-    let frames = ["-frames:v".to_owned(), count.to_string()];
-    let raw = ffmpeg(inputs.chain(rest).chain(frames))?;
-    let frames = raw.chunks_exact(kind.bytes()).map(|frame| {
-        let mut rest = frame;
+    let cells = cells(kind)?;
+    let each = count.div_ceil(SHOTS);
+    let shots: Vec<Vec<u8>> =
+        (0..SHOTS).map(|shot| film(kind, APART * shot, each)).collect::<Result<_, _>>()?;
+    let cell_bytes = kind.bytes() / (cells * cells);
+    let frame = |number: usize| {
+        let (shot, number) = (number / each, number % each);
+        let mut above = 0;
         let planes = kind.planes().map(|(row_bytes, rows)| {
-            let plane;
-            (plane, rest) = rest.split_at(row_bytes * rows);
-            plane.to_vec()
+            let (cell_row, cell_rows) = (row_bytes / cells, rows / cells);
+            let mut plane = Vec::with_capacity(row_bytes * rows);
+            for row in 0..rows {
+                for column in 0..cells {
+                    let cell = shot + column + cells * (row / cell_rows);
+                    let at = number * cell_bytes + above + row % cell_rows * cell_row;
+                    plane.extend_from_slice(&shots[cell % SHOTS][at..][..cell_row]);
+                }
+            }
+            above += cell_row * cell_rows;
+            plane
         });
         planes.collect()
-    });
-    let frames: Vec<Planes> = frames.collect();
-    if frames.len() < count {
-        return Err(format!("the film has {} frames, not {count}", frames.len()));
-    }
-    Ok(frames)
+    };
+    Ok((0..count).map(frame).collect())
 }
 
-fn ffmpeg(arguments: impl Iterator<Item = String>) -> Result<Vec<u8>, String> {
+/// So many frames of the film from that second on, one after the other.
+fn film(kind: Kind, second: usize, count: usize) -> Result<Vec<u8>, String> {
+    // Straight to P010, FFmpeg fills the bits below the ten.
+    let formats =
+        if kind.is_ten_bit() { "format=yuv420p10le,format=p010le" } else { "format=nv12" };
+    let (second, frames) = (second.to_string(), count.to_string());
+    let raw = ffmpeg(&["-ss", &second, "-i", FILM, "-vf", formats, "-frames:v", &frames])?;
+    let sample = if kind.is_ten_bit() { 2 } else { 1 };
+    if raw.len() != CELL.0 * CELL.1 * 3 / 2 * sample * count {
+        return Err(format!("the film is too short for {count} frames from {second} s on"));
+    }
+    Ok(raw)
+}
+
+fn ffmpeg(arguments: &[&str]) -> Result<Vec<u8>, String> {
     let output = Command::new("ffmpeg")
         .args(["-v", "error", "-nostdin"])
         .args(arguments)
@@ -125,7 +141,7 @@ fn ffmpeg(arguments: impl Iterator<Item = String>) -> Result<Vec<u8>, String> {
 
 /// Photographs of Debian's mate-backgrounds and plasma-workspace-wallpapers, as they were taken: from
 /// soft ones to such with texture all over.
-const PHOTOGRAPHS: [&str; 4] = [
+const PHOTOGRAPHS: [&str; SHOTS] = [
     "/usr/share/backgrounds/mate/nature/LadyBird.jpg",
     "/usr/share/wallpapers/FallenLeaf/contents/images/2560x1600.jpg",
     "/usr/share/backgrounds/mate/nature/Wood.jpg",
@@ -148,8 +164,7 @@ impl Photograph {
         }
         let (width, height) = PHOTOGRAPH;
         let filter = format!("crop={width}:{height},format=yuv444p");
-        let arguments = ["-i", file, "-vf", &filter, "-frames:v", "1"];
-        let raw = ffmpeg(arguments.map(str::to_owned).into_iter())?;
+        let raw = ffmpeg(&["-i", file, "-vf", &filter, "-frames:v", "1"])?;
         let mut planes = raw.chunks_exact(width * height).map(<[u8]>::to_vec);
         let mut next = || planes.next().ok_or_else(|| format!("{file} is too small"));
         Ok(Self([next()?, next()?, next()?]))
@@ -179,7 +194,7 @@ fn camera(kind: Kind, count: usize, sigma: f32) -> Result<Vec<Planes>, String> {
     let sigma = if kind.is_ten_bit() { 2.4 * sigma } else { sigma };
     let mut noise = Normal::new(sigma);
     let frame = |number: usize| {
-        let shot = number * photographs.len() / count;
+        let shot = number / count.div_ceil(SHOTS);
         let (left, top) = (20.0 + PAN.0 * number as f32, 20.0 + PAN.1 * number as f32);
         paint(kind, |plane, step, x, y| {
             let (cell, x, y) = (
@@ -187,7 +202,7 @@ fn camera(kind: Kind, count: usize, sigma: f32) -> Result<Vec<Planes>, String> {
                 (x * step % CELL.0) as f32 + left,
                 (y * step % CELL.1) as f32 + top,
             );
-            let value = photographs[(shot + cell) % photographs.len()].at(plane, x, y);
+            let value = photographs[(shot + cell) % SHOTS].at(plane, x, y);
             (value, noise.next())
         })
     };

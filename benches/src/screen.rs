@@ -5,14 +5,17 @@ use crate::content::Random;
 /// Luma, Cb and Cr.
 pub(crate) type Pixel = [u8; 3];
 
-/// Pixels of a letter's cell, and letters that there are.
-const LETTER: (usize, usize) = (9, 18);
+/// Pixels of a letter's cell, the width of the narrowest, and letters that there are.
+const LETTER: (usize, usize) = (10, 18);
+const NARROWEST: usize = 5;
 const LETTERS: usize = 64;
+/// Places between two pixels where a letter may begin.
+const PHASES: usize = 4;
 
 /// Windows over a background.
 pub(crate) struct Screen {
     width: usize,
-    height: usize,
+    background: Vec<Pixel>,
     pixels: Vec<Pixel>,
     windows: Vec<Window>,
 }
@@ -77,25 +80,40 @@ impl Screen {
             window([50, 3, 48, 60], LIGHT, 12),
             window([56, 52, 36, 40], GREEN, 0),
         ];
-        Self { width, height, pixels: vec![[0; 3]; width * height], windows }
+        let background = background(&mut random, width, height);
+        Self { width, background, pixels: vec![[0; 3]; width * height], windows }
     }
 
     /// Row by row, what is to be seen then.
     pub(crate) fn frame(&mut self, number: usize) -> &[Pixel] {
-        let Self { width, height, pixels, windows } = self;
-        for (y, row) in pixels.chunks_exact_mut(*width).enumerate() {
-            // A background that goes from one colour to another.
-            let down = (y * 64 / *height) as u8;
-            for (x, pixel) in row.iter_mut().enumerate() {
-                let across = (x * 32 / *width) as u8;
-                *pixel = [50 + down + across / 2, 150 - down / 4, 110 + across / 4];
-            }
-        }
+        let Self { width, background, pixels, windows } = self;
+        pixels.copy_from_slice(background);
         for window in windows {
             window.paint(number, *width, pixels);
         }
         pixels
     }
+}
+
+/// Clouds with grain, as soft and as rough as a photograph.
+fn background(random: &mut Random, width: usize, height: usize) -> Vec<Pixel> {
+    let mut pixels = vec![[90.0, 140.0, 112.0]; width * height];
+    for (size, strength) in [(256, 40.0), (64, 16.0), (16, 5.0), (4, 2.5), (1, 1.5)] {
+        let across = width / size + 2;
+        let corners: Vec<f32> = (0..across * (height / size + 2))
+            .map(|_| strength * (random.below(1001) as f32 / 500.0 - 1.0))
+            .collect();
+        for (at, pixel) in pixels.iter_mut().enumerate() {
+            let (x, y) = (at % width, at / width);
+            let (right, below) = ((x % size) as f32 / size as f32, (y % size) as f32 / size as f32);
+            let corner =
+                |row: usize, column: usize| corners[(y / size + row) * across + x / size + column];
+            let level = |row| corner(row, 0) * (1.0 - right) + corner(row, 1) * right;
+            let value = level(0) * (1.0 - below) + level(1) * below;
+            *pixel = [pixel[0] + value, pixel[1] - value / 6.0, pixel[2] + value / 8.0];
+        }
+    }
+    pixels.into_iter().map(|pixel| pixel.map(|value| value as u8)).collect()
 }
 
 impl Window {
@@ -118,30 +136,42 @@ impl Window {
     }
 }
 
-/// How much of each pixel's area a letter covers, of 255.
-type Letter = [u8; LETTER.0 * LETTER.1];
+/// A letter: its width, and how much of each pixel's area it covers, of 255, by phase.
+struct Letter {
+    /// In parts of a pixel: there are [`PHASES`] of them.
+    width: usize,
+    covered: [[u8; LETTER.0 * LETTER.1]; PHASES],
+}
 
 /// Letters of two to four strokes, with soft edges.
 fn letters(random: &mut Random) -> Vec<Letter> {
     let letter = |_| {
-        let mut letter = [0; LETTER.0 * LETTER.1];
-        for _ in 0..2 + random.below(3) {
-            let mut end = || (1.5 + random.below(6) as f32, 4.0 + random.below(10) as f32);
-            let (from, to) = (end(), end());
-            // Most strokes of letters are upright or level.
-            let to = match random.below(4) {
-                0 => to,
-                1 => (to.0, from.1),
-                _ => (from.0, to.1),
-            };
-            for (at, covered) in letter.iter_mut().enumerate() {
-                let x = (at % LETTER.0) as f32 + 0.5;
+        let width = NARROWEST + random.below((LETTER.0 - NARROWEST) as u32);
+        let strokes: Vec<_> = (0..2 + random.below(3))
+            .map(|_| {
+                let mut end = || {
+                    let x = random.below(width as u32 - 2) as f32;
+                    (1.0 + x, 4.0 + random.below(10) as f32)
+                };
+                let (from, to) = (end(), end());
+                // Most strokes of letters are upright or level.
+                match random.below(4) {
+                    0 => (from, to),
+                    1 => (from, (to.0, from.1)),
+                    _ => (from, (from.0, to.1)),
+                }
+            })
+            .collect();
+        let covered = std::array::from_fn(|phase| {
+            std::array::from_fn(|at| {
+                let x = (at % LETTER.0) as f32 + 0.5 - phase as f32 / PHASES as f32;
                 let y = (at / LETTER.0) as f32 + 0.5;
-                let near = (1.3 - distance((x, y), from, to)).clamp(0.0, 1.0);
-                *covered = (*covered).max((near * 255.0) as u8);
-            }
-        }
-        letter
+                let near = strokes.iter().map(|&(from, to)| distance((x, y), from, to));
+                let near = near.fold(f32::INFINITY, f32::min);
+                ((1.3 - near).clamp(0.0, 1.0) * 255.0) as u8
+            })
+        });
+        Letter { width: PHASES * width + random.below(PHASES as u32), covered }
     };
     (0..LETTERS).map(letter).collect()
 }
@@ -163,22 +193,23 @@ impl Page {
         height: usize,
     ) -> Self {
         let mut pixels = vec![style.paper; width * height];
-        let columns = width / LETTER.0 - 2;
+        // In parts of a pixel, up to where a letter still fits.
+        let room = PHASES * (width - 2 * LETTER.0);
         for line in 0..height / LETTER.1 {
-            // Lines begin further in, end where they end, and some are empty.
-            let mut column = 1 + 4 * random.below(4);
-            let end = column + random.below(columns as u32);
-            while column < end.min(columns) {
+            // Lines begin further in, and end where they end.
+            let mut x = PHASES * (8 + 32 * random.below(4));
+            let end = (x + random.below(room as u32)).min(room);
+            while x < end {
                 let ink = style.ink[random.below(style.ink.len() as u32)];
                 for _ in 0..1 + random.below(9) {
-                    if column < columns {
-                        let letter = &letters[random.below(LETTERS as u32)];
-                        let at = line * LETTER.1 * width + column * LETTER.0;
-                        put(letter, ink, &mut pixels[at..], width);
+                    let letter = &letters[random.below(LETTERS as u32)];
+                    if x < room {
+                        let at = line * LETTER.1 * width + x / PHASES;
+                        put(&letter.covered[x % PHASES], ink, &mut pixels[at..], width);
                     }
-                    column += 1;
+                    x += letter.width;
                 }
-                column += 1;
+                x += PHASES * NARROWEST;
             }
         }
         Self { width, height, pixels }
@@ -186,8 +217,8 @@ impl Page {
 }
 
 /// Puts a letter onto rows of that width.
-fn put(letter: &Letter, ink: Pixel, pixels: &mut [Pixel], width: usize) {
-    for (row, covered) in pixels.chunks_mut(width).zip(letter.chunks_exact(LETTER.0)) {
+fn put(covered: &[u8], ink: Pixel, pixels: &mut [Pixel], width: usize) {
+    for (row, covered) in pixels.chunks_mut(width).zip(covered.chunks_exact(LETTER.0)) {
         for (pixel, &covered) in row.iter_mut().zip(covered) {
             for (sample, ink) in pixel.iter_mut().zip(ink) {
                 let (covered, rest) = (u32::from(covered), 255 - u32::from(covered));
