@@ -2,4 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod content;
 pub mod picture;
+
+mod screen;

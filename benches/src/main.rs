@@ -5,12 +5,15 @@
 //! other work, so runs alternate and every ratio is of two runs next to each other.
 
 mod bare;
+mod callgrind;
+mod codec;
 mod loopback;
 mod parts;
 mod process;
 mod report;
 mod statistics;
 mod usage;
+mod way;
 
 use std::env;
 use std::error::Error;
@@ -18,6 +21,7 @@ use std::fmt;
 use std::process::ExitCode;
 use std::str::FromStr;
 
+use vtremote_benches::content::Content;
 use vtremote_benches::picture::{Kind, NV12_1080P, P010_4K};
 use vtremote_planes::Coding;
 
@@ -115,6 +119,8 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments[..] {
         [] => measure(),
+        ["codec", ref contents @ ..] => codec(contents),
+        ["stage", stage, kind, rounds] => callgrind::stage(stage, kind, rounds),
         ["bare-send", load, port] => {
             both(load, port).and_then(|(load, port)| bare::send(load, port))
         }
@@ -125,7 +131,7 @@ fn main() -> ExitCode {
         ["decode", load, port] => {
             both(load, port).and_then(|(load, port)| loopback::decode(load, port))
         }
-        _ => Err("usage: vtremote-bench, without arguments".into()),
+        _ => Err("usage: vtremote-bench [codec [CONTENT …]]".into()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -155,8 +161,23 @@ fn measure() -> Result<(), Problem> {
         let name = format!("decode.{}", load.kind);
         session(&mut report, &name, || bare::run(load, true), || loopback::run_decode(load))?;
     }
+    codec::measure(&mut report, &Content::ALL)?;
+    callgrind::measure(&mut report, &Content::ALL)?;
     parts::collect(&mut report)?;
     report.write("target/bench")
+}
+
+/// The part of it that is about compression alone, of all contents or of some.
+fn codec(contents: &[&str]) -> Result<(), Problem> {
+    let mut report = Report::default();
+    let mut contents: Vec<Content> =
+        contents.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
+    if contents.is_empty() {
+        contents = Content::ALL.to_vec();
+    }
+    codec::measure(&mut report, &contents)?;
+    callgrind::measure(&mut report, &contents)?;
+    report.write("target/bench/codec")
 }
 
 /// Sessions of one kind against the bare socket.

@@ -22,11 +22,25 @@ pub struct Kind {
 /// 1920x1080 of 8 bits.
 pub const NV12_1080P: Kind =
     Kind { name: "nv12.1080p", width: 1920, height: 1080, pixels: PixelFormat::Nv12 };
+/// 3840x2160 of 8 bits.
+pub const NV12_4K: Kind =
+    Kind { name: "nv12.4k", width: 3840, height: 2160, pixels: PixelFormat::Nv12 };
+/// 1920x1080 of 10 bits.
+pub const P010_1080P: Kind =
+    Kind { name: "p010.1080p", width: 1920, height: 1080, pixels: PixelFormat::P010 };
 /// 3840x2160 of 10 bits.
 pub const P010_4K: Kind =
     Kind { name: "p010.4k", width: 3840, height: 2160, pixels: PixelFormat::P010 };
 
 impl Kind {
+    /// Those that are measured.
+    pub const ALL: [Self; 4] = [NV12_1080P, P010_1080P, NV12_4K, P010_4K];
+
+    /// Whether samples have ten bits, above six zeros.
+    pub fn is_ten_bit(self) -> bool {
+        self.pixels == PixelFormat::P010
+    }
+
     /// The same for an encoder.
     pub fn format(self) -> InputFormat {
         InputFormat::Wire(self.pixels)
@@ -54,7 +68,7 @@ impl Kind {
     }
 
     /// Row bytes and rows.
-    fn planes(self) -> impl Iterator<Item = (usize, usize)> {
+    pub fn planes(self) -> impl Iterator<Item = (usize, usize)> {
         let Self { width, height, pixels, .. } = self;
         (0..pixels.planes()).map(move |plane| pixels.plane_layout(width, height, plane))
     }
@@ -70,7 +84,7 @@ impl FromStr for Kind {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        let known = [NV12_1080P, P010_4K].into_iter().find(|kind| kind.name == name);
+        let known = Self::ALL.into_iter().find(|kind| kind.name == name);
         known.ok_or_else(|| format!("{name}: no such pictures"))
     }
 }

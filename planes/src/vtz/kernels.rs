@@ -4,7 +4,7 @@
 use super::bits::{MAX_PLANES, PLANE};
 use super::class::{CLASSES, Classified, Symbols, low_bits};
 use super::depth::Depth;
-use super::streams::{self, Cursor, STREAMS, Writer};
+use super::streams::{self, Code, Cursor, STREAMS, Writer};
 use super::strip::BLOCK;
 use super::tables::LOOKUP;
 use super::vector::{Bytes, Column, Family, Task, load, store};
@@ -335,7 +335,7 @@ impl<S: Depth> Task for Unpack<'_, '_, S> {
 /// [`Writer::write`].
 pub(crate) struct Write<'a> {
     pub writer: &'a mut Writer,
-    pub codes: &'a [[u32; 256]; CLASSES],
+    pub codes: &'a [[Code; 256]; CLASSES],
     pub classes: &'a [u8],
     pub symbols: &'a [u8],
 }

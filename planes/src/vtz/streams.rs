@@ -10,105 +10,123 @@ pub(crate) const STREAMS: usize = 8;
 /// The most bytes that a block adds to a stream.
 const BLOCK_BYTES: usize = 11;
 
+/// What a stream is written to at once: eight bytes from one of the first eight on.
+const ROOM: usize = 16;
+
 /// Writes the streams of a slice.
 #[derive(Default)]
 pub(crate) struct Writer {
+    /// All streams, each with room of its own.
+    bytes: Vec<u8>,
     streams: [Stream; STREAMS],
 }
 
 #[derive(Default)]
 struct Stream {
-    bytes: Vec<u8>,
-    len: usize,
-    /// Fewer than eight bits that no whole byte holds yet.
+    start: usize,
+    /// Where the next whole byte goes.
+    at: usize,
+    /// The last bits in the highest places, the very last the highest; those that no whole byte holds
+    /// yet are among them. What is below has been written, or is lengths of codes.
+    last: u64,
+    /// How many no whole byte holds yet: fewer than eight.
     rest: u64,
-    bits: u32,
+}
+
+/// A code to write with: its bits in the highest places, and its length in the lowest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Code(pub u64);
+
+impl Code {
+    pub(crate) fn new(bits: u32, length: u32) -> Self {
+        Self(u64::from(bits) << (u64::BITS - length) | u64::from(length))
+    }
+}
+
+#[cfg(test)]
+impl Code {
+    /// In bits; none has 0.
+    pub(crate) fn length(self) -> u32 {
+        self.0 as u32 & 63
+    }
 }
 
 impl Writer {
     /// Forgets what was written, and makes room for that many blocks.
     pub(crate) fn start(&mut self, blocks: usize) {
-        for stream in &mut self.streams {
-            let room = blocks * BLOCK_BYTES + 2 * size_of::<u64>();
-            if stream.bytes.len() < room {
-                stream.bytes.resize(room, 0);
-            }
-            (stream.len, stream.rest, stream.bits) = (0, 0, 0);
+        let room = blocks * BLOCK_BYTES + ROOM;
+        if self.bytes.len() < room * STREAMS {
+            self.bytes.resize(room * STREAMS, 0);
+        }
+        for (number, stream) in self.streams.iter_mut().enumerate() {
+            let start = number * room;
+            *stream = Stream { start, at: start, last: 0, rest: 0 };
         }
     }
 
     /// Appends blocks with their classes, whose symbols lie in the front of 64 bytes each.
     #[inline(always)]
-    pub(crate) fn write(&mut self, codes: &[[u32; 256]; CLASSES], classes: &[u8], symbols: &[u8]) {
-        let symbols = symbols.as_chunks::<BLOCK>().0;
-        for (half, streams) in self.streams.as_chunks_mut::<4>().0.iter_mut().enumerate() {
-            let mut state = streams.each_ref().map(|stream| (stream.len, stream.rest, stream.bits));
-            let bytes = streams.each_mut().map(|stream| &mut stream.bytes[..]);
-            for (&class, symbols) in classes.iter().zip(symbols) {
-                let codes = &codes[usize::from(class)];
-                macro_rules! put {
-                    ($each:literal, $from:expr, $count:literal) => {
-                        for stream in 0..4 {
-                            let at = (4 * half + stream) * $each + $from;
-                            let symbols: &[u8; $count] =
-                                symbols[at..at + $count].try_into().unwrap();
-                            let (len, rest, bits) = &mut state[stream];
-                            put(codes, symbols, bytes[stream], len, rest, bits);
-                        }
-                    };
-                }
-                match Symbols::of(class) {
-                    Symbols::None => {}
-                    Symbols::Quads => put!(2, 0, 2),
-                    Symbols::ThreeBitPairs | Symbols::FourBitPairs => put!(4, 0, 4),
-                    Symbols::Singles => {
-                        put!(8, 0, 4);
-                        put!(8, 4, 4);
+    pub(crate) fn write(&mut self, codes: &[[Code; 256]; CLASSES], classes: &[u8], symbols: &[u8]) {
+        let Self { bytes, streams } = self;
+        for (&class, symbols) in classes.iter().zip(symbols.as_chunks::<BLOCK>().0) {
+            let codes = &codes[usize::from(class)];
+            macro_rules! put {
+                ($each:literal) => {
+                    for (stream, symbols) in streams.iter_mut().zip(symbols.as_chunks().0) {
+                        stream.put::<$each>(codes, symbols, bytes);
                     }
-                }
+                };
             }
-            for (stream, (len, rest, bits)) in streams.iter_mut().zip(state) {
-                (stream.len, stream.rest, stream.bits) = (len, rest, bits);
+            match Symbols::of(class) {
+                Symbols::None => {}
+                Symbols::Quads => put!(2),
+                Symbols::ThreeBitPairs | Symbols::FourBitPairs => put!(4),
+                Symbols::Singles => put!(8),
             }
         }
     }
 
     /// The streams, each filled up with zero bits to a whole byte.
     pub(crate) fn finish(&mut self) -> [&[u8]; STREAMS] {
-        for stream in &mut self.streams {
-            if stream.bits > 0 {
-                stream.bytes[stream.len] = stream.rest as u8;
-                stream.len += 1;
-                (stream.rest, stream.bits) = (0, 0);
+        let Self { bytes, streams } = self;
+        for stream in &mut *streams {
+            if stream.rest > 0 {
+                bytes[stream.at] = (stream.last >> (u64::BITS as u64 - stream.rest)) as u8;
+                stream.at += 1;
+                stream.rest = 0;
             }
         }
-        self.streams.each_ref().map(|stream| &stream.bytes[..stream.len])
+        streams.each_ref().map(|stream| &bytes[stream.start..stream.at])
     }
 }
 
-#[inline(always)]
-fn put<const COUNT: usize>(
-    codes: &[u32; 256],
-    symbols: &[u8; COUNT],
-    bytes: &mut [u8],
-    len: &mut usize,
-    rest: &mut u64,
-    bits: &mut u32,
-) {
-    // Two by two, so that the codes of a batch do not all wait for each other's lengths.
-    let (mut word, mut length) = (0, 0);
-    for pair in symbols.as_chunks::<2>().0 {
-        let [first, second] = pair.map(|symbol| u64::from(codes[usize::from(symbol)]));
-        let both = first >> 8 | (second >> 8) << (first & 63);
-        word |= both << (length & 63);
-        length += (first & 255) + (second & 255);
+impl Stream {
+    /// Appends the codes of symbols.
+    #[inline(always)]
+    fn put<const COUNT: usize>(
+        &mut self,
+        codes: &[Code; 256],
+        symbols: &[u8; COUNT],
+        bytes: &mut [u8],
+    ) {
+        let (mut last, mut bits, mut at) = (self.last, self.rest, 0);
+        let room: &mut [u8; ROOM] = bytes[self.at..].first_chunk_mut().unwrap();
+        for symbols in symbols.chunks(4) {
+            for &symbol in symbols {
+                let Code(code) = codes[usize::from(symbol)];
+                last = last >> (code & 63) | code;
+                // Its own bits are far above those of the sum of lengths.
+                bits = bits.wrapping_add(code);
+            }
+            // At most 51: four codes of eleven, and seven.
+            bits &= 63;
+            let word = last >> (bits.wrapping_neg() & 63);
+            room[at..at + 8].copy_from_slice(&word.to_le_bytes());
+            at += bits as usize >> 3;
+            bits &= 7;
+        }
+        *self = Self { start: self.start, at: self.at + at, last, rest: bits };
     }
-    *rest |= word << (*bits & 63);
-    *bits += length as u32;
-    bytes[*len..*len + 8].copy_from_slice(&rest.to_le_bytes());
-    *len += (*bits >> 3) as usize;
-    *rest >>= *bits & 0x38;
-    *bits &= 7;
 }
 
 /// Where a stream is read, in bits from the start of the data, and where it ends.

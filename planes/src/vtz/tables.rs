@@ -3,6 +3,7 @@
 use super::class::{CLASSES, FIRST_CODED, FIRST_FLAT, Symbols};
 use super::format::GROUPS;
 use super::huffman::{self, MAX_CLASS_LENGTH, MAX_LENGTH};
+use super::streams::Code;
 
 /// The most symbols of a class.
 const ALPHABET: usize = 256;
@@ -253,9 +254,10 @@ impl Nibbles<'_> {
     }
 }
 
-/// Codes to write with: each entry is code × 256 + length. What has no code is 0.
+/// Codes to write with. What has no code is 0.
 pub(crate) struct Encoding {
-    pub symbols: Box<[[[u32; ALPHABET]; CLASSES]; GROUPS]>,
+    pub symbols: Box<[[[Code; ALPHABET]; CLASSES]; GROUPS]>,
+    /// Code × 256 + length, by the class before.
     pub classes: Box<[[[u32; CLASSES]; CLASSES]; GROUPS]>,
     /// The largest magnitude that has a code; 255 where all that occurs has.
     pub reach: [[u8; CLASSES]; GROUPS],
@@ -264,7 +266,7 @@ pub(crate) struct Encoding {
 impl Encoding {
     pub(crate) fn new() -> Self {
         Self {
-            symbols: Box::new([[[0; ALPHABET]; CLASSES]; GROUPS]),
+            symbols: Box::new([[[Code::default(); ALPHABET]; CLASSES]; GROUPS]),
             classes: Box::new([[[0; CLASSES]; CLASSES]; GROUPS]),
             reach: [[255; CLASSES]; GROUPS],
         }
@@ -274,16 +276,17 @@ impl Encoding {
         for group in 0..GROUPS {
             for class in FIRST_CODED..FIRST_FLAT {
                 let entries = &mut self.symbols[group][class];
-                *entries = [0; ALPHABET];
+                *entries = [Code::default(); ALPHABET];
                 lengths.codes(group, class, |symbol, code, length| {
-                    entries[symbol] = code << 8 | length;
+                    entries[symbol] = Code::new(code, length);
                 });
                 if Symbols::of(class as u8) == Symbols::Singles {
                     self.reach[group][class] = lengths.reach[group][class];
                 }
             }
             for class in FIRST_FLAT..CLASSES {
-                self.symbols[group][class] = std::array::from_fn(|symbol| (symbol as u32) << 8 | 8);
+                self.symbols[group][class] =
+                    std::array::from_fn(|symbol| Code::new(symbol as u32, 8));
             }
             for (entries, lengths) in self.classes[group].iter_mut().zip(&lengths.classes[group]) {
                 huffman::codes(lengths, |class, code, length| entries[class] = code << 8 | length);
@@ -373,13 +376,14 @@ mod tests {
             let mut encoding = Encoding::new();
             encoding.set(&Lengths::new(&counts));
             for (class, symbols) in [(1, 81), (2, 81), (3, 49), (4, 49), (5, 225), (6, 225)] {
-                let coded = encoding.symbols[0][class].iter().filter(|&&entry| entry > 0).count();
+                let coded =
+                    encoding.symbols[0][class].iter().filter(|code| code.length() > 0).count();
                 assert_eq!(coded, symbols);
             }
             for class in 7..FIRST_FLAT {
                 let reach = encoding.reach[1][class];
                 for residual in -i16::from(reach)..=i16::from(reach) {
-                    assert_ne!(encoding.symbols[1][class][usize::from(residual as u8)], 0);
+                    assert_ne!(encoding.symbols[1][class][usize::from(residual as u8)].length(), 0);
                 }
             }
         }
@@ -393,10 +397,11 @@ mod tests {
         decoding.set(&lengths);
         for group in 0..GROUPS {
             for class in FIRST_CODED..CLASSES {
-                for (symbol, &entry) in encoding.symbols[group][class].iter().enumerate() {
-                    if entry > 0 {
-                        let found = decoding.symbols[group][class][(entry >> 8) as usize];
-                        assert_eq!(u32::from(found), (symbol as u32) << 8 | entry & 255);
+                for (symbol, code) in encoding.symbols[group][class].iter().enumerate() {
+                    if code.length() > 0 {
+                        let bits = (code.0 >> (u64::BITS - code.length())) as usize;
+                        let found = decoding.symbols[group][class][bits];
+                        assert_eq!(u32::from(found), (symbol as u32) << 8 | code.length());
                     }
                 }
             }
