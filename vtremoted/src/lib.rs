@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod awake;
 mod banner;
 mod choice;
 mod daemon;

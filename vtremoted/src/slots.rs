@@ -1,3 +1,4 @@
+use crate::awake::Awake;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -5,8 +6,15 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(crate) struct Slots {
     max: usize,
-    taken: Mutex<usize>,
+    taken: Mutex<Taken>,
     freed: Condvar,
+}
+
+#[derive(Debug)]
+struct Taken {
+    count: usize,
+    /// As long as there is one.
+    awake: Awake,
 }
 
 /// One session's place. Free again when dropped.
@@ -15,18 +23,20 @@ pub(crate) struct Slot(Arc<Slots>);
 
 impl Slots {
     pub(crate) fn new(max: usize) -> Arc<Self> {
-        Arc::new(Slots { max, taken: Mutex::new(0), freed: Condvar::new() })
+        let taken = Mutex::new(Taken { count: 0, awake: Awake::new() });
+        Arc::new(Slots { max, taken, freed: Condvar::new() })
     }
 
     /// A place, if one is free or becomes so in time.
     pub(crate) fn take(self: &Arc<Self>, wait: Duration) -> Option<Slot> {
-        let full = |taken: &mut usize| *taken >= self.max;
-        let waited = self.freed.wait_timeout_while(self.count(), wait, full);
+        let full = |taken: &mut Taken| taken.count >= self.max;
+        let waited = self.freed.wait_timeout_while(self.lock(), wait, full);
         let mut taken = waited.unwrap_or_else(PoisonError::into_inner).0;
         if full(&mut taken) {
             return None;
         }
-        *taken += 1;
+        taken.count += 1;
+        taken.awake.keep();
         Some(Slot(Arc::clone(self)))
     }
 
@@ -35,17 +45,22 @@ impl Slots {
     }
 
     pub(crate) fn taken(&self) -> usize {
-        *self.count()
+        self.lock().count
     }
 
-    fn count(&self) -> MutexGuard<'_, usize> {
+    fn lock(&self) -> MutexGuard<'_, Taken> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        *self.0.count() -= 1;
+        let mut taken = self.0.lock();
+        taken.count -= 1;
+        if taken.count == 0 {
+            taken.awake.release();
+        }
+        drop(taken);
         self.0.freed.notify_one();
     }
 }

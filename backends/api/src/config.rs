@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use crate::{Codec, Error, PixelFormat};
 
 /// The most pixels each way: what H.265 level 6.2 and every encoder here can do.
@@ -225,8 +227,24 @@ pub struct SideData {
     pub data: Vec<u8>,
 }
 
+/// Which kinds of records were left out, and told: the next frame mostly has the same.
+#[derive(Debug, Default)]
+pub struct LeftOut(BTreeSet<u32>);
+
+impl LeftOut {
+    /// What a peer invents is no reason to fill a log.
+    const MOST: usize = 32;
+
+    /// Whether that a record of this kind is left out has not been told yet.
+    pub fn is_news(&mut self, kind: u32) -> bool {
+        self.0.len() < Self::MOST && self.0.insert(kind)
+    }
+}
+
 /// Kinds of frames that backends carry into a stream and out of it.
 impl SideData {
+    /// AV_PKT_DATA_NEW_EXTRADATA, of a packet: other parameter sets.
+    pub const NEW_EXTRADATA: u32 = 1;
     /// A/53 captions: cc_data_pkts of 3 bytes each.
     pub const CAPTIONS: u32 = 1;
     /// The payload of the SEI message: H.265 D.2.28, 24 bytes.
@@ -254,6 +272,13 @@ impl SideData {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_kind_is_news_once_and_not_every_number_that_there_is() {
+        let mut left_out = LeftOut::default();
+        assert!(left_out.is_news(7) && !left_out.is_news(7) && left_out.is_news(8));
+        assert_eq!((100..200).filter(|kind| left_out.is_news(*kind)).count(), 30);
+    }
 
     #[test]
     fn what_is_no_form_of_ours_is_not_carried() {

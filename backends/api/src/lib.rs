@@ -28,8 +28,8 @@ mod spare;
 mod times;
 
 pub use config::{
-    Color, DecoderConfig, EncoderConfig, Entropy, MAX_SIDE, Quality, RateControl, Ratio, SideData,
-    check_size,
+    Color, DecoderConfig, EncoderConfig, Entropy, LeftOut, MAX_SIDE, Quality, RateControl, Ratio,
+    SideData, check_size,
 };
 pub use decode::{CodedPacket, DecodedFrame, Decoder, Fields, FrameSink, Geometry};
 pub use encode::{EncodedPacket, Encoder, FrameInfo, PacketSink};

@@ -12,7 +12,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use vtremote_backend::{
     Codec, CodedPacket, DecodedFrame, Error, FrameSink, Geometry, Next, PixelFormat, PlaneMemory,
-    Pushed, Queue, Reference, Spare, Times, check_size,
+    Pushed, Queue, Reference, SideData, Spare, Times, check_size,
 };
 
 /// Pictures that the sink may hold: some on their way out while others are compressed. What the
@@ -24,9 +24,6 @@ const PACKETS: usize = 4;
 
 /// Parameter sets and SEI that may wait for the picture that they belong to, in bytes.
 const MOST_WAITING: usize = 1 << 16;
-
-/// AVPacketSideDataType of new extradata.
-const NEW_EXTRADATA: u32 = 1;
 
 /// Errors without a picture between them, at one packet or at the end: the pictures inside (16 of
 /// the stream and one a thread) explain no more.
@@ -199,7 +196,9 @@ impl Worker {
         }
         let codec = self.session.codec;
         let pts = packet.pts.map_or("none".to_owned(), |pts| pts.to_string());
-        for record in packet.side_data.iter().filter(|record| record.kind == NEW_EXTRADATA) {
+        for record in
+            packet.side_data.iter().filter(|record| record.kind == SideData::NEW_EXTRADATA)
+        {
             match Extradata::read(codec, &record.data, self.session.wish) {
                 Ok(Extradata { annexb, .. }) => self.wait_with(&annexb),
                 Err(error) => self.warn(format!("packet {number} (pts {pts}): new {error}")),

@@ -71,6 +71,8 @@ pub struct Decoder {
     refused: bool,
     /// Packets before the first parameter sets.
     dropped: u64,
+    /// It was said that side data is left out.
+    left_out: bool,
 }
 
 /// Gives a connection to the server.
@@ -221,6 +223,7 @@ impl Decoder {
             flushed: false,
             refused: false,
             dropped: 0,
+            left_out: false,
         };
         if let Some(geometry) = decoder.coded.facts() {
             decoder.begin(geometry)?;
@@ -353,11 +356,17 @@ impl Decoder {
             len: u32::try_from(data.len()).unwrap_or(u32::MAX),
         };
         let mut side_data = packet.side_data;
-        if !session.configured.server.side_data {
+        let dropped = !session.configured.server.side_data && !side_data.is_empty();
+        if dropped {
             side_data.clear();
         }
         state.own.queue.push_back(Packet { number, head, data, side_data });
         drop(state);
+        if dropped && !self.left_out {
+            self.left_out = true;
+            let line = format_args!("the server takes no side data of packets: it is left out");
+            shared.log.line(Level::Debug, line);
+        }
         shared.wake_writer();
         Ok(SentPacket::Taken)
     }

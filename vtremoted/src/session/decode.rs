@@ -5,7 +5,8 @@ use super::places::Places;
 use std::io::IoSliceMut;
 use std::sync::Arc;
 use std::time::Duration;
-use vtremote_backend::{CodedPacket, Decoder, FrameSink, SideData};
+use tracing::debug;
+use vtremote_backend::{CodedPacket, Decoder, FrameSink, LeftOut, SideData};
 use vtremote_proto::{NO_PTS, PACKET_KEY, PacketHead};
 
 /// More than most packets have: their memory is had at once.
@@ -60,12 +61,15 @@ pub(super) struct Decode {
     data: Data,
     /// Complete, and not yet with the decoder.
     packet: Option<CodedPacket>,
+    /// Records that no decoder takes.
+    left_out: LeftOut,
 }
 
 impl Decode {
     pub(super) fn new(decoder: Box<dyn Decoder>, frames: Arc<Frames>) -> Self {
         let (head, data, packet) = (None, Data::default(), None);
-        Decode { decoder, frames, failed: false, head, data, packet }
+        let left_out = LeftOut::default();
+        Decode { decoder, frames, failed: false, head, data, packet, left_out }
     }
 
     pub(super) fn begin(&mut self, head: PacketHead) {
@@ -92,8 +96,20 @@ impl Decode {
     }
 
     /// The packet is complete. [`Decode::make_room`] hands it over.
-    pub(super) fn end(&mut self, side_data: Vec<SideData>) {
+    pub(super) fn end(&mut self, mut side_data: Vec<SideData>) {
         let Some(head) = self.head.take() else { return };
+        let left_out = &mut self.left_out;
+        side_data.retain(|record| {
+            let taken = record.kind == SideData::NEW_EXTRADATA;
+            if !taken && left_out.is_news(record.kind) {
+                let (kind, pts) = (record.kind, head.pts);
+                debug!(
+                    kind,
+                    pts, "side data of packets is left out: decoders take parameter sets only"
+                );
+            }
+            taken
+        });
         let time = |ticks: i64| (ticks != NO_PTS).then_some(ticks);
         self.packet = Some(CodedPacket {
             pts: time(head.pts),

@@ -2,14 +2,14 @@
 
 use super::Shared;
 use super::places::Places;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::io::IoSliceMut;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tracing::debug;
 use vtremote_backend::{
-    EncodedPacket, Encoder, Error, FrameInfo, PacketSink, Picture, PlaneShape, RawRows, Reference,
-    RowsMut, SideData,
+    EncodedPacket, Encoder, Error, FrameInfo, LeftOut, PacketSink, Picture, PlaneShape, RawRows,
+    Reference, RowsMut, SideData,
 };
 use vtremote_planes::vtz::Geometry;
 use vtremote_planes::{
@@ -21,10 +21,6 @@ use vtremote_proto::{
 
 /// Slices that wait for a worker. Their memory is bounded by it, together with the one that comes in.
 const QUEUE: usize = 4;
-
-/// Kinds of side data of which it is told that they are not carried: what a client invents is no reason
-/// to fill the log.
-const MOST_LEFT_OUT: usize = 32;
 
 /// A session that encodes, from the reader's side.
 pub(super) struct Encode {
@@ -43,7 +39,7 @@ pub(super) struct Encode {
     /// The last picture as it was submitted: where a later codec predicts from.
     reference: Option<Reference>,
     /// Kinds of side data that are not carried, and were told.
-    left_out: BTreeSet<u32>,
+    left_out: LeftOut,
     /// Pictures that were submitted, and what PACE tells besides.
     submitted: u32,
     times: PaceTimes,
@@ -95,7 +91,7 @@ impl Encode {
             frame: None,
             body: None,
             reference: None,
-            left_out: BTreeSet::new(),
+            left_out: LeftOut::default(),
             submitted: 0,
             times: PaceTimes::default(),
         })
@@ -260,8 +256,7 @@ impl Encode {
         let left_out = &mut self.left_out;
         frame.side_data.retain(|record| {
             let Some(reason) = record.not_carried() else { return true };
-            // Once a kind: the next frame mostly has the same.
-            if left_out.len() < MOST_LEFT_OUT && left_out.insert(record.kind) {
+            if left_out.is_news(record.kind) {
                 debug!(kind = record.kind, pts = frame.head.pts, "side data is left out: {reason}");
             }
             false

@@ -11,9 +11,9 @@ use super::pixels::{Pixels, geometry, layouts};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
-use tracing::info;
+use tracing::{debug, info};
 use vtremote_backend::{
-    DecodedFrame, DecoderConfig, Error, Fields, FrameSink, Geometry, PixelFormat, SideData,
+    DecodedFrame, DecoderConfig, Error, Fields, FrameSink, Geometry, LeftOut, PixelFormat, SideData,
 };
 use vtremote_link::TICK;
 use vtremote_planes::{
@@ -157,6 +157,8 @@ struct Begun {
     /// The last of them.
     last: Option<PictureCoding>,
     trials: Trials,
+    /// Records that no client gets.
+    left_out: LeftOut,
 }
 
 /// A picture that can be sent.
@@ -214,6 +216,7 @@ impl Frames {
                 encoder: PictureEncoder::default(),
                 last: None,
                 trials: Trials::default(),
+                left_out: LeftOut::default(),
             }),
         };
         Ok(Frames { pictures: Workers::new("pictures", 1, QUEUE)?, sending: Arc::new(sending) })
@@ -347,16 +350,34 @@ impl Sending {
         let raw = pixels.layouts().map(|plane| plane.row_bytes * plane.rows).sum::<usize>() as u64;
         let planes = geometry.format.planes();
         let head = FrameHead { pts: pts.unwrap_or(NO_PTS), duration, flags: 0, planes };
-        let side_data = if self.side_data { self.fitting(side_data) } else { Vec::new() };
+        let side_data = self.fitting(side_data);
         Ok((Picture { pixels, pts, head, geometry, side_data, raw }, shown))
+    }
+
+    /// Says so, once a kind.
+    fn leaves_out(&self, record: &SideData, reason: &str) {
+        if self.lock().left_out.is_news(record.kind) {
+            debug!(kind = record.kind, "side data of pictures is left out: {reason}");
+        }
     }
 
     /// As many records as a message takes besides the geometry.
     fn fitting(&self, mut records: Vec<SideData>) -> Vec<SideData> {
+        if !self.side_data {
+            for record in records.drain(..) {
+                self.leaves_out(&record, "the client takes none");
+            }
+        }
         if !self.geometry {
             // The form is ours: other clients may take the bytes for a structure.
             let hdr = [SideData::MASTERING_DISPLAY, SideData::CONTENT_LIGHT];
-            records.retain(|record| !hdr.contains(&record.kind));
+            records.retain(|record| {
+                let fits = !hdr.contains(&record.kind);
+                if !fits {
+                    self.leaves_out(record, "its form is ours, and the client is not");
+                }
+                fits
+            });
         }
         let mut room = message::MAX_SIDE_DATA_BYTES - 24;
         let fits = records.iter().take(message::MAX_SIDE_DATA_RECORDS - 1).take_while(|record| {

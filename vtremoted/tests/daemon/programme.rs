@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
-use vtremote_proto::PacketHead;
+use vtremote_proto::{FrameHead, PacketHead, frame_message};
 
 /// A session of three frames, to its good end.
 fn session(address: SocketAddr) {
@@ -244,6 +244,49 @@ fn what_a_decoder_complains_of_is_counted_in_its_session_s_line() {
     drop(peer);
     let line: Value = serde_json::from_str(&process.line("session ended")).unwrap();
     assert_eq!((&line["warnings"], &line["frames"]), (&3.into(), &0.into()), "{line}");
+}
+
+#[test]
+fn side_data_that_is_not_carried_is_a_debug_line_once_a_kind() {
+    let (mut process, address) = Process::start(&["--log-level", "debug"]);
+    let mut peer = Peer::taken(address);
+    peer.configured(SMALL, &[("mode", "decode"), ("decode_async", "1")], &[]);
+    // Kinds of packets and of frames are different numbers.
+    let records: [(u32, &[u8]); 3] = [(1, &[]), (17, b"x"), (99, b"y")];
+    for pts in 0..3 {
+        let head = PacketHead { pts, dts: pts, duration: 1, flags: 0, len: 5 };
+        let (before, after) = vtremote_proto::packet_message(&head, &records).unwrap();
+        peer.send(&[&before[..], &[0, 0, 1, 0x67, 9], &after].concat());
+    }
+    peer.flush();
+    assert_eq!(peer.next(), Message::Done);
+    drop(peer);
+    process.line("session ended");
+
+    let mut peer = Peer::taken(address);
+    peer.configured(SMALL, &[], &[]);
+    for pts in 0..3 {
+        let head = FrameHead { pts, duration: 1, flags: 0, planes: 2 };
+        let planes = [(64, 36, 64 * 36), (64, 18, 64 * 18)];
+        let parts = frame_message(&head, &planes, &[(1, &[1, 2, 3]), (99, b"y")]).unwrap();
+        let bodies = [vec![7; 64 * 36], vec![7; 64 * 18]];
+        let mut bytes: Vec<u8> =
+            parts.heads.into_iter().zip(bodies).flat_map(|(a, b)| [a, b]).flatten().collect();
+        bytes.extend(parts.tail);
+        peer.send(&bytes);
+    }
+    drop(peer);
+    process.line("session ended");
+    process.signal(Signal::TERM);
+    let lines: Vec<_> =
+        process.rest().iter().filter(|line| line.contains("is left out")).cloned().collect();
+    let kinds = |text: &str| {
+        let of_text = lines.iter().filter(|line| line.contains(text));
+        of_text.filter_map(|line| line.split("kind=").nth(1)?.split(' ').next()).collect::<Vec<_>>()
+    };
+    assert_eq!(kinds("side data of packets"), ["17", "99"], "{lines:#?}");
+    assert_eq!(kinds("there is no form for it"), ["99"], "{lines:#?}");
+    assert_eq!(lines.len(), 3, "{lines:#?}");
 }
 
 #[test]
