@@ -95,7 +95,6 @@ macro_rules! encoder_conformance {
                 a_caller_with_all_the_pictures_gets_none_in_time
                 lent_rows_are_not_submitted
                 pictures_of_another_encoder_are_refused
-                a_reference_keeps_the_rows_as_they_were_submitted
                 every_frame_becomes_one_packet
                 no_frames_are_no_packets
                 one_frame_is_one_packet

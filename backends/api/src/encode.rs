@@ -1,4 +1,4 @@
-use crate::{Error, Picture, Reference, SideData};
+use crate::{Error, Picture, SideData};
 use std::time::Duration;
 
 /// An encoder of one session.
@@ -15,13 +15,10 @@ pub trait Encoder: Send {
     /// Hands a filled picture over. Does not wait for the codec. Every submitted frame becomes exactly
     /// one packet, or the sink's [`PacketSink::failed`].
     ///
-    /// The reference gives the picture's rows, read-only, as they were submitted; at most one is held
-    /// at a time, and until it is dropped the encoder does not use that memory again.
-    ///
     /// # Errors
     /// [`Error::Internal`] if rows of the picture are still lent or it is another encoder's;
     /// [`Error::Codec`] if the encoder has failed.
-    fn submit(&mut self, picture: Picture, frame: FrameInfo) -> Result<Reference, Error>;
+    fn submit(&mut self, picture: Picture, frame: FrameInfo) -> Result<(), Error>;
 
     /// No more frames come. Returns at once; the sink gets the packets that were held back and then
     /// [`PacketSink::drained`].

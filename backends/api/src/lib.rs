@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!   picture() ──▶ Picture ──lend──▶ RowsMut (filled by one or several threads)
-//!   submit(Picture, FrameInfo) ──▶ Reference (the same rows, read-only, until dropped)
+//!   submit(Picture, FrameInfo)
 //!                     … codec …  ──▶ PacketSink::packet, in decoding order
 //!   drain()           … codec …  ──▶ PacketSink::drained, after the last packet
 //! ```

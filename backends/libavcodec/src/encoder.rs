@@ -13,7 +13,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use vtremote_backend::{
     Codec, EncodedPacket, EncoderConfig, Error, FrameInfo, Messages, Metadata, PacketSink, Picture,
-    PlaneMemory, Reference, Rows,
+    PlaneMemory, Rows,
 };
 use vtremote_bitstream::sei::{self, Sei};
 use vtremote_bitstream::{ParameterSets, annexb};
@@ -142,22 +142,20 @@ impl vtremote_backend::Encoder for Encoder {
         Ok(planes.map(|planes| Picture::new(planes, Box::new(Ticket(Arc::clone(&self.pool))))))
     }
 
-    fn submit(&mut self, picture: Picture, frame: FrameInfo) -> Result<Reference, Error> {
+    fn submit(&mut self, picture: Picture, frame: FrameInfo) -> Result<(), Error> {
         self.check()?;
         let (planes, own) = picture.take()?;
         match own.downcast_ref::<Ticket>() {
             Some(Ticket(pool)) if Arc::ptr_eq(pool, &self.pool) => {}
             _ => return Err(Error::Internal("the picture is another encoder's".into())),
         }
-        let reference = Reference::new(&planes)?;
         let rows = planes.iter().map(PlaneMemory::read).collect::<Result<_, _>>();
         let rows = rows.map_err(|lent| Error::Internal(lent.to_string()))?;
         let messages = self.metadata.of(&frame);
         let (since, first) = self.clock.tick(frame.pts).map_err(Error::Codec)?;
         let FrameInfo { duration, keyframe, .. } = frame;
         let input = Input { planes: rows, since, first, duration, keyframe, messages };
-        self.queue(Job::Frame(input))?;
-        Ok(reference)
+        self.queue(Job::Frame(input))
     }
 
     fn drain(&mut self) -> Result<(), Error> {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tracing::debug;
 use vtremote_backend::{
     EncodedPacket, Encoder, Error, FrameInfo, LeftOut, PacketSink, Picture, PlaneShape, RawRows,
-    Reference, RowsMut, SideData,
+    RowsMut, SideData,
 };
 use vtremote_planes::vtz::Geometry;
 use vtremote_planes::{
@@ -36,8 +36,6 @@ pub(super) struct Encode {
     /// The frame that comes in: there is a picture from [`Encode::make_room`] on.
     frame: Option<Frame>,
     body: Option<Body>,
-    /// The last picture as it was submitted: where a later codec predicts from.
-    reference: Option<Reference>,
     /// Kinds of side data that are not carried, and were told.
     left_out: LeftOut,
     /// Pictures that were submitted, and what PACE tells besides.
@@ -90,7 +88,6 @@ impl Encode {
             jobs,
             frame: None,
             body: None,
-            reference: None,
             left_out: LeftOut::default(),
             submitted: 0,
             times: PaceTimes::default(),
@@ -124,8 +121,6 @@ impl Encode {
 
     /// Gets a picture from the encoder, if one becomes free in time.
     pub(super) fn make_room(&mut self, wait: Duration) -> Result<(), Error> {
-        // Only the last picture's rows are kept, and its memory is needed now.
-        self.reference = None;
         if let (Some(frame), Some(picture)) = (&mut self.frame, self.encoder.picture(wait)?) {
             frame.picture = Some(picture);
         }
@@ -272,7 +267,7 @@ impl Encode {
         state.report.raw_bytes += raw as u64;
         state.latency.begin(info.pts);
         drop(state);
-        self.reference = Some(self.encoder.submit(picture, info)?);
+        self.encoder.submit(picture, info)?;
         self.submitted = self.submitted.wrapping_add(1);
         Ok(Submitted::Taken { decompress_us: micros, pace: self.pace() })
     }
@@ -294,7 +289,6 @@ impl Encode {
     }
 
     pub(super) fn drain(&mut self) -> Result<(), Error> {
-        self.reference = None;
         self.encoder.drain()
     }
 }

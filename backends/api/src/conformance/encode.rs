@@ -1,7 +1,7 @@
 //! The rules of [`Encoder`](crate::Encoder)s. Each function is one rule, and panics where it is
 //! broken.
 
-use super::drive::{Session, encode, frames, outputs, paint, paint_rows, returning, shows};
+use super::drive::{Session, encode, frames, outputs, paint, paint_rows, returning};
 use super::{EncoderCase, PATIENCE};
 use crate::{Codec, EncodedPacket, EncoderConfig, Error, FrameInfo, PixelFormat, Ratio};
 use std::collections::{BTreeMap, BTreeSet};
@@ -149,22 +149,6 @@ pub fn pictures_of_another_encoder_are_refused(case: &EncoderCase) {
         session.send(0, FrameInfo::default());
         assert_eq!(session.finish().len(), 1);
     }
-}
-
-/// While a reference is held its rows stay as they were submitted, whatever the encoder does with
-/// others, and even when it is gone.
-pub fn a_reference_keeps_the_rows_as_they_were_submitted(case: &EncoderCase) {
-    let mut session = Session::open(case, &case.config());
-    let mut held = session.send(0, frames(1).remove(0));
-    for (seed, frame) in frames(24).into_iter().enumerate().skip(1) {
-        let picture = session.picture();
-        paint(&picture, case.format, seed as u64);
-        assert!(shows(&held, case.format, seed as u64 - 1), "frame {} changed", seed - 1);
-        drop(held);
-        held = session.encoder.submit(picture, frame).unwrap();
-    }
-    assert_eq!(session.finish().len(), 24);
-    assert!(shows(&held, case.format, 23), "the last frame changed after the end");
 }
 
 /// Each pts comes back once, with B-frames and without.
@@ -354,15 +338,12 @@ pub fn nothing_follows_drained(case: &EncoderCase) {
     }
 }
 
-/// Dropping an encoder ends its threads; pictures, rows and references that are still out stay
-/// good.
+/// Dropping an encoder ends its threads; pictures and rows that are still out stay good.
 pub fn dropping_in_the_middle_joins_and_is_silent(case: &EncoderCase) {
     for (count, drain) in [(0, false), (1, false), (9, false), (9, true)] {
         let mut session = Session::open(case, &EncoderConfig { b_frames: 2, ..case.config() });
-        let mut reference = None;
         for (seed, frame) in frames(count).into_iter().enumerate() {
-            reference = None;
-            reference.get_or_insert(session.send(seed as u64, frame));
+            session.send(seed as u64, frame);
         }
         let picture = session.picture();
         if drain {
@@ -373,7 +354,6 @@ pub fn dropping_in_the_middle_joins_and_is_silent(case: &EncoderCase) {
         assert_eq!(Arc::strong_count(&sink), 1, "somebody still has the sink");
         assert!(outputs(&sink.take()).count() <= count as usize);
         paint(&picture, case.format, 1);
-        assert!(reference.is_none_or(|held| shows(&held, case.format, count as u64 - 1)));
     }
 }
 

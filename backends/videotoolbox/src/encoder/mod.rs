@@ -4,7 +4,7 @@ mod shared;
 mod worker;
 
 use crate::clock::Clock;
-use crate::ffi::{Access, PixelBuffer, Time};
+use crate::ffi::{PixelBuffer, Time};
 use crate::flight::Flight;
 use crate::options::Plan;
 use crate::patience::Patience;
@@ -17,7 +17,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use vtremote_backend::{
-    EncoderConfig, Error, FrameInfo, Hdr, Messages, Metadata, PacketSink, Picture, Reference,
+    EncoderConfig, Error, FrameInfo, Hdr, Messages, Metadata, PacketSink, Picture,
 };
 use vtremote_bitstream::ParameterSets;
 
@@ -51,7 +51,7 @@ struct Input {
 /// Marks a picture as this encoder's.
 struct Ticket {
     permits: Arc<Permits>,
-    permit: Arc<Permit>,
+    permit: Permit,
     buffer: PixelBuffer,
 }
 
@@ -139,11 +139,11 @@ impl vtremote_backend::Encoder for Encoder {
             Err(error) => return Err(self.shared.fail(&mut self.shared.state(), error)),
         };
         let permits = Arc::clone(&self.permits);
-        let ticket = Ticket { permits, permit: Arc::new(permit), buffer };
+        let ticket = Ticket { permits, permit, buffer };
         Ok(Some(Picture::new(planes, Box::new(ticket))))
     }
 
-    fn submit(&mut self, picture: Picture, frame: FrameInfo) -> Result<Reference, Error> {
+    fn submit(&mut self, picture: Picture, frame: FrameInfo) -> Result<(), Error> {
         self.shared.state().check()?;
         let (planes, own) = picture.take()?;
         let Ok(ticket) = own.downcast::<Ticket>() else {
@@ -153,18 +153,12 @@ impl vtremote_backend::Encoder for Encoder {
         if !Arc::ptr_eq(&permits, &self.permits) {
             return Err(Error::Internal("the picture is another encoder's".into()));
         }
-        // Nobody writes from here on: VideoToolbox reads it, and so may the caller.
-        drop(planes);
-        let locked = buffer.lock(Access::Read);
-        let locked =
-            locked.map_err(|status| Error::Codec(format!("a picture cannot be read: {status}")))?;
-        let planes = locked.planes(&self.shared.shapes).map_err(Error::Codec)?;
-        let reference = Reference::holding(&planes, Box::new(Arc::clone(&permit)))?;
+        // Nobody writes from here on.
         drop(planes);
         let messages = self.metadata.of(&frame);
         let FrameInfo { pts, duration, keyframe, .. } = frame;
         let time = self.clock.tick(pts, duration).map_err(Error::Codec)?;
-        let input = Input { buffer, time, keyframe, messages, _permit: permit };
+        let input = Input { buffer, time, keyframe, messages, _permit: Arc::new(permit) };
         let mut state = self.shared.state();
         state.check()?;
         if state.ended {
@@ -173,7 +167,7 @@ impl vtremote_backend::Encoder for Encoder {
         state.flight.enter(pts, duration, input);
         drop(state);
         self.shared.changed.notify_all();
-        Ok(reference)
+        Ok(())
     }
 
     fn drain(&mut self) -> Result<(), Error> {
