@@ -114,7 +114,7 @@ mod end_to_end {
     fn a_frame_that_is_lost_ends_ffmpeg_with_an_error() {
         for (script, text) in [
             ("encode=20:drop", "dropped"),
-            ("encode=20:error:-12912", "-12912"),
+            ("encode=20:error:-12902", "-12902"),
             ("fail=VTCompressionSessionEncodeFrame:20:-12904", "-12904"),
         ] {
             let dir = scratch("apple-lost");

@@ -65,12 +65,12 @@ fn the_self_test_tells_of_every_codec_and_depth_how_it_went_and_by_what() {
 
 #[test]
 fn an_encoder_that_errs_fails_one_case_in_one_line_and_what_is_not_there_is_said() {
-    let (code, text, complaint) = self_test("machine=intel encode=5:error:-12912 reorder=0");
+    let (code, text, complaint) = self_test("machine=intel encode=5:error:-12902 reorder=0");
     assert_eq!(code, Some(1), "{text}{complaint}");
     let failed: Vec<_> = text.lines().filter(|line| line.contains("FAILED: ")).collect();
     assert_eq!(failed.len(), 1, "{text}");
     assert!(failed[0].starts_with("  h264 nv12: FAILED: encoder: "), "{text}");
-    assert!(failed[0].contains("-12912"), "{text}");
+    assert!(failed[0].contains("-12902"), "{text}");
     assert!(text.ends_with("\nself-test: FAILED (1 of 6)\n"), "{text}");
     assert!(text.contains("\nnotice: VideoToolbox: H.265 from p010le: not supported: "), "{text}");
     // An encoder that was asked to reorder and does not.

@@ -8,7 +8,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 use vtremote_backend::{Codec, EncoderConfig, Error, PixelFormat, PlaneMemory, PlaneShape, Planes};
-use vtremote_bitstream::{LengthSize, ParameterSets};
+use vtremote_bitstream::{LengthSize, ParameterSets, SetKind, StreamFacts};
 
 /// A session that is ready for its first frame.
 pub(crate) struct Session {
@@ -114,13 +114,38 @@ pub(crate) fn warm_up(
         Ok(sets) => {
             // It has said its last word.
             let _ = thread.join();
-            sets.map(Some)
+            let sets = sets?;
+            as_asked(&sets, config)?;
+            Ok(Some(sets))
         }
         Err(mpsc::RecvTimeoutError::Timeout) => Ok(None),
         Err(mpsc::RecvTimeoutError::Disconnected) => {
             Err(Error::Internal("the warm-up panicked".into()))
         }
     }
+}
+
+/// Encoders may change what they are asked for, and not say so: a stream that is not what the client
+/// has announced would be taken for it.
+fn as_asked(sets: &ParameterSets, config: &EncoderConfig) -> Result<(), Error> {
+    let sps = sets.of(SetKind::Sps).next();
+    let Some(facts) = sps.and_then(|sps| StreamFacts::from_sps(sets.codec(), sps)) else {
+        // Whoever decodes it will see.
+        return Ok(());
+    };
+    let EncoderConfig { width, height, format, .. } = *config;
+    if (facts.width, facts.height) != (width, height) {
+        let what =
+            format!("VideoToolbox makes {}x{} of {width}x{height}", facts.width, facts.height);
+        return Err(Error::Unsupported(what));
+    }
+    let bits = if matches!(format, PixelFormat::P010 | PixelFormat::P210) { 10 } else { 8 };
+    let found = facts.format.luma_bits;
+    if found != bits {
+        let name = format.name();
+        return Err(Error::Unsupported(format!("VideoToolbox makes {found} bits of {name}")));
+    }
+    Ok(())
 }
 
 fn first_sets(
@@ -184,9 +209,9 @@ pub(crate) fn parameter_sets(
         .map_err(|status| Error::Codec(format!("a packet has no parameter sets: {status}")))?;
     let size = LengthSize::new(size)
         .ok_or_else(|| Error::Codec(format!("a packet has lengths of {size} bytes")))?;
-    let mut sets = ParameterSets::new(codec);
-    nals.iter().for_each(|nal| {
-        sets.insert(nal);
-    });
+    // SEI may be among them, such as what HEVC says of its alpha: a record has a place for it.
+    let stream: Vec<u8> = nals.iter().flat_map(|nal| [&[0, 0, 0, 1], &nal[..]].concat()).collect();
+    let sets = ParameterSets::from_annexb(codec, &stream)
+        .map_err(|error| Error::Codec(format!("a packet's parameter sets are none: {error}")))?;
     Ok((sets, size))
 }

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use vtremote_client::{
-    AccessUnit, Decoder, Encoder, Frame, InputFormat, LogSink, OwnedPicture, Received,
+    AccessUnit, Decoder, Encoder, Frame, InputFormat, Level, LogSink, OwnedPicture, Received,
     ReceivedPicture, Sent, SentPacket, Settings, Stream, Video, dial,
 };
 use vtremote_link::Address;
@@ -126,7 +126,7 @@ impl Lines {
 fn what_goes_up_a_slow_link_is_compressed_and_the_log_says_why() {
     let service = Service::start("");
     let lines = Lines::default();
-    let settings = settings(slow(&service));
+    let settings = Settings { log_level: Level::Debug, ..settings(slow(&service)) };
     let mut encoder = Encoder::open(&settings, &VIDEO, lines.sink()).unwrap();
     assert_eq!(encode(&mut encoder).len(), FRAMES);
     let info = encoder.info();
@@ -134,7 +134,10 @@ fn what_goes_up_a_slow_link_is_compressed_and_the_log_says_why() {
     assert!(info.bytes_sent < info.raw_bytes / 2, "{} of {}", info.bytes_sent, info.raw_bytes);
     drop(encoder);
     assert_eq!(lines.with("wire compression auto"), 1);
-    assert!((1..4).contains(&lines.with("frames/s possible: none")), "{:?}", lines.0);
+    // When it has settled, which on a busy machine may be never, and at the end.
+    assert!(lines.with("wire compression: ") < 4, "{:?}", lines.0);
+    assert_eq!(lines.with("wire compression at the end: "), 1, "{:?}", lines.0);
+    assert!(lines.with("frames/s possible: none") > 0, "{:?}", lines.0);
 }
 
 #[test]

@@ -41,7 +41,7 @@ impl FormatDescription {
         let mut extensions = vec![(Owned::text("SampleDescriptionExtensionAtoms"), atoms)];
         extensions.extend(more);
         let extensions = Owned::new(Payload::Dictionary(Dictionary::new(extensions)));
-        let sets = sets.iter().map(<[u8]>::to_vec).collect();
+        let sets = sets.iter().chain(sets.sei()).map(<[u8]>::to_vec).collect();
         let length_size = Some(size);
         Some(FormatDescription { codec_type, width, height, extensions, sets, length_size })
     }

@@ -4,6 +4,7 @@ constants! {
     kCVPixelBufferPixelFormatTypeKey = "PixelFormatType";
     kCVPixelBufferWidthKey = "Width";
     kCVPixelBufferHeightKey = "Height";
+    kCVImageBufferPixelAspectRatioKey = "CVPixelAspectRatio";
     kCVImageBufferPixelAspectRatioHorizontalSpacingKey = "HorizontalSpacing";
     kCVImageBufferPixelAspectRatioVerticalSpacingKey = "VerticalSpacing";
     kCVImageBufferColorPrimariesKey = "CVImageBufferColorPrimaries";

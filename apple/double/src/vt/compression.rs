@@ -125,8 +125,7 @@ unsafe extern "C-unwind" fn VTCompressionSessionCreate(
     scripted!("VTCompressionSessionCreate");
     let specification = Object::maybe(specification).and_then(Object::dictionary);
     let attributes = Object::maybe(attributes).and_then(Object::dictionary);
-    // The codecs behind this double take no odd sizes.
-    if [width, height].iter().any(|side| !(2..=16_384).contains(side) || side % 2 != 0) {
+    if [width, height].iter().any(|side| !(2..=16_384).contains(side)) {
         return K_VT_PARAMETER;
     }
     let Some(callback) = callback else { return K_VT_PARAMETER };
@@ -154,7 +153,8 @@ unsafe extern "C-unwind" fn VTCompressionSessionCreate(
         codec_type,
         encoder,
         listed,
-        size: (width, height),
+        // An encoder may change what it cannot do, and this one cannot do odd sides.
+        size: (width & !1, height & !1),
         fourcc,
         receiver: Receiver { callback, context },
         properties: Mutex::default(),
@@ -314,7 +314,7 @@ unsafe extern "C-unwind" fn VTCompressionSessionEncodeFrame(
         note("VTCompressionSessionEncodeFrame of a buffer that is locked for writing");
         return K_VT_PARAMETER;
     }
-    if (pixels.width as i32, pixels.height as i32) != session.size
+    if (pixels.width as i32 & !1, pixels.height as i32 & !1) != session.size
         || pixels.fourcc != session.fourcc
     {
         return K_VT_PIXEL_TRANSFER_NOT_SUPPORTED;

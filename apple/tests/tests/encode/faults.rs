@@ -41,9 +41,9 @@ fn a_frame_that_is_dropped_is_an_error_that_names_it() {
 
 #[test]
 fn a_frame_that_fails_is_an_error_that_names_the_status() {
-    let what = failure_of(&hevc(|_| {}), Script::new().encode(5, Outcome::Error(-12912)));
-    let expected = "VideoToolbox has failed at the frame of pts 4: the encoder has failed \
-                    (kVTVideoEncoderMalfunctionErr, -12912)";
+    let what = failure_of(&hevc(|_| {}), Script::new().encode(5, Outcome::Error(-12902)));
+    let expected = "VideoToolbox has failed at the frame of pts 4: a parameter is wrong \
+                    (kVTParameterErr, -12902)";
     assert_eq!(what, expected);
 }
 
@@ -72,8 +72,9 @@ fn a_packet_that_cannot_be_read_is_an_error() {
 
 #[test]
 fn after_a_session_that_is_lost_another_one_goes_on_without_loss() {
-    let lost = [Outcome::Invalidate, Outcome::Die(-12903), Outcome::Die(-17691)];
-    for (outcome, b_frames) in lost.into_iter().flat_map(|outcome| [(outcome, 0), (outcome, 2)]) {
+    let lost = [-12903, -17691, -12912].map(Outcome::Die);
+    let lost = lost.into_iter().chain([Outcome::Invalidate]);
+    for (outcome, b_frames) in lost.flat_map(|outcome| [(outcome, 0), (outcome, 2)]) {
         for (codec, config) in [
             (Codec::H264, h264(|c| c.b_frames = b_frames)),
             (Codec::H265, hevc(|c| c.b_frames = b_frames)),

@@ -4,6 +4,7 @@ use crate::session::{Session, assert_whole, config, encode, h264, hevc};
 use vtremote_apple_double::{Machine, Script};
 use vtremote_apple_tests::OverDouble;
 use vtremote_backend::{Backend, Codec, EncoderConfig, Error, FrameInfo, PixelFormat, Quality};
+use vtremote_bitstream::ParameterSets;
 
 fn formats(over: &OverDouble, codec: Codec) -> Vec<PixelFormat> {
     let encoders = &over.capabilities().encoders;
@@ -177,12 +178,25 @@ fn software_can_be_required_where_there_is_hardware() {
 }
 
 #[test]
+fn a_size_that_the_encoder_changes_is_refused() {
+    let over = OverDouble::new(Machine::apple_silicon());
+    for (codec, format) in [(Codec::H264, PixelFormat::Nv12), (Codec::H265, PixelFormat::P010)] {
+        let odd = EncoderConfig { width: 161, height: 97, ..config(codec, format) };
+        let refused = Session::try_open(&over, &odd).err().unwrap().to_string();
+        assert!(refused.contains("VideoToolbox makes 160x96 of 161x97"), "{refused}");
+    }
+}
+
+#[test]
 fn alpha_is_encoded_where_it_can_be() {
     let with_alpha = |format| EncoderConfig { alpha_quality: 0.5, ..config(Codec::H265, format) };
     let over = OverDouble::new(Machine::apple_silicon());
     for format in [PixelFormat::Bgra, PixelFormat::Ayuv] {
         let mut session = Session::open(&over, &with_alpha(format));
         assert_eq!(session.warnings, [""; 0]);
+        // What the stream says of its alpha is in the record.
+        let (sets, _) = ParameterSets::from_record(Codec::H265, &session.parameter_sets).unwrap();
+        assert!(sets.sei().any(|nal| nal.starts_with(&[0x4e, 1, 165])));
         session.send_all(5);
         assert_eq!(session.packets().len(), 5);
     }

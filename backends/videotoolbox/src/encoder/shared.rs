@@ -275,5 +275,9 @@ fn depth(sets: &ParameterSets, reorders: bool) -> u8 {
 
 /// Whether another session may do what this one cannot any more.
 pub(super) fn is_loss(status: Status) -> bool {
-    matches!(status, Status::INVALID_SESSION | Status::SESSION_MALFUNCTION)
+    // The encoder's own failure leaves a session that takes nothing more, too.
+    matches!(
+        status,
+        Status::INVALID_SESSION | Status::SESSION_MALFUNCTION | Status::ENCODER_MALFUNCTION
+    )
 }

@@ -83,6 +83,7 @@ names! {
     primaries_key = constant!(cv::kCVImageBufferColorPrimariesKey);
     transfer_key = constant!(cv::kCVImageBufferTransferFunctionKey);
     matrix_key = constant!(cv::kCVImageBufferYCbCrMatrixKey);
+    aspect_key = constant!(cv::kCVImageBufferPixelAspectRatioKey);
     gamma_key = constant!(cv::kCVImageBufferGammaLevelKey);
     primaries_709 = constant!(cv::kCVImageBufferColorPrimaries_ITU_R_709_2);
     primaries_ebu = constant!(cv::kCVImageBufferColorPrimaries_EBU_3213);

@@ -22,6 +22,7 @@ impl Status {
     pub(crate) const NO_DECODER: Self = Status(-12906);
     pub(crate) const UNSUPPORTED_DATA_FORMAT: Self = Status(-12910);
     pub(crate) const DECODER_MALFUNCTION: Self = Status(-12911);
+    pub(crate) const ENCODER_MALFUNCTION: Self = Status(-12912);
     pub(crate) const DECODER_REMOVED: Self = Status(-17690);
     pub(crate) const SESSION_MALFUNCTION: Self = Status(-17691);
 }

@@ -28,6 +28,8 @@ impl Draft<'_> {
             (names::horizontal_spacing(), Value::Int(num as i32)),
             (names::vertical_spacing(), Value::Int(den as i32)),
         ]);
+        // A picture that says nothing has square pixels, and would be scaled to the session's.
+        self.attachments.push((names::aspect_key(), spacing.clone()));
         self.set(names::pixel_aspect_ratio(), spacing, Need::Must("sar_num"));
     }
 
@@ -238,6 +240,8 @@ mod tests {
                 }
                 other => panic!("{other:?}"),
             };
+            let of_session = value(&plan, &names::pixel_aspect_ratio()).unwrap();
+            assert_eq!(plan.attachments, [(names::aspect_key(), of_session)]);
             let both = [names::horizontal_spacing(), names::vertical_spacing()].map(spacing);
             (both.map(Option::unwrap), plan.warnings.len())
         };

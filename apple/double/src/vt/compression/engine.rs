@@ -313,13 +313,20 @@ impl Engine {
     }
 }
 
+/// The SEI by which HEVC with alpha says what its other layer is (H.265 F.14.2.8), as a description has it.
+const ALPHA_CHANNEL_INFO: [u8; 13] = [0, 0, 0, 1, 0x4e, 1, 165, 4, 0, 0, 0x7f, 0x90, 0x80];
+
 fn format(
     plan: &Plan,
     codec_type: u32,
     size: (i32, i32),
     encoder: &Encoder,
 ) -> Result<Owned, String> {
-    let sets = ParameterSets::from_annexb(plan.parameters.codec, &encoder.parameter_sets());
+    let mut stream = encoder.parameter_sets();
+    if &codec_type.to_be_bytes() == b"muxa" {
+        stream.extend_from_slice(&ALPHA_CHANNEL_INFO);
+    }
+    let sets = ParameterSets::from_annexb(plan.parameters.codec, &stream);
     let sets = sets.map_err(|error| error.to_string())?;
     // SAFETY: a constant.
     let range = unsafe { Owned::retained(boolean(plan.full_range)) };
