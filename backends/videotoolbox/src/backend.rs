@@ -11,7 +11,7 @@ use vtremote_backend::{
     Backend, Capabilities, Codec, Decoder, DecoderConfig, Encoder, EncoderConfig, Error, FrameSink,
     Opened, PacketSink, PixelFormat, Ratio, Support, check_size,
 };
-use vtremote_bitstream::{LengthSize, ParameterSets};
+use vtremote_bitstream::{LengthSize, ParameterSets, SetKind, StreamFacts};
 
 /// Hears of what no client can be told while its session goes on: a line each.
 pub type Notices = Arc<dyn Fn(String) + Send + Sync>;
@@ -185,6 +185,7 @@ impl Backend for VideoToolbox {
         let began = Instant::now();
         let (mut plan_of, sets) = self.agree(config, began)?;
         let mut warnings = std::mem::take(&mut plan_of.warnings);
+        warnings.extend(chroma_unsaid(config, sets.as_ref()));
         if sets.is_none() {
             warnings.push("the parameter sets come with the first keyframe: it takes long".into());
         }
@@ -271,8 +272,32 @@ impl VideoToolbox {
                 Err(error) => last = error,
             }
         }
-        Err(hardware_only(config, all, last))
+        Err(level_alone(config, all, &why).unwrap_or_else(|| hardware_only(config, all, last)))
     }
+}
+
+/// That the stream does not say where its chroma is, if it is anywhere but where one means that says nothing
+/// (H.264 E.2.1, H.265 E.3.1).
+fn chroma_unsaid(config: &EncoderConfig, sets: Option<&ParameterSets>) -> Option<String> {
+    let location = config.color.chroma_location.filter(|location| *location > 1)?;
+    let sps = sets.and_then(|sets| Some((sets.codec(), sets.of(SetKind::Sps).next()?)));
+    let facts = sps.and_then(|(codec, sps)| StreamFacts::from_sps(codec, sps));
+    // AVCHROMA_LOC_* are the codes of the specifications and one.
+    let said = facts.and_then(|facts| facts.chroma_location) == Some(location - 1);
+    (!said).then(|| "chroma_location: VideoToolbox does not write it".to_owned())
+}
+
+/// Why there is no session, where a level was asked for: if there is one without, pictures, rate or bits are too
+/// much for it, which VideoToolbox judges and calls a wrong parameter.
+fn level_alone(config: &EncoderConfig, extras: Extras, why: &Error) -> Option<Error> {
+    let level = config.level?;
+    let without = EncoderConfig { level: None, ..config.clone() };
+    let plan = plan(&without, extras).ok()?;
+    warm_up(&plan, &without, SECOND_TRY).ok()??;
+    let (whole, tenths) = (level / 10, level % 10);
+    let reason =
+        format!("VideoToolbox does without {whole}.{tenths} what it does not do with it: {why}");
+    Some(Error::Option { key: "level", reason })
 }
 
 /// Why there is no session, where hardware was asked for: if software does it, the option is in the way.

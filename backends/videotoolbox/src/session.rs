@@ -139,11 +139,12 @@ fn as_asked(sets: &ParameterSets, config: &EncoderConfig) -> Result<(), Error> {
             format!("VideoToolbox makes {}x{} of {width}x{height}", facts.width, facts.height);
         return Err(Error::Unsupported(what));
     }
-    let bits = if matches!(format, PixelFormat::P010 | PixelFormat::P210) { 10 } else { 8 };
-    let found = facts.format.luma_bits;
-    if found != bits {
+    // More bits than there are may have been asked for by the profile.
+    let ten_bits = matches!(format, PixelFormat::P010 | PixelFormat::P210);
+    let bits = facts.format.luma_bits;
+    if ten_bits && bits < 10 {
         let name = format.name();
-        return Err(Error::Unsupported(format!("VideoToolbox makes {found} bits of {name}")));
+        return Err(Error::Unsupported(format!("VideoToolbox makes {bits} bits of {name}")));
     }
     Ok(())
 }

@@ -4,6 +4,14 @@ constants! {
     kCVPixelBufferPixelFormatTypeKey = "PixelFormatType";
     kCVPixelBufferWidthKey = "Width";
     kCVPixelBufferHeightKey = "Height";
+    kCVImageBufferChromaLocationTopFieldKey = "CVImageBufferChromaLocationTopField";
+    kCVImageBufferChromaLocationBottomFieldKey = "CVImageBufferChromaLocationBottomField";
+    kCVImageBufferChromaLocation_Left = "Left";
+    kCVImageBufferChromaLocation_Center = "Center";
+    kCVImageBufferChromaLocation_TopLeft = "TopLeft";
+    kCVImageBufferChromaLocation_Top = "Top";
+    kCVImageBufferChromaLocation_BottomLeft = "BottomLeft";
+    kCVImageBufferChromaLocation_Bottom = "Bottom";
     kCVImageBufferPixelAspectRatioKey = "CVPixelAspectRatio";
     kCVImageBufferPixelAspectRatioHorizontalSpacingKey = "HorizontalSpacing";
     kCVImageBufferPixelAspectRatioVerticalSpacingKey = "VerticalSpacing";

@@ -83,6 +83,14 @@ names! {
     primaries_key = constant!(cv::kCVImageBufferColorPrimariesKey);
     transfer_key = constant!(cv::kCVImageBufferTransferFunctionKey);
     matrix_key = constant!(cv::kCVImageBufferYCbCrMatrixKey);
+    chroma_top_key = constant!(cv::kCVImageBufferChromaLocationTopFieldKey);
+    chroma_bottom_key = constant!(cv::kCVImageBufferChromaLocationBottomFieldKey);
+    chroma_left = constant!(cv::kCVImageBufferChromaLocation_Left);
+    chroma_center = constant!(cv::kCVImageBufferChromaLocation_Center);
+    chroma_top_left = constant!(cv::kCVImageBufferChromaLocation_TopLeft);
+    chroma_top = constant!(cv::kCVImageBufferChromaLocation_Top);
+    chroma_bottom_left = constant!(cv::kCVImageBufferChromaLocation_BottomLeft);
+    chroma_bottom = constant!(cv::kCVImageBufferChromaLocation_Bottom);
     aspect_key = constant!(cv::kCVImageBufferPixelAspectRatioKey);
     gamma_key = constant!(cv::kCVImageBufferGammaLevelKey);
     primaries_709 = constant!(cv::kCVImageBufferColorPrimaries_ITU_R_709_2);

@@ -86,14 +86,23 @@ impl Draft<'_> {
             self.attachments.push((attachment, Value::Text(name.clone())));
             self.set(property, Value::Text(name), Need::Wish(option));
         }
-        match color.chroma_location {
-            // Left is what a stream that says nothing means (H.264 E.2.1, H.265 E.3.1).
-            None | Some(0 | 1) => {}
-            Some(2..=6) => self.warn("chroma_location", "VideoToolbox writes none"),
+        // Of pictures only: no property of a session says it. Whether the stream does is seen in what the
+        // encoder writes.
+        let location = match color.chroma_location {
+            None | Some(0) => return Ok(()),
+            Some(1) => names::chroma_left(),
+            Some(2) => names::chroma_center(),
+            Some(3) => names::chroma_top_left(),
+            Some(4) => names::chroma_top(),
+            Some(5) => names::chroma_bottom_left(),
+            Some(6) => names::chroma_bottom(),
             Some(code) => {
                 let reason = format!("{code} is not a number for it");
                 return Err(Error::Option { key: "chroma_location", reason });
             }
+        };
+        for key in [names::chroma_top_key(), names::chroma_bottom_key()] {
+            self.attachments.push((key, Value::Text(location.clone())));
         }
         Ok(())
     }
@@ -212,7 +221,10 @@ mod tests {
             ..Color::default()
         }));
         let options: Vec<_> = plan.warnings.iter().map(|w| w.split(':').next().unwrap()).collect();
-        assert_eq!(options, ["color_primaries", "color_trc", "colorspace", "chroma_location"]);
+        assert_eq!(options, ["color_primaries", "color_trc", "colorspace"]);
+        for key in [names::chroma_top_key(), names::chroma_bottom_key()] {
+            assert!(plan.attachments.contains(&(key, Value::Text(names::chroma_top_left()))));
+        }
         let transfer = value(&plan, &names::transfer_function());
         assert_eq!(transfer, Some(Value::Text(names::transfer_709())));
         let color = Color::default();

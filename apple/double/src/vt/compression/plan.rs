@@ -109,6 +109,9 @@ pub(crate) fn plan(
         None | Some(0) => options.push(("g", "250".into())),
         Some(gop) => options.push(("g", gop.to_string())),
     }
+    if h264 && !fits_level(profile, size, &known) {
+        return Err(K_VT_PARAMETER);
+    }
     let mut too_many_references = false;
     if let Some(references) = known.integer("ReferenceBufferCount") {
         options.push(("refs", references.to_string()));
@@ -194,6 +197,30 @@ pub(crate) fn plan(
         aspect,
         full_range,
     })
+}
+
+/// Whether the level of the profile has room for pictures of this size, so many a second, with so many bits
+/// (H.264 A.3.1, table A-1): MaxFS, MaxMBPS, and MaxBR of the High profiles.
+fn fits_level(profile: &str, (width, height): (i32, i32), known: &Known<'_>) -> bool {
+    let (most, most_in_a_second, kilobits) = match h264_profile(profile).1.as_deref() {
+        Some("1.3") => (396, 11_880, 768),
+        Some("3.0") => (1620, 40_500, 10_000),
+        Some("3.1") => (3600, 108_000, 14_000),
+        Some("3.2") => (5120, 216_000, 20_000),
+        Some("4.0") => (8192, 245_760, 20_000),
+        Some("4.1") => (8192, 245_760, 50_000),
+        Some("4.2") => (8704, 522_240, 50_000),
+        Some("5.0") => (22_080, 589_824, 135_000),
+        Some("5.1") => (36_864, 983_040, 240_000),
+        Some("5.2") => (36_864, 2_073_600, 240_000),
+        _ => return true,
+    };
+    let macroblocks = i64::from((width + 15) / 16) * i64::from((height + 15) / 16);
+    let rate = known.number("ExpectedFrameRate").unwrap_or(0.0);
+    let bits = known.integer("AverageBitRate").or(known.integer("ConstantBitRate")).unwrap_or(0);
+    macroblocks <= most
+        && macroblocks as f64 * rate <= most_in_a_second as f64
+        && bits <= kilobits * 1250
 }
 
 /// How many a level has room for (H.264 A.3.1); where the encoder chooses it, the highest. One of those of
