@@ -283,8 +283,9 @@ impl Bytes for Eight {
     }
 
     #[inline(always)]
-    fn load(from: &[u8; 16]) -> Self {
-        Self(load(from)[0])
+    fn high(of: &[u16; 16]) -> Self {
+        let [first, second] = load(of).map(_mm_srli_epi16::<8>);
+        Self(_mm_packus_epi16(first, second))
     }
 
     #[inline(always)]
