@@ -262,10 +262,8 @@ impl<S: Depth> Task for Pack<'_, S> {
             let below = if above > 0 { 8 } else { width(all[0]) as usize };
             let mut out = out.as_chunks_mut::<PLANE>().0.iter_mut();
             for (part, count) in [(1, above), (0, below)] {
-                let mut bits = parts.map(|parts| parts[part]);
-                for _ in count..8 {
-                    bits = bits.map(|bits| bits.add(bits));
-                }
+                // Bits that go beyond their byte are none of the planes.
+                let mut bits = parts.map(|parts| parts[part].raise(8 - count));
                 for plane in out.by_ref().take(count) {
                     *plane = plane_of(bits);
                     bits = bits.map(|bits| bits.add(bits));

@@ -24,8 +24,8 @@ pub(crate) struct Writer {
 #[derive(Default)]
 struct Stream {
     start: usize,
-    /// Where the next whole byte goes.
-    at: usize,
+    /// Where the next whole byte goes. A slice and all that it may become are far below 4 GiB.
+    at: u32,
     /// The last bits in the highest places, the very last the highest; those that no whole byte holds
     /// yet are among them. What is below has been written, or is lengths of codes.
     last: u64,
@@ -60,7 +60,7 @@ impl Writer {
         }
         for (number, stream) in self.streams.iter_mut().enumerate() {
             let start = number * room;
-            *stream = Stream { start, at: start, last: 0, rest: 0 };
+            *stream = Stream { start, at: start as u32, last: 0, rest: 0 };
         }
     }
 
@@ -91,12 +91,12 @@ impl Writer {
         let Self { bytes, streams } = self;
         for stream in &mut *streams {
             if stream.rest > 0 {
-                bytes[stream.at] = (stream.last >> (u64::BITS as u64 - stream.rest)) as u8;
+                bytes[stream.at as usize] = (stream.last >> (u64::BITS as u64 - stream.rest)) as u8;
                 stream.at += 1;
                 stream.rest = 0;
             }
         }
-        streams.each_ref().map(|stream| &bytes[stream.start..stream.at])
+        streams.each_ref().map(|stream| &bytes[stream.start..stream.at as usize])
     }
 }
 
@@ -110,7 +110,8 @@ impl Stream {
         bytes: &mut [u8],
     ) {
         let (mut last, mut bits, mut at) = (self.last, self.rest, 0);
-        let room: &mut [u8; ROOM] = bytes[self.at..].first_chunk_mut().unwrap();
+        let first = self.at as usize;
+        let room: &mut [u8; ROOM] = (&mut bytes[first..first + ROOM]).try_into().unwrap();
         for symbols in symbols.chunks(4) {
             for &symbol in symbols {
                 let Code(code) = codes[usize::from(symbol)];
@@ -125,7 +126,7 @@ impl Stream {
             at += bits as usize >> 3;
             bits &= 7;
         }
-        *self = Self { start: self.start, at: self.at + at, last, rest: bits };
+        *self = Self { start: self.start, at: self.at + at as u32, last, rest: bits };
     }
 }
 

@@ -74,6 +74,8 @@ pub(crate) trait Bytes: Copy {
     fn or(self, other: Self) -> Self;
     fn shift_left<const BY: i32>(self) -> Self;
     fn shift_right<const BY: i32>(self) -> Self;
+    /// Up to eight bits to the left, of bytes that stay below 256.
+    fn raise(self, by: usize) -> Self;
     /// The even and the odd ones of twice sixteen.
     fn unzip(self, second: Self) -> [Self; 2];
     /// The other way.

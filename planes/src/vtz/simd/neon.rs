@@ -254,6 +254,11 @@ impl Bytes for Eight {
     }
 
     #[inline(always)]
+    fn raise(self, by: usize) -> Self {
+        neon!(Self(vshlq_u8(self.0, vdupq_n_s8(by as i8))))
+    }
+
+    #[inline(always)]
     fn unzip(self, second: Self) -> [Self; 2] {
         neon!([Self(vuzp1q_u8(self.0, second.0)), Self(vuzp2q_u8(self.0, second.0))])
     }

@@ -326,6 +326,11 @@ impl Bytes for Eight {
     }
 
     #[inline(always)]
+    fn raise(self, by: usize) -> Self {
+        Self(_mm_sll_epi16(self.0, _mm_cvtsi32_si128(by as i32)))
+    }
+
+    #[inline(always)]
     fn unzip(self, second: Self) -> [Self; 2] {
         let low = _mm_set1_epi16(0xff);
         let even = _mm_packus_epi16(_mm_and_si128(self.0, low), _mm_and_si128(second.0, low));
