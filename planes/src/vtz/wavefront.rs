@@ -46,6 +46,8 @@ impl<S: Depth> Forward<'_, S> {
         }
     }
 
+    // Residuals are found by predictor and lane: iterators over them cost twice the instructions.
+    #[allow(clippy::needless_range_loop)]
     #[inline(always)]
     fn spatial<V: Vector<Sample = S>>(&mut self, tile: usize) {
         let (mut costs, mut residuals) = ([V::free(); 2], [[V::zero(); LANES]; 2]);
@@ -67,6 +69,7 @@ impl<S: Depth> Forward<'_, S> {
         }
     }
 
+    #[allow(clippy::needless_range_loop)]
     #[inline(always)]
     fn temporal<V: Vector<Sample = S>>(&mut self, tile: usize, reference: &Strip<S>) {
         let (mut costs, mut residuals) = ([V::free(); 4], [[V::zero(); LANES]; 4]);
