@@ -47,6 +47,13 @@ pub(crate) trait Depth: Sample {
     fn unpack(planes: &[u8], block: &mut [Self; BLOCK]);
 }
 
+/// One sample of each group of bytes.
+fn every<const OF: usize>(bytes: &[u8], out: &mut [u8], sample: impl Fn([u8; OF]) -> u8) {
+    for (out, &group) in out.iter_mut().zip(bytes.as_chunks().0) {
+        *out = sample(group);
+    }
+}
+
 impl Depth for u8 {
     type Column<F: Family> = F::Eight;
     type Wide<F: Family> = F::EightWide;
@@ -71,22 +78,14 @@ impl Depth for u8 {
                 (&data[row * stride..], of, component.at)
             }
         };
-        match (of, component.less) {
-            (1, _) => out.copy_from_slice(&bytes[..out.len()]),
-            (2, _) => {
-                for (out, pair) in out.iter_mut().zip(bytes.as_chunks::<2>().0) {
-                    *out = pair[at & 1];
-                }
-            }
-            (_, None) => {
-                for (out, four) in out.iter_mut().zip(bytes.as_chunks::<4>().0) {
-                    *out = four[at & 3];
-                }
-            }
-            (_, Some(less)) => {
-                for (out, four) in out.iter_mut().zip(bytes.as_chunks::<4>().0) {
-                    *out = four[at & 3].wrapping_sub(four[less & 3]);
-                }
+        // With places that the compiler knows, it takes many samples at once.
+        match (of, at, component.less) {
+            (1, ..) => out.copy_from_slice(&bytes[..out.len()]),
+            (2, 0, _) => every(bytes, out, |[first, _]: [u8; 2]| first),
+            (2, ..) => every(bytes, out, |[_, second]: [u8; 2]| second),
+            (_, _, None) => every(bytes, out, |four: [u8; 4]| four[at & 3]),
+            (_, _, Some(less)) => {
+                every(bytes, out, |four: [u8; 4]| four[at & 3].wrapping_sub(four[less & 3]));
             }
         }
         0

@@ -188,8 +188,9 @@ impl Encoder {
     pub fn learn(&mut self, frame: &EncoderFrame) {
         let counts = &*frame.counts();
         let least = entropy(counts);
-        // So little that the tables would take more than they save.
-        if least * COUNTED_EVERY as f64 <= 8.0 * TABLE_BYTES {
+        // So little that the tables would take more than they save, even if only one block of
+        // `COUNTED_EVERY` was counted.
+        if least <= 2.0 * TABLE_BYTES {
             return;
         }
         if self.lengths.cost(counts) as f64 <= least * (self.excess + TOLERANCE) {
@@ -639,9 +640,9 @@ pub(crate) fn follow<S: Depth>(
 }
 
 /// One of how many blocks is counted.
-const COUNTED_EVERY: usize = 4;
+const COUNTED_EVERY: usize = 8;
 
-/// Counts in every fourth block, another one of four in each strip: that tells nearly as much as all
+/// Counts in every eighth block, another one of eight in each strip: that tells nearly as much as all
 /// of them. In a small picture there are too few.
 fn count(counts: &mut Counts, group: usize, unit: usize, classes: &[u8], symbols: &[[u8; BLOCK]]) {
     let (every, from) =

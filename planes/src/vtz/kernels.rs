@@ -7,7 +7,7 @@ use super::depth::Depth;
 use super::streams::{self, Code, Cursor, STREAMS, Writer};
 use super::strip::BLOCK;
 use super::tables::LOOKUP;
-use super::vector::{Bytes, Column, Family, Task, load, store};
+use super::vector::{Bytes, Column, Family, Task, store};
 
 type BytesOf<C> = <C as Column>::Bytes;
 
@@ -132,9 +132,10 @@ fn split<B: Bytes, const BITS: i32>(joined: B) -> [B; 2] {
 }
 
 #[inline(always)]
-fn unpack<B: Bytes>(symbols: &[u8; BLOCK], class: u8) -> [B; 4] {
+fn unpack<B: Bytes>(entries: &[u16; BLOCK], class: u8) -> [B; 4] {
     let symbol = Symbols::of(class);
-    let parts = load::<B>(symbols);
+    let parts = entries.as_chunks().0;
+    let parts = [0, 1, 2, 3].map(|part| B::high(&parts[part]));
     let fields = match symbol {
         Symbols::None => return [B::splat(0); 4],
         Symbols::Singles => return parts,
@@ -168,15 +169,12 @@ pub(crate) struct Read<'a, 'low, S> {
 
 impl<S: Depth> Read<'_, '_, S> {
     #[inline(always)]
-    fn each(
-        self,
-        mut expand: impl FnMut(u8, &mut [u8; BLOCK], &[u8], &mut [S; BLOCK]),
-    ) -> Option<()> {
+    fn each(self, mut expand: impl FnMut(u8, &[u16; BLOCK], &[u8], &mut [S; BLOCK])) -> Option<()> {
         let Self { lookups, classes, data, cursors, low, residuals } = self;
         let classes = &classes[..classes.len().min(residuals.len())];
-        streams::read(lookups, classes, data, cursors, |at, symbols| {
+        streams::read(lookups, classes, data, cursors, |at, entries| {
             let (own, rest) = low.split_at(8 * low_bits(classes[at]));
-            expand(classes[at], symbols, own, &mut residuals[at]);
+            expand(classes[at], entries, own, &mut residuals[at]);
             *low = rest;
         })
     }
@@ -187,14 +185,17 @@ impl<S: Depth> Task for Read<'_, '_, S> {
     type Output = Option<()>;
 
     fn scalar(self) -> Option<()> {
-        self.each(S::expand)
+        self.each(|class, entries, low, block| {
+            let mut symbols = entries.map(|entry| (entry >> 8) as u8);
+            S::expand(class, &mut symbols, low, block);
+        })
     }
 
     #[inline(always)]
     fn vector<F: Family>(self) -> Option<()> {
-        self.each(|class, symbols, low, block| {
+        self.each(|class, entries, low, block| {
             let shift = low_bits(class);
-            let bytes = unpack::<BytesOf<S::Column<F>>>(symbols, class);
+            let bytes = unpack::<BytesOf<S::Column<F>>>(entries, class);
             let mut columns = bytes.map(|bytes| S::Column::<F>::widen(bytes, shift));
             for (bit, plane) in low.as_chunks::<PLANE>().0.iter().enumerate() {
                 let bit = BytesOf::<S::Column<F>>::splat(1 << bit);
@@ -261,10 +262,8 @@ impl<S: Depth> Task for Pack<'_, S> {
             let below = if above > 0 { 8 } else { width(all[0]) as usize };
             let mut out = out.as_chunks_mut::<PLANE>().0.iter_mut();
             for (part, count) in [(1, above), (0, below)] {
-                let mut bits = parts.map(|parts| parts[part]);
-                for _ in count..8 {
-                    bits = bits.map(|bits| bits.add(bits));
-                }
+                // Bits that go beyond their byte are none of the planes.
+                let mut bits = parts.map(|parts| parts[part].raise(8 - count));
                 for plane in out.by_ref().take(count) {
                     *plane = plane_of(bits);
                     bits = bits.map(|bits| bits.add(bits));

@@ -24,8 +24,8 @@ pub(crate) struct Writer {
 #[derive(Default)]
 struct Stream {
     start: usize,
-    /// Where the next whole byte goes.
-    at: usize,
+    /// Where the next whole byte goes. A slice and all that it may become are far below 4 GiB.
+    at: u32,
     /// The last bits in the highest places, the very last the highest; those that no whole byte holds
     /// yet are among them. What is below has been written, or is lengths of codes.
     last: u64,
@@ -60,7 +60,7 @@ impl Writer {
         }
         for (number, stream) in self.streams.iter_mut().enumerate() {
             let start = number * room;
-            *stream = Stream { start, at: start, last: 0, rest: 0 };
+            *stream = Stream { start, at: start as u32, last: 0, rest: 0 };
         }
     }
 
@@ -91,12 +91,12 @@ impl Writer {
         let Self { bytes, streams } = self;
         for stream in &mut *streams {
             if stream.rest > 0 {
-                bytes[stream.at] = (stream.last >> (u64::BITS as u64 - stream.rest)) as u8;
+                bytes[stream.at as usize] = (stream.last >> (u64::BITS as u64 - stream.rest)) as u8;
                 stream.at += 1;
                 stream.rest = 0;
             }
         }
-        streams.each_ref().map(|stream| &bytes[stream.start..stream.at])
+        streams.each_ref().map(|stream| &bytes[stream.start..stream.at as usize])
     }
 }
 
@@ -110,7 +110,8 @@ impl Stream {
         bytes: &mut [u8],
     ) {
         let (mut last, mut bits, mut at) = (self.last, self.rest, 0);
-        let room: &mut [u8; ROOM] = bytes[self.at..].first_chunk_mut().unwrap();
+        let first = self.at as usize;
+        let room: &mut [u8; ROOM] = (&mut bytes[first..first + ROOM]).try_into().unwrap();
         for symbols in symbols.chunks(4) {
             for &symbol in symbols {
                 let Code(code) = codes[usize::from(symbol)];
@@ -125,7 +126,7 @@ impl Stream {
             at += bits as usize >> 3;
             bits &= 7;
         }
-        *self = Self { start: self.start, at: self.at + at, last, rest: bits };
+        *self = Self { start: self.start, at: self.at + at as u32, last, rest: bits };
     }
 }
 
@@ -143,70 +144,71 @@ impl Cursor {
     }
 }
 
-/// Reads the symbols of blocks of these classes, and gives each block's in the front of 64 bytes to
-/// `each`, with its number. `None` if a stream ends before them. `data` holds eight bytes more than
-/// the streams.
+/// Blocks that are looked up before any is handed on: what was written in small pieces is in memory by
+/// the time that it is read in large ones.
+const AHEAD: usize = 8;
+
+/// Looks up the symbols of blocks of these classes, and gives each block's entries, of which there are
+/// [`Symbols::in_block`] in front, to `each`, with its number. `None` if a stream ends before them. `data`
+/// holds eight bytes more than the streams.
 #[inline(always)]
 pub(crate) fn read(
     lookups: &[[u16; LOOKUP]; CLASSES],
     classes: &[u8],
     data: &[u8],
     cursors: &mut [Cursor; STREAMS],
-    mut each: impl FnMut(usize, &mut [u8; BLOCK]),
+    mut each: impl FnMut(usize, &[u16; BLOCK]),
 ) -> Option<()> {
-    let mut at = cursors.map(|cursor| cursor.at);
-    for (block, &class) in classes.iter().enumerate() {
-        let mut symbols = [0; BLOCK];
-        let lookup = &lookups[usize::from(class).min(CLASSES - 1)];
-        macro_rules! take {
-            ($($stream:literal)*; $each:literal, $count:literal) => {{$(
-                let batch = take::<$count>(lookup, data, &mut at[$stream])?;
-                symbols[$stream * $each..][..$count].copy_from_slice(&batch);
-                if $each > $count {
-                    let batch = take::<$count>(lookup, data, &mut at[$stream])?;
-                    symbols[$stream * $each + $count..][..$count].copy_from_slice(&batch);
+    let mut blocks = [[0; BLOCK]; AHEAD];
+    for (first, classes) in classes.chunks(AHEAD).enumerate() {
+        for (entries, &class) in blocks.iter_mut().zip(classes) {
+            let lookup = &lookups[usize::from(class).min(CLASSES - 1)];
+            macro_rules! take {
+                ($each:literal, $from:literal, $count:literal) => {
+                    for (cursor, own) in cursors.iter_mut().zip(entries.as_chunks_mut::<$each>().0)
+                    {
+                        let entries: &mut [u16; $count] = own[$from..].first_chunk_mut()?;
+                        cursor.take(lookup, data, entries)?;
+                    }
+                };
+            }
+            match Symbols::of(class) {
+                Symbols::None => {}
+                Symbols::Quads => take!(2, 0, 2),
+                Symbols::ThreeBitPairs | Symbols::FourBitPairs => take!(4, 0, 4),
+                // One stream's symbols wait for each other: others are between them.
+                Symbols::Singles => {
+                    take!(8, 0, 4);
+                    take!(8, 4, 4);
                 }
-            )*}};
+            }
         }
-        match Symbols::of(class) {
-            Symbols::None => {}
-            Symbols::Quads => take!(0 1 2 3 4 5 6 7; 2, 2),
-            Symbols::ThreeBitPairs | Symbols::FourBitPairs => take!(0 1 2 3 4 5 6 7; 4, 4),
-            Symbols::Singles => take!(0 1 2 3 4 5 6 7; 8, 4),
+        for (at, entries) in blocks.iter().take(classes.len()).enumerate() {
+            each(first * AHEAD + at, entries);
         }
-        each(block, &mut symbols);
-    }
-    for (cursor, at) in cursors.iter_mut().zip(at) {
-        cursor.at = at;
     }
     cursors.iter().all(|cursor| cursor.at <= cursor.end).then_some(())
 }
 
-/// Up to four symbols of a stream: 44 bits.
-///
-/// They are put together in a register. Stored one by one they would be bait for a compiler that
-/// makes vectors of everything, lengths included, lane by lane.
-#[inline(always)]
-fn take<const COUNT: usize>(
-    lookup: &[u16; LOOKUP],
-    data: &[u8],
-    at: &mut usize,
-) -> Option<[u8; COUNT]> {
-    let mut word = word(data, *at)?;
-    let (mut symbols, mut length) = (0_u32, 0_u32);
-    for _ in 0..COUNT {
-        let entry = u32::from(lookup[word as usize % LOOKUP]);
-        word >>= entry & 63;
-        symbols = symbols >> 8 | (entry & 0xff00) << 16;
-        length += entry;
+impl Cursor {
+    /// Looks up as many symbols, at most four: 44 bits.
+    #[inline(always)]
+    fn take<const COUNT: usize>(
+        &mut self,
+        lookup: &[u16; LOOKUP],
+        data: &[u8],
+        entries: &mut [u16; COUNT],
+    ) -> Option<()> {
+        let first = self.at >> 3;
+        let bytes = data.get(first..first + 8)?.first_chunk()?;
+        // The highest bit, which is not needed, tells how far the word was shifted.
+        let mut word = (u64::from_le_bytes(*bytes) | 1 << 63) >> (self.at & 7);
+        for to in entries {
+            let entry = lookup[word as usize % LOOKUP];
+            word >>= entry & 63;
+            *to = entry;
+        }
+        self.at = (self.at & !7) + word.leading_zeros() as usize;
+        Some(())
     }
-    *at += (length & 255) as usize;
-    symbols.to_le_bytes().last_chunk().copied()
-}
-
-/// At least 57 bits from there on.
-#[inline(always)]
-fn word(data: &[u8], at: usize) -> Option<u64> {
-    let bytes = data.get(at >> 3..)?.first_chunk()?;
-    Some(u64::from_le_bytes(*bytes) >> (at & 7))
 }

@@ -65,7 +65,8 @@ pub(crate) trait Column: Vector<Column = Self> {
 /// Sixteen bytes.
 pub(crate) trait Bytes: Copy {
     fn splat(byte: u8) -> Self;
-    fn load(from: &[u8; 16]) -> Self;
+    /// The high bytes.
+    fn high(of: &[u16; 16]) -> Self;
     fn store(self, to: &mut [u8; 16]);
     fn add(self, other: Self) -> Self;
     fn sub(self, other: Self) -> Self;
@@ -73,6 +74,8 @@ pub(crate) trait Bytes: Copy {
     fn or(self, other: Self) -> Self;
     fn shift_left<const BY: i32>(self) -> Self;
     fn shift_right<const BY: i32>(self) -> Self;
+    /// Up to eight bits to the left, of bytes that stay below 256.
+    fn raise(self, by: usize) -> Self;
     /// The even and the odd ones of twice sixteen.
     fn unzip(self, second: Self) -> [Self; 2];
     /// The other way.
@@ -84,12 +87,6 @@ pub(crate) trait Bytes: Copy {
 }
 
 /// A block's sixteen bytes at a time.
-#[inline(always)]
-pub(crate) fn load<B: Bytes>(block: &[u8; BLOCK]) -> [B; 4] {
-    let parts = block.as_chunks().0;
-    [B::load(&parts[0]), B::load(&parts[1]), B::load(&parts[2]), B::load(&parts[3])]
-}
-
 #[inline(always)]
 pub(crate) fn store<B: Bytes>(parts: [B; 4], block: &mut [u8; BLOCK]) {
     for (part, to) in parts.into_iter().zip(block.as_chunks_mut().0) {

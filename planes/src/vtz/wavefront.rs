@@ -46,15 +46,17 @@ impl<S: Depth> Forward<'_, S> {
         }
     }
 
+    // Residuals are found by predictor and lane: iterators over them cost twice the instructions.
+    #[allow(clippy::needless_range_loop)]
     #[inline(always)]
     fn spatial<V: Vector<Sample = S>>(&mut self, tile: usize) {
-        let (mut costs, mut residuals) = ([V::free(); 2], [[V::zero(); 2]; LANES]);
-        for (lane, residuals) in residuals.iter_mut().enumerate().take(self.rows) {
+        let (mut costs, mut residuals) = ([V::free(); 2], [[V::zero(); LANES]; 2]);
+        for lane in 0..self.rows.min(LANES) {
             let [at, left, up, up_left] = around::<V>(self.strip, lane, tile * TILE);
             let predictions = [V::median(left, up, up_left), V::average(left, up)];
             for (which, prediction) in predictions.into_iter().enumerate() {
                 let residual = at.residual(prediction);
-                residuals[which] = residual;
+                residuals[which][lane] = residual;
                 costs[which] = V::cost(costs[which], residual);
             }
         }
@@ -62,17 +64,16 @@ impl<S: Depth> Forward<'_, S> {
         for part in 0..V::TILES {
             let costs = [costs[0][part], costs[1][part], 0, 0];
             let predictor = Predictor::choose(costs, false);
-            let which = predictor as usize & 1;
-            self.finish::<V::Column>(tile + part, predictor, |lane| {
-                residuals[lane][which].tile(part)
-            });
+            let residuals = &residuals[predictor as usize & 1];
+            self.finish::<V::Column>(tile + part, predictor, |lane| residuals[lane].tile(part));
         }
     }
 
+    #[allow(clippy::needless_range_loop)]
     #[inline(always)]
     fn temporal<V: Vector<Sample = S>>(&mut self, tile: usize, reference: &Strip<S>) {
-        let (mut costs, mut residuals) = ([V::free(); 4], [[V::zero(); 4]; LANES]);
-        for (lane, residuals) in residuals.iter_mut().enumerate().take(self.rows) {
+        let (mut costs, mut residuals) = ([V::free(); 4], [[V::zero(); LANES]; 4]);
+        for lane in 0..self.rows.min(LANES) {
             let [at, left, up, up_left] = around::<V>(self.strip, lane, tile * TILE);
             let [then, then_left, then_up, then_up_left] =
                 around::<V>(reference, lane, tile * TILE);
@@ -84,17 +85,15 @@ impl<S: Depth> Forward<'_, S> {
             ];
             for (which, prediction) in predictions.into_iter().enumerate() {
                 let residual = at.residual(prediction);
-                residuals[which] = residual;
+                residuals[which][lane] = residual;
                 costs[which] = V::cost(costs[which], residual);
             }
         }
         let costs = costs.map(V::costs);
         for part in 0..V::TILES {
             let predictor = Predictor::choose(costs.map(|costs| costs[part]), true);
-            let which = predictor as usize & 3;
-            self.finish::<V::Column>(tile + part, predictor, |lane| {
-                residuals[lane][which].tile(part)
-            });
+            let residuals = &residuals[predictor as usize & 3];
+            self.finish::<V::Column>(tile + part, predictor, |lane| residuals[lane].tile(part));
         }
     }
 

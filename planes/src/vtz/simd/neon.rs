@@ -209,8 +209,13 @@ impl Bytes for Eight {
     }
 
     #[inline(always)]
-    fn load(from: &[u8; 16]) -> Self {
-        Self(load(from))
+    fn high(of: &[u16; 16]) -> Self {
+        let first: &[u16; 8] = of.first_chunk().unwrap();
+        let second: &[u16; 8] = of.last_chunk().unwrap();
+        neon!({
+            let (first, second) = (vld1q_u16(first.as_ptr()), vld1q_u16(second.as_ptr()));
+            Self(vuzp2q_u8(vreinterpretq_u8_u16(first), vreinterpretq_u8_u16(second)))
+        })
     }
 
     #[inline(always)]
@@ -246,6 +251,11 @@ impl Bytes for Eight {
     #[inline(always)]
     fn shift_right<const BY: i32>(self) -> Self {
         neon!(Self(vshrq_n_u8::<BY>(self.0)))
+    }
+
+    #[inline(always)]
+    fn raise(self, by: usize) -> Self {
+        neon!(Self(vshlq_u8(self.0, vdupq_n_s8(by as i8))))
     }
 
     #[inline(always)]

@@ -283,8 +283,9 @@ impl Bytes for Eight {
     }
 
     #[inline(always)]
-    fn load(from: &[u8; 16]) -> Self {
-        Self(load(from)[0])
+    fn high(of: &[u16; 16]) -> Self {
+        let [first, second] = load(of).map(_mm_srli_epi16::<8>);
+        Self(_mm_packus_epi16(first, second))
     }
 
     #[inline(always)]
@@ -322,6 +323,11 @@ impl Bytes for Eight {
     fn shift_right<const BY: i32>(self) -> Self {
         let mask = _mm_set1_epi8((0xff >> BY) as u8 as i8);
         Self(_mm_and_si128(_mm_srli_epi16::<BY>(self.0), mask))
+    }
+
+    #[inline(always)]
+    fn raise(self, by: usize) -> Self {
+        Self(_mm_sll_epi16(self.0, _mm_cvtsi32_si128(by as i32)))
     }
 
     #[inline(always)]
