@@ -1,5 +1,5 @@
-//! `make bench`: measures sessions beside a bare socket that moves the same bytes, and writes
-//! target/bench/report.md and report.json.
+//! `make bench`: measures sessions beside a bare socket that moves the same bytes, and the codec beside
+//! zstd, and writes target/bench/report.md and report.json.
 //!
 //! Two processes a run, as in use: so each end's CPU and memory are its own. The machine may have
 //! other work, so runs alternate and every ratio is of two runs next to each other.
