@@ -75,7 +75,7 @@ impl VideoToolbox {
             let why = if why.is_empty() { "no encoder is listed".into() } else { why };
             return Err(Error::Unsupported(format!("VideoToolbox encodes nothing here: {why}")));
         }
-        let (decoders, not_decoded) = decoder::decoders();
+        let (decoders, not_decoded) = decoder::decoders(patience.warm_up);
         capabilities.decoders = decoders;
         refusals.extend(not_decoded);
         let has_alpha = |support: &Support| {
@@ -154,7 +154,8 @@ fn works(config: &EncoderConfig, alpha: bool, patience: Patience) -> Result<(), 
     match warm_up(&plan, config, patience.warm_up)? {
         Some(sets) if !sets.is_empty() => Ok(()),
         Some(_) => Err(Error::Codec("its stream has no parameter sets".into())),
-        None => Err(Error::Codec("nothing comes of a frame".into())),
+        // It is not tried again: that would take as long.
+        None => Err(Error::Unsupported("nothing comes of a frame in time".into())),
     }
 }
 

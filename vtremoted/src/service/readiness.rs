@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use vtremote_link::Address;
 
-/// How long a service may take to begin: it asks VideoToolbox what there is.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a service may take to begin: it asks VideoToolbox what there is, and waits for each answer.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How often it is looked at.
 const STEP: Duration = Duration::from_millis(250);

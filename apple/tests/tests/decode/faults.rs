@@ -124,6 +124,25 @@ fn a_decoder_that_stays_silent_fails() {
 }
 
 #[test]
+fn a_decoder_that_never_begins_is_not_listed_and_holds_nobody_up() {
+    let script = Script::new().stall("VTDecompressionSessionCreate", 1);
+    let over = OverDouble::starting(Machine::apple_silicon(), script);
+    let formats = |codec| {
+        let mut decoders = over.capabilities().decoders.iter();
+        decoders.find(|support| support.codec == codec).unwrap().formats.clone()
+    };
+    assert!(!formats(Codec::H264).contains(&PixelFormat::Nv12));
+    assert!(formats(Codec::H265).contains(&PixelFormat::Nv12));
+    // It comes back some time.
+    over.double().script(Script::new());
+    let until = Instant::now() + streams::PATIENCE;
+    while !over.double().counters().is_clean() {
+        assert!(Instant::now() < until, "{}", over.double().counters());
+        std::thread::yield_now();
+    }
+}
+
+#[test]
 fn a_decoder_that_does_not_come_back_is_left_behind() {
     let backend = impatient();
     for call in ["DecodeFrame", "WaitForAsynchronousFrames"] {

@@ -4,13 +4,18 @@ use super::picture::Layout;
 use super::{describe, names};
 use crate::backend::tried;
 use crate::ffi::{Decompression, Status, Value, decodes_in_hardware};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
 use vtremote_backend::{Codec, Error, PixelFormat, Support};
 use vtremote_bitstream::{ParameterSets, SetKind, StreamFacts};
 
+/// Codec, what its pictures come as, and parameter sets.
+type Kind = (Codec, PixelFormat, [&'static [u8]; 3]);
+
 /// Parameter sets of 1280x720, progressive: H.264 Main, High 10 and High 4:2:2; H.265 Main, Main 10, 4:2:2 with 10
 /// bits, and 4:4:4 with 8 bits in colours of video and of RGB.
-const KINDS: [(Codec, PixelFormat, [&[u8]; 3]); 8] = [
+const KINDS: [Kind; 8] = [
     (
         Codec::H264,
         PixelFormat::Nv12,
@@ -98,10 +103,10 @@ const KINDS: [(Codec, PixelFormat, [&[u8]; 3]); 8] = [
     ),
 ];
 
-/// What is decoded, and a line for each kind that is not.
-pub(crate) fn decoders() -> (Vec<Support>, Vec<String>) {
-    let (found, refused) =
-        tried(KINDS.to_vec(), |(codec, format, sets)| starts(*codec, *format, sets));
+/// What is decoded, and a line for each kind that is not. One that VideoToolbox says nothing of for so long
+/// is none, and its thread is left behind.
+pub(crate) fn decoders(patience: Duration) -> (Vec<Support>, Vec<String>) {
+    let (found, refused) = tried(KINDS.to_vec(), |kind| starts_in_time(*kind, patience));
     let refusals = refused
         .into_iter()
         .map(|((codec, format, _), error)| format!("{codec} to {}: {error}", format.name()))
@@ -118,6 +123,23 @@ pub(crate) fn decoders() -> (Vec<Support>, Vec<String>) {
         }
     }
     (decoders, refusals)
+}
+
+fn starts_in_time((codec, format, sets): Kind, patience: Duration) -> Result<(), Error> {
+    let (done, result) = mpsc::channel();
+    let thread = thread::Builder::new().name("vt-probe".into());
+    let spawned = thread.spawn(move || {
+        let _ = done.send(starts(codec, format, &sets));
+    });
+    spawned.map_err(|error| Error::Codec(format!("no thread: {error}")))?;
+    result.recv_timeout(patience).unwrap_or_else(|error| {
+        Err(match error {
+            mpsc::RecvTimeoutError::Timeout => {
+                Error::Unsupported(format!("VideoToolbox says nothing for {patience:?}"))
+            }
+            mpsc::RecvTimeoutError::Disconnected => Error::Internal("trying it panicked".into()),
+        })
+    })
 }
 
 fn starts(codec: Codec, format: PixelFormat, nals: &[&[u8]]) -> Result<(), Error> {
