@@ -7,8 +7,10 @@
 mod bare;
 mod callgrind;
 mod codec;
+mod drawing;
 mod loopback;
 mod parts;
+mod plots;
 mod process;
 mod report;
 mod statistics;
@@ -18,6 +20,7 @@ mod way;
 use std::env;
 use std::error::Error;
 use std::fmt;
+use std::path::Path;
 use std::process::ExitCode;
 use std::str::FromStr;
 
@@ -120,6 +123,8 @@ fn main() -> ExitCode {
     let done = match arguments[..] {
         [] => measure(),
         ["codec", ref contents @ ..] => codec(contents),
+        ["plots"] => plots::draw(Path::new("target/bench")),
+        ["plots", directory] => plots::draw(Path::new(directory)),
         ["stage", stage, kind, rounds] => callgrind::stage(stage, kind, rounds),
         ["bare-send", load, port] => {
             both(load, port).and_then(|(load, port)| bare::send(load, port))
@@ -131,7 +136,7 @@ fn main() -> ExitCode {
         ["decode", load, port] => {
             both(load, port).and_then(|(load, port)| loopback::decode(load, port))
         }
-        _ => Err("usage: vtremote-bench [codec [CONTENT …]]".into()),
+        _ => Err("usage: vtremote-bench [codec [CONTENT …] | plots [DIRECTORY]]".into()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

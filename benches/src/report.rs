@@ -7,6 +7,7 @@ use std::thread;
 
 use serde_json::json;
 
+use crate::plots;
 use crate::statistics::Quartiles;
 use crate::{DECODE, DECODE_4K, DECODER_PICTURES, ENCODE, IN_FLIGHT, Load, PAIRS, Problem};
 
@@ -127,7 +128,7 @@ impl Report {
         self.absent.push((name.to_owned(), reason.into()));
     }
 
-    /// Writes both files and shows the table.
+    /// Writes both files and the plots, and shows the table.
     pub(crate) fn write(&self, directory: &str) -> Result<(), Problem> {
         let directory = Path::new(directory);
         fs::create_dir_all(directory)?;
@@ -145,7 +146,7 @@ impl Report {
         let text = self.markdown()?;
         print!("{text}");
         fs::write(directory.join("report.md"), text)?;
-        Ok(())
+        plots::draw(directory)
     }
 
     fn markdown(&self) -> Result<String, Problem> {
