@@ -17,7 +17,7 @@ pub(crate) const INK: &str = "#24292f";
 pub(crate) const FAINT: &str = "#6b7280";
 /// Of lines behind the data.
 pub(crate) const GRID: &str = "#e5e7eb";
-const PAPER: &str = "#fcfcfb";
+pub(crate) const PAPER: &str = "#fcfcfb";
 
 /// Those of Debian, of a Mac and of most others.
 const FONTS: &str = "DejaVu Sans, Helvetica Neue, Helvetica, Arial, sans-serif";
@@ -51,7 +51,7 @@ impl Style {
 
     /// About how wide words are: on the safe side, as the font is not known.
     pub(crate) fn width(self, words: &str) -> f64 {
-        let letter = if self.bold { 0.68 } else { 0.61 };
+        let letter = if self.bold { 0.66 } else { 0.59 };
         words.chars().count() as f64 * self.size * letter
     }
 }
@@ -152,8 +152,10 @@ impl Drawing {
         };
         let weight = if bold { r#" font-weight="bold""# } else { "" };
         let words = words.replace('&', "&amp;").replace('<', "&lt;");
+        // With a rim of paper, so that lines behind do not cross the letters.
+        let rim = format!(r#"stroke="{PAPER}" stroke-width="3" paint-order="stroke""#);
         self.element(format_args!(
-            r#"<text x="{x:.1}" y="{y:.1}" font-size="{size}" text-anchor="{anchor}" fill="{colour}"{weight}{turn}>{words}</text>"#
+            r#"<text x="{x:.1}" y="{y:.1}" font-size="{size}" text-anchor="{anchor}" fill="{colour}" {rim}{weight}{turn}>{words}</text>"#
         ));
     }
 
