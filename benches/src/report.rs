@@ -7,6 +7,7 @@ use std::thread;
 
 use serde_json::json;
 
+use crate::links::LEAST;
 use crate::statistics::Quartiles;
 use crate::{DECODE, DECODE_4K, DECODER_PICTURES, ENCODE, IN_FLIGHT, Load, PAIRS, Problem};
 
@@ -35,8 +36,9 @@ impl fmt::Display for Target {
     }
 }
 
-const TARGETS: [(&str, Target); 29] = [
-    ("loopback.none.vs_bare_socket", Target::AtLeast(0.85)),
+/// `*` stands for any part of a name.
+const TARGETS: [(&str, Target); 32] = [
+    ("loopback.none.vs_bare_socket", Target::AtLeast(0.9)),
     ("loopback.none.cpu_vs_bare_socket", Target::AtMost(1.5)),
     ("loopback.none.cpu_ms_per_frame", Target::AtMost(2.5)),
     ("loopback.none.client_peak_frames", Target::AtMost((IN_FLIGHT + 4) as f64)),
@@ -65,6 +67,9 @@ const TARGETS: [(&str, Target); 29] = [
     ("codec.grain.bits-sse2.encode_vs_zstd1", Target::AtLeast(1.8)),
     ("codec.clip.temporal.size_vs_zstd1", Target::AtMost(0.4)),
     ("codec.two_threads.encode_speedup", Target::AtLeast(1.8)),
+    ("link.*auto_vs_best", Target::AtLeast(LEAST)),
+    ("link.1g.1080p.nv12.*.one_core.auto.fps", Target::AtLeast(60.0)),
+    ("latency.1g.1080p.over_wire_ms", Target::AtMost(3.0)),
 ];
 
 /// What a figure counts.
@@ -82,6 +87,8 @@ pub(crate) enum Unit {
     Frames,
     /// Megabytes of raw pictures per second.
     Mbs,
+    /// Gigabits per second.
+    Gbits,
     /// Instructions.
     Instructions,
 }
@@ -95,6 +102,7 @@ impl Unit {
             Self::Fps => "fps",
             Self::Frames => "frames",
             Self::Mbs => "MB/s",
+            Self::Gbits => "Gb/s",
             Self::Instructions => "instructions",
         }
     }
@@ -105,6 +113,7 @@ impl Unit {
 pub(crate) struct Report {
     figures: Vec<(String, Unit, Quartiles)>,
     absent: Vec<(String, String)>,
+    notes: Vec<String>,
 }
 
 impl Report {
@@ -125,6 +134,11 @@ impl Report {
     /// A figure that cannot be had.
     pub(crate) fn absent(&mut self, name: &str, reason: impl Into<String>) {
         self.absent.push((name.to_owned(), reason.into()));
+    }
+
+    /// Something that a figure does not say of itself.
+    pub(crate) fn note(&mut self, note: String) {
+        self.notes.push(note);
     }
 
     /// Writes both files and shows the table.
@@ -177,6 +191,12 @@ impl Report {
             let target = target(name).map(Target::to_string).unwrap_or_default();
             writeln!(out, "| {name} | absent: {reason} | | {target} | |")?;
         }
+        if !self.notes.is_empty() {
+            writeln!(out)?;
+        }
+        for note in &self.notes {
+            writeln!(out, "- {note}.")?;
+        }
         write!(
             out,
             "
@@ -215,7 +235,13 @@ impl Report {
 }
 
 fn target(name: &str) -> Option<&'static Target> {
-    TARGETS.iter().find(|(of, _)| *of == name).map(|(_, target)| target)
+    let is_of = |pattern: &str| match pattern.split_once('*') {
+        None => pattern == name,
+        Some((before, after)) => {
+            name.strip_prefix(before).is_some_and(|rest| rest.ends_with(after))
+        }
+    };
+    TARGETS.iter().find(|(of, _)| is_of(of)).map(|(_, target)| target)
 }
 
 fn short(value: f64) -> String {
