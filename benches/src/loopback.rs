@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use vtremote_backend::{Backend, EncodedPacket, EncoderConfig, Error, PacketSink, Ratio};
 use vtremote_backend_synthetic::{Script, Synthetic};
+use vtremote_benches::picture::Kind;
 use vtremote_client::{
     AccessUnit, Decoder, Encoder, Frame, OwnedPicture, Received, ReceivedPicture, Sent, SentPacket,
     Settings, Stream, Video,
@@ -41,8 +42,21 @@ pub(crate) fn run_decode(load: Load) -> Result<Run, Problem> {
 pub(crate) fn serve() -> Result<(), Problem> {
     let script = Script { hash: false, ..Script::default() };
     let backend: Arc<dyn Backend> = Arc::new(Synthetic::new(script));
-    let settings = vtremoted::Settings {
-        listen: vec![Address { host: "127.0.0.1".into(), port: 0 }],
+    let settings = vtremoted::Settings { once: true, ..server_settings("127.0.0.1") };
+    let daemon = Daemon::bind(&settings, || Ok(vec![backend]))?;
+    let port = daemon.addresses().first().ok_or("a daemon without an address")?.port();
+    let (idle, began, cpu) = (usage::memory(), Instant::now(), usage::cpu());
+    println!("{port}");
+    daemon.serve();
+    let memory = beyond(idle);
+    println!("{}", Usage { wall: began.elapsed(), cpu: usage::cpu() - cpu, memory });
+    Ok(())
+}
+
+/// Of a daemon.
+pub(crate) fn server_settings(host: &str) -> vtremoted::Settings {
+    vtremoted::Settings {
+        listen: vec![Address { host: host.into(), port: 0 }],
         token: None,
         max_sessions: 1,
         backend: "synthetic:hash=off".into(),
@@ -55,33 +69,18 @@ pub(crate) fn serve() -> Result<(), Problem> {
         log_level: LogLevel::Error,
         log_format: LogFormat::Text,
         log_file: None,
-        once: true,
-    };
-    let daemon = Daemon::bind(&settings, || Ok(vec![backend]))?;
-    let port = daemon.addresses().first().ok_or("a daemon without an address")?.port();
-    let (idle, began, cpu) = (usage::memory(), Instant::now(), usage::cpu());
-    println!("{port}");
-    daemon.serve();
-    let memory = beyond(idle);
-    println!("{}", Usage { wall: began.elapsed(), cpu: usage::cpu() - cpu, memory });
-    Ok(())
+        once: false,
+    }
 }
 
 /// The process that encodes.
 pub(crate) fn encode(load: Load, port: u16, compression: Coding) -> Result<(), Problem> {
     let kind = load.kind;
-    let video = Video {
-        width: kind.width,
-        height: kind.height,
-        format: kind.format(),
-        time_base: UNIT,
-        frame_rate: RATE,
-    };
-    let settings = settings(Codec::H264, port, compression);
+    let settings = settings(Codec::H264, format!("127.0.0.1:{port}"), Some(compression));
     // A caller's pool: what a session may hold, and some for what it should not.
     let pictures = kind.some(2 * IN_FLIGHT);
     let idle = usage::memory();
-    let mut encoder = Encoder::open(&settings, &video, None)?;
+    let mut encoder = Encoder::open(&settings, &video(kind), None)?;
     let (began, cpu) = (Instant::now(), usage::cpu());
     let mut most_held = 0;
     for number in 0..load.all() {
@@ -113,15 +112,9 @@ pub(crate) fn encode(load: Load, port: u16, compression: Coding) -> Result<(), P
 
 /// The process that decodes.
 pub(crate) fn decode(load: Load, port: u16) -> Result<(), Problem> {
-    let settings = settings(Codec::Hevc, port, Coding::None);
+    let settings = settings(Codec::Hevc, format!("127.0.0.1:{port}"), Some(Coding::None));
     let Load { kind, .. } = load;
-    let stream = Stream {
-        width: kind.width,
-        height: kind.height,
-        time_base: UNIT,
-        frame_rate: RATE,
-        extradata: parameter_sets(load)?,
-    };
+    let stream = stream(kind)?;
     let idle = usage::memory();
     let mut decoder = Decoder::open(&settings, &stream, None)?;
     let (mut began, cpu) = (Instant::now(), usage::cpu());
@@ -141,15 +134,7 @@ pub(crate) fn decode(load: Load, port: u16) -> Result<(), Problem> {
         Ok(true)
     };
     for number in 0..load.all() {
-        let pts = Some(number as i64);
-        let mut packet = AccessUnit {
-            pts,
-            dts: pts,
-            duration: 1,
-            keyframe: number == 0,
-            data: SLICE.to_vec(),
-            side_data: Vec::new(),
-        };
+        let mut packet = access_unit(number);
         while let SentPacket::Full(back) = decoder.send_packet(packet)? {
             packet = back;
             receive(&mut decoder, None)?;
@@ -166,11 +151,31 @@ pub(crate) fn decode(load: Load, port: u16) -> Result<(), Problem> {
     Ok(())
 }
 
+/// What is encoded of such pictures.
+pub(crate) fn video(kind: Kind) -> Video {
+    let Kind { width, height, .. } = kind;
+    Video { width, height, format: kind.format(), time_base: UNIT, frame_rate: RATE }
+}
+
+/// What is decoded to such pictures, of HEVC.
+pub(crate) fn stream(kind: Kind) -> Result<Stream, Problem> {
+    let Kind { width, height, .. } = kind;
+    let extradata = parameter_sets(kind)?;
+    Ok(Stream { width, height, time_base: UNIT, frame_rate: RATE, extradata })
+}
+
+/// A packet of it.
+pub(crate) fn access_unit(number: usize) -> AccessUnit {
+    let (pts, keyframe) = (Some(number as i64), number == 0);
+    let (data, side_data) = (SLICE.to_vec(), Vec::new());
+    AccessUnit { pts, dts: pts, duration: 1, keyframe, data, side_data }
+}
+
 /// A slice of HEVC, as far as the synthetic decoder looks at it.
 const SLICE: [u8; 8] = [0, 0, 0, 1, 0x02, 0x01, 0xd0, 0x80];
 
 /// Those of a stream of such pictures.
-fn parameter_sets(load: Load) -> Result<Vec<u8>, Problem> {
+fn parameter_sets(kind: Kind) -> Result<Vec<u8>, Problem> {
     struct Nobody;
     impl PacketSink for Nobody {
         fn packet(&self, _: EncodedPacket) {}
@@ -179,7 +184,6 @@ fn parameter_sets(load: Load) -> Result<Vec<u8>, Problem> {
         fn drained(&self) {}
         fn failed(&self, _: Error) {}
     }
-    let Load { kind, .. } = load;
     let pixels = vtremote_backend::PixelFormat::ALL;
     let pixels = pixels.into_iter().find(|format| *format as u8 == kind.pixels.to_wire());
     let pixels = pixels.ok_or("a format that backends do not have")?;
@@ -195,13 +199,13 @@ const UNIT: Rational = Rational { num: 1, den: 60 };
 const RATE: Rational = Rational { num: 60, den: 1 };
 
 /// Of a client.
-fn settings(codec: Codec, port: u16, compression: Coding) -> Settings {
+pub(crate) fn settings(codec: Codec, host: String, compression: Option<Coding>) -> Settings {
     Settings {
         codec: Some(codec),
-        host: Some(format!("127.0.0.1:{port}")),
+        host: Some(host),
         token: Some(String::new()),
         inflight: IN_FLIGHT as u32,
-        compression: Some(compression),
+        compression,
         slices: Some(true),
         timeout: PATIENCE,
         ..Settings::default()

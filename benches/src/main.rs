@@ -8,11 +8,17 @@ mod bare;
 mod callgrind;
 mod codec;
 mod drawing;
+mod e2e;
+mod ends;
+mod forwarder;
+mod links;
 mod loopback;
+mod namespaces;
 mod parts;
 mod plots;
 mod process;
 mod report;
+mod showing;
 mod statistics;
 mod usage;
 mod way;
@@ -23,6 +29,7 @@ use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
 use std::str::FromStr;
+use std::time::Duration;
 
 use vtremote_benches::content::Content;
 use vtremote_benches::picture::{Kind, NV12_1080P, P010_4K};
@@ -123,8 +130,23 @@ fn main() -> ExitCode {
     let done = match arguments[..] {
         [] => measure(),
         ["codec", ref contents @ ..] => codec(contents),
+        ["e2e"] => measure_e2e(e2e::WHOLE, "target/bench/e2e"),
+        ["e2e", "short"] => measure_e2e(e2e::SHORT, "target/bench/e2e-short"),
+        ["e2e-serve", threads, sessions] => {
+            both(threads, sessions).and_then(|(threads, sessions)| e2e::serve(threads, sessions))
+        }
         ["plots"] => plots::draw(Path::new("target/bench")),
         ["plots", directory] => plots::draw(Path::new(directory)),
+        ["links"] => measure_links(links::WHOLE, "target/bench/links"),
+        ["links", "short"] => measure_links(links::SHORT, "target/bench/links-short"),
+        ["link-server", kind, content] => {
+            both(kind, content).and_then(|(kind, content)| ends::serve(kind, content))
+        }
+        ["link-client", kind, content] => {
+            both(kind, content).and_then(|(kind, content)| ends::act(kind, content))
+        }
+        ["forward", port, micros] => both(port, micros)
+            .and_then(|(port, micros)| forwarder::run(port, Duration::from_micros(micros))),
         ["stage", stage, kind, rounds] => callgrind::stage(stage, kind, rounds),
         ["bare-send", load, port] => {
             both(load, port).and_then(|(load, port)| bare::send(load, port))
@@ -136,7 +158,9 @@ fn main() -> ExitCode {
         ["decode", load, port] => {
             both(load, port).and_then(|(load, port)| loopback::decode(load, port))
         }
-        _ => Err("usage: vtremote-bench [codec [CONTENT …] | plots [DIRECTORY]]".into()),
+        _ => Err("usage: vtremote-bench [codec [CONTENT …] | links [short] | e2e [short] | \
+                  plots [DIRECTORY]]"
+            .into()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -151,8 +175,12 @@ fn parse<T: FromStr<Err: Into<Problem>>>(text: &str) -> Result<T, Problem> {
     text.parse().map_err(Into::into)
 }
 
-fn both(load: &str, port: &str) -> Result<(Load, u16), Problem> {
-    Ok((parse(load)?, parse(port)?))
+fn both<A, B>(a: &str, b: &str) -> Result<(A, B), Problem>
+where
+    A: FromStr<Err: Into<Problem>>,
+    B: FromStr<Err: Into<Problem>>,
+{
+    Ok((parse(a)?, parse(b)?))
 }
 
 fn measure() -> Result<(), Problem> {
@@ -168,6 +196,8 @@ fn measure() -> Result<(), Problem> {
     }
     codec::measure(&mut report, &Content::ALL)?;
     callgrind::measure(&mut report, &Content::ALL)?;
+    links::measure(&mut report, links::WHOLE)?;
+    e2e::measure(&mut report, &e2e::WHOLE)?;
     parts::collect(&mut report)?;
     report.write("target/bench")
 }
@@ -183,6 +213,20 @@ fn codec(contents: &[&str]) -> Result<(), Problem> {
     codec::measure(&mut report, &contents)?;
     callgrind::measure(&mut report, &contents)?;
     report.write("target/bench/codec")
+}
+
+/// The part of it that is about links alone.
+fn measure_links(plan: links::Plan, directory: &str) -> Result<(), Problem> {
+    let mut report = Report::default();
+    links::measure(&mut report, plan)?;
+    report.write(directory)
+}
+
+/// The part of it that is about ffmpeg.
+fn measure_e2e(plan: e2e::Plan, directory: &str) -> Result<(), Problem> {
+    let mut report = Report::default();
+    e2e::measure(&mut report, &plan)?;
+    report.write(directory)
 }
 
 /// Sessions of one kind against the bare socket.

@@ -2,8 +2,8 @@
 
 use std::env;
 use std::fmt::Display;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -13,17 +13,40 @@ use crate::Problem;
 pub(crate) struct Process {
     part: &'static str,
     child: Child,
+    input: ChildStdin,
     output: BufReader<ChildStdout>,
 }
 
 impl Process {
     /// Starts this program as `part`.
     pub(crate) fn start(part: &'static str, arguments: &[&dyn Display]) -> Result<Self, Problem> {
-        let mut command = Command::new(env::current_exe()?);
+        Self::start_by(None, part, arguments)
+    }
+
+    /// Starts it by a command that becomes the program which its last arguments name.
+    pub(crate) fn start_by(
+        command: Option<Command>,
+        part: &'static str,
+        arguments: &[&dyn Display],
+    ) -> Result<Self, Problem> {
+        let program = env::current_exe()?;
+        let mut command = match command {
+            None => Command::new(program),
+            Some(mut command) => {
+                command.arg(program);
+                command
+            }
+        };
         command.arg(part).args(arguments.iter().map(ToString::to_string));
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let input = child.stdin.take().ok_or("a process without input")?;
         let output = child.stdout.take().ok_or("a process without output")?;
-        Ok(Self { part, child, output: BufReader::new(output) })
+        Ok(Self { part, child, input, output: BufReader::new(output) })
+    }
+
+    /// Has it read a line.
+    pub(crate) fn tell(&mut self, line: &str) -> Result<(), Problem> {
+        Ok(writeln!(self.input, "{line}")?)
     }
 
     /// The next line that it prints.

@@ -122,10 +122,10 @@ fn scatter(
         drawing.dot(from, 5.5, series.colour, PAPER);
         taken.push(box_around(from.0, y, 11.0, 11.0));
     }
-    for Dot { series, ratio, one, .. } in dots {
-        let (x, y) = (x(*one), y(*ratio));
+    for Dot { series, ratio, one, two } in dots {
         let (width, height) = (LABEL.width(series.name), LABEL.size);
-        // Around the dot, and somewhat further away; the colour tells whose it is where there is no room.
+        // Around the dot, around the ring, and somewhat further away; the colour tells whose it is where
+        // there is no room.
         let sides = [
             (0.0, -15.0),
             (0.0, 15.0),
@@ -135,15 +135,15 @@ fn scatter(
             (0.5, -16.0),
             (-0.5, 17.0),
             (0.5, 17.0),
-            (0.0, -28.0),
-            (0.0, 28.0),
         ];
-        let places = sides.map(|(across, down): (f64, f64)| {
-            box_around(x + across * (width / 2.0 + 11.0), y + down, width, height)
+        let ends = [*one, two.unwrap_or(*one)].map(x);
+        let places = ends.into_iter().flat_map(|x| sides.map(|side| (x, side)));
+        let places = places.map(|(x, (across, down))| {
+            box_around(x + across * (width / 2.0 + 11.0), y(*ratio) + down, width, height)
         });
         let free =
-            |area: &&Area| panel.holds(**area) && !taken.iter().any(|other| area.touches(*other));
-        if let Some(&area) = places.iter().find(free) {
+            |area: &Area| panel.holds(*area) && !taken.iter().any(|other| area.touches(*other));
+        if let Some(area) = places.into_iter().find(free) {
             taken.push(area);
             let place = (area.x + width / 2.0, area.bottom() - 2.0);
             drawing.words(place, Anchor::Middle, LABEL, series.name);

@@ -3,6 +3,7 @@
 use super::bars::{Group, bars};
 use super::{Figures, Mark, Series, series, sheet};
 use crate::drawing::Drawing;
+use crate::e2e::SESSIONS;
 
 /// ffmpeg with a daemon beside ffmpeg alone, and several at once.
 pub(super) fn plot(figures: &Figures) -> Option<Drawing> {
@@ -13,7 +14,7 @@ pub(super) fn plot(figures: &Figures) -> Option<Drawing> {
         Group { name, bars: codecs.iter().filter_map(bar).collect() }
     };
     let by_sessions = |figure: &str| {
-        [1, 4, 8]
+        SESSIONS
             .map(|sessions| {
                 let name =
                     if sessions == 1 { "1 session".into() } else { format!("{sessions} sessions") };
