@@ -5,7 +5,7 @@
 //! is the encoder's. All of it is on the same processors: what remote costs more is the product's.
 
 use std::fs;
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, BufReader};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -28,7 +28,7 @@ use crate::{Problem, usage};
 pub(crate) const SESSIONS: [usize; 3] = [1, 4, 8];
 
 /// Frames of a run, by codec: some seconds' work.
-pub(crate) const FRAMES: [(&str, usize); 2] = [("h264", 480), ("hevc", 160)];
+pub(crate) const FRAMES: [(&str, usize); 2] = [("h264", 480), ("hevc", 128)];
 
 /// Different frames; they are read again and again.
 const IN_TURN: usize = 40;
@@ -42,10 +42,10 @@ pub(crate) struct Plan {
 }
 
 /// What figures are of.
-pub(crate) const WHOLE: Plan = Plan { rounds: 7, share: 1 };
+pub(crate) const WHOLE: Plan = Plan { rounds: 5, share: 1 };
 
 /// Whether there are figures at all.
-pub(crate) const SHORT: Plan = Plan { rounds: 1, share: 20 };
+pub(crate) const SHORT: Plan = Plan { rounds: 1, share: 16 };
 
 /// The preset of both ends.
 const PRESET: &str = "ultrafast";
@@ -203,8 +203,16 @@ impl Bench<'_> {
             command.args(["-vt_remote_host", &format!("127.0.0.1:{port}")]);
             running.push(Ffmpeg::start(command)?);
         }
-        let clients = running.into_iter().map(|ffmpeg| ffmpeg.finish(frames));
-        let clients: Vec<Usage> = clients.collect::<Result<_, _>>()?;
+        let clients: Vec<Usage> = thread::scope(|scope| {
+            let finish = |ffmpeg: Ffmpeg| scope.spawn(move || ffmpeg.finish(frames));
+            let running: Vec<_> = running.into_iter().map(finish).collect();
+            let ended = |ended: thread::ScopedJoinHandle<Result<Usage, Problem>>| {
+                ended
+                    .join()
+                    .unwrap_or_else(|_| Err("a thread that waits for ffmpeg panicked".into()))
+            };
+            running.into_iter().map(ended).collect::<Result<_, _>>()
+        })?;
         let fps = (sessions * frames) as f64 / began.elapsed().as_secs_f64();
         daemon.tell("stop")?;
         Ok(Remote { fps, clients, daemon: daemon.answer()? })
@@ -222,6 +230,7 @@ impl Bench<'_> {
         let size = format!("{}x{}", NV12_1080P.width, NV12_1080P.height);
         command
             .args(["-hide_banner", "-nostdin", "-nostats", "-benchmark", "-progress", "-"])
+            .args(["-stats_period", "0.1"])
             .args(["-f", "rawvideo", "-pix_fmt", "yuv420p", "-video_size", &size])
             .args(["-framerate", "24", "-stream_loop", "-1", "-i"])
             .arg(self.film)
@@ -251,31 +260,33 @@ impl Ffmpeg {
 
     /// What it says that it used, once it has encoded all frames.
     fn finish(mut self, frames: usize) -> Result<Usage, Problem> {
+        let child = self.0.as_mut().ok_or("an ffmpeg that has ended")?;
+        let (mut encoded, mut memory) = (None, None);
+        // Not by its own maxrss: that counts what this process had when it started ffmpeg.
+        for line in BufReader::new(child.stdout.take().ok_or("no output")?).lines() {
+            memory = memory.max(usage::peak_memory_of(child.id()));
+            encoded = line?.strip_prefix("frame=").map(str::to_owned).or(encoded);
+        }
         let child = self.0.take().ok_or("an ffmpeg that has ended")?;
         let output = child.wait_with_output()?;
         let said = String::from_utf8_lossy(&output.stderr);
-        let last = || said.lines().last().unwrap_or_default().to_owned();
+        let last = said.lines().last().unwrap_or_default();
         if !output.status.success() {
-            return Err(format!("ffmpeg: {}", last()).into());
+            return Err(format!("ffmpeg: {last}").into());
         }
-        let progress = String::from_utf8_lossy(&output.stdout);
-        let encoded = progress.lines().rev().find_map(|line| line.strip_prefix("frame="));
-        if encoded.and_then(|number| number.trim().parse().ok()) != Some(frames) {
-            return Err(format!("ffmpeg: {encoded:?} of {frames} frames: {}", last()).into());
+        if encoded.as_ref().and_then(|number| number.trim().parse().ok()) != Some(frames) {
+            return Err(format!("ffmpeg: {encoded:?} of {frames} frames: {last}").into());
         }
-        let benchmark = |key: &str| {
-            let mut words = said.lines().filter_map(|line| line.strip_prefix("bench: "));
-            words.find_map(|line| line.split(' ').find_map(|word| word.strip_prefix(key)))
-        };
+        let benchmark = said.lines().find_map(|line| {
+            line.strip_prefix("bench: ").filter(|line| line.starts_with("utime="))
+        });
+        let benchmark = benchmark.ok_or("ffmpeg does not say what it used")?;
         let seconds = |key: &str| -> Result<Duration, Problem> {
-            let value = benchmark(key).and_then(|value| value.strip_suffix('s'));
+            let value =
+                benchmark.split(' ').find_map(|word| word.strip_prefix(key)?.strip_suffix('s'));
             let value = value.ok_or("ffmpeg does not say what it used")?;
             Ok(Duration::try_from_secs_f64(value.parse()?)?)
         };
-        let memory = benchmark("maxrss=").and_then(|value| {
-            let kibibytes = value.trim_end_matches(|letter: char| letter.is_alphabetic());
-            Some(kibibytes.parse::<u64>().ok()? * 1024)
-        });
         let (wall, cpu) = (seconds("rtime=")?, seconds("utime=")? + seconds("stime=")?);
         Ok(Usage { wall, cpu, memory })
     }

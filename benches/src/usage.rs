@@ -13,16 +13,21 @@ pub(crate) fn cpu() -> Duration {
 
 /// Memory that it has now, in bytes; none where the system does not say.
 pub(crate) fn memory() -> Option<u64> {
-    status("VmRSS:")
+    status("self", "VmRSS:")
 }
 
 /// The most memory that it had at once, in bytes.
 pub(crate) fn peak_memory() -> Option<u64> {
-    status("VmHWM:")
+    status("self", "VmHWM:")
 }
 
-fn status(key: &str) -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
+/// The same of another process, while it runs.
+pub(crate) fn peak_memory_of(process: u32) -> Option<u64> {
+    status(&process.to_string(), "VmHWM:")
+}
+
+fn status(process: &str, key: &str) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(key))?;
     let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
     Some(kibibytes * 1024)
