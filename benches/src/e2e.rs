@@ -35,7 +35,7 @@ const IN_TURN: usize = 40;
 
 /// How much is done.
 pub(crate) struct Plan {
-    /// Of remote and local, and of each number of sessions.
+    /// Of remote and local; half as many of each number of sessions.
     rounds: usize,
     /// One in so many of the frames.
     share: usize,
@@ -49,6 +49,9 @@ pub(crate) const SHORT: Plan = Plan { rounds: 1, share: 16 };
 
 /// The preset of both ends.
 const PRESET: &str = "ultrafast";
+
+/// Of each encoder, at both ends.
+const THREADS: usize = 2;
 
 /// That of this checkout, with the remote encoders.
 const OURS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/ffmpeg/bin/ffmpeg");
@@ -65,7 +68,8 @@ pub(crate) fn measure(report: &mut Report, plan: &Plan) -> Result<(), Problem> {
         }
     };
     for (codec, frames) in FRAMES {
-        let bench = Bench { codec, film: &film.0, frames: frames / plan.share, threads: threads() };
+        let least = IN_TURN.div_ceil(plan.share);
+        let bench = Bench { codec, film: &film.0, frames: frames / plan.share, least };
         match bench.missing() {
             None => bench.measure(report, plan.rounds)?,
             Some(reason) => report.absent(&format!("e2e.{codec}"), reason),
@@ -73,10 +77,6 @@ pub(crate) fn measure(report: &mut Report, plan: &Plan) -> Result<(), Problem> {
     }
     eprintln!();
     Ok(())
-}
-
-fn threads() -> usize {
-    thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// A file of frames as a decoder gives them, removed when dropped.
@@ -110,7 +110,8 @@ struct Bench<'a> {
     codec: &'static str,
     film: &'a Path,
     frames: usize,
-    threads: usize,
+    /// Of each of several sessions: enough to fill its window.
+    least: usize,
 }
 
 impl Bench<'_> {
@@ -163,6 +164,7 @@ impl Bench<'_> {
         let ratio = |of: fn(&(f64, f64)) -> f64| ratios.iter().map(move |ratio| Some(of(ratio)));
         report.add(format!("{name}.fps"), Unit::Ratio, ratio(|(fps, _)| *fps));
         report.add(format!("{name}.cpu"), Unit::Ratio, ratio(|(_, cpu)| *cpu));
+        let rounds = rounds.div_ceil(2);
         for sessions in SESSIONS {
             let mut runs = Vec::new();
             for round in 0..rounds {
@@ -182,20 +184,22 @@ impl Bench<'_> {
     }
 
     fn run_local(&self) -> Result<Usage, Problem> {
-        let (encoder, threads) = (self.local(), self.threads.to_string());
-        let mut command = self.ffmpeg(LOCAL, encoder, self.frames);
-        command.args(["-preset", PRESET, "-threads", &threads]);
+        let mut command = self.ffmpeg(LOCAL, self.local(), self.frames);
+        // What the daemon sets, so that the encoder does the same, and gives the same.
+        command.args(["-preset", PRESET, "-threads", &THREADS.to_string()]);
+        command.args(["-flags", "+cgop", "-forced-idr", "1"]);
         if self.codec == "hevc" {
-            command.args(["-x265-params", &format!("pools={threads}:log-level=error")]);
+            let parameters = format!("pools={THREADS}:frame-threads=1:log-level=error:info=0");
+            command.args(["-x265-params", &parameters]);
         }
         Ffmpeg::start(command)?.finish(self.frames)
     }
 
     /// So many sessions at once, each with its share of the frames.
     fn run_remote(&self, sessions: usize) -> Result<Remote, Problem> {
-        let mut daemon = Process::start("e2e-serve", &[&self.threads, &sessions])?;
+        let mut daemon = Process::start("e2e-serve", &[&sessions])?;
         let port: u16 = daemon.answer()?;
-        let frames = (self.frames / sessions).max(1);
+        let frames = (self.frames / sessions).max(self.least);
         let began = Instant::now();
         let mut running = Vec::new();
         for _ in 0..sessions {
@@ -304,14 +308,14 @@ impl Drop for Ffmpeg {
 
 /// The process of the daemon, which says its port, serves until it reads a line, and then says what it
 /// used since, and the most memory that it had in all.
-pub(crate) fn serve(threads: usize, sessions: usize) -> Result<(), Problem> {
+pub(crate) fn serve(sessions: usize) -> Result<(), Problem> {
     let settings = vtremoted::Settings {
         listen: vec![Address { host: "127.0.0.1".into(), port: 0 }],
         token: None,
         max_sessions: sessions,
         backend: "libavcodec".into(),
         encoders: Vec::new(),
-        encoder_threads: NonZero::new(threads),
+        encoder_threads: NonZero::new(THREADS),
         handshake_timeout: PATIENCE,
         idle_timeout: PATIENCE,
         drain_timeout: PATIENCE,

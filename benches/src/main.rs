@@ -132,9 +132,7 @@ fn main() -> ExitCode {
         ["codec", ref contents @ ..] => codec(contents),
         ["e2e"] => measure_e2e(e2e::WHOLE, "target/bench/e2e"),
         ["e2e", "short"] => measure_e2e(e2e::SHORT, "target/bench/e2e-short"),
-        ["e2e-serve", threads, sessions] => {
-            both(threads, sessions).and_then(|(threads, sessions)| e2e::serve(threads, sessions))
-        }
+        ["e2e-serve", sessions] => parse(sessions).and_then(e2e::serve),
         ["plots"] => plots::draw(Path::new("target/bench")),
         ["plots", directory] => plots::draw(Path::new(directory)),
         ["links"] => measure_links(links::WHOLE, "target/bench/links"),

@@ -236,8 +236,8 @@ impl Report {
 - **instructions.X.per_sample**: of a stage of the codec, by valgrind's callgrind: the same in every run.
 - **parts**: one call each, a thread of its own, by criterion.
 - **e2e.CODEC**: ffmpeg with the remote encoder and a daemon with the libavcodec backend, beside the system's
-  ffmpeg with libx264 or libx265 in itself: preset ultrafast, 6 Mb/s, no B-frames, a thread for each
-  processor; {e2e_frames} of the film as planar pictures from a file.
+  ffmpeg with libx264 or libx265 in itself, all on the same processors: preset ultrafast on two threads, 6
+  Mb/s, no B-frames; {e2e_frames} of the film as planar pictures from a file.
   **remote_vs_local.fps** by ffmpeg's own time, **cpu** of ffmpeg and the daemon together: two runs next to each
   other.
 - **N_sessions**: so many at once, each with its share of the frames: frames per second of all together, from
