@@ -20,7 +20,8 @@ struct Figures(HashMap<String, f64>);
 
 impl Figures {
     fn read(path: &Path) -> Result<Self, Problem> {
-        let entries: Vec<Value> = serde_json::from_str(&fs::read_to_string(path)?)?;
+        let text = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let entries: Vec<Value> = serde_json::from_slice(&text)?;
         let figure =
             |entry: &Value| Some((entry["name"].as_str()?.into(), entry["value"].as_f64()?));
         Ok(Self(entries.iter().filter_map(figure).collect()))
@@ -129,7 +130,7 @@ fn sheet(
     (drawing, (0..columns * rows).map(panel).collect())
 }
 
-/// Round numbers up to one that is not below `most`, four to six of them above zero.
+/// Round numbers from zero up to one that is not below `most`, three to five of them above zero.
 fn ticks(most: f64) -> Vec<f64> {
     let rough = most.max(1e-9) / 4.0;
     let power = 10_f64.powf(rough.log10().floor());
@@ -183,4 +184,22 @@ fn upright_axis(
 struct Mark {
     value: f64,
     name: &'static str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_axis_has_a_few_round_numbers_and_room_for_all_values() {
+        for (most, top) in [(0.9, 1.0), (1.45, 1.5), (60.0, 60.0), (303.0, 400.0), (1212.0, 1250.0)]
+        {
+            assert_eq!(ticks(most).last(), Some(&top), "{most}");
+        }
+        for most in (1..4000).map(|tenth| f64::from(tenth) / 10.0) {
+            let ticks = ticks(most);
+            assert!((4..=6).contains(&ticks.len()), "{most}: {ticks:?}");
+            assert!(ticks.last() >= Some(&most), "{most}: {ticks:?}");
+        }
+    }
 }
