@@ -165,13 +165,15 @@ impl Bench<'_> {
         report.add(format!("{name}.fps"), Unit::Ratio, ratio(|(fps, _)| *fps));
         report.add(format!("{name}.cpu"), Unit::Ratio, ratio(|(_, cpu)| *cpu));
         let rounds = rounds.div_ceil(2);
-        for sessions in SESSIONS {
-            let mut runs = Vec::new();
-            for round in 0..rounds {
+        let mut runs = SESSIONS.map(|_| Vec::new());
+        for round in 0..rounds {
+            for (sessions, runs) in SESSIONS.into_iter().zip(&mut runs) {
                 let name = format!("e2e.{codec}.{sessions}_sessions");
                 eprint!("\r{:<44}", format!("{name}: run {} of {rounds}", round + 1));
                 runs.push(self.run_remote(sessions)?);
             }
+        }
+        for (sessions, runs) in SESSIONS.into_iter().zip(&runs) {
             let name = format!("e2e.{codec}.{sessions}_sessions");
             report.add(format!("{name}.fps"), Unit::Fps, runs.iter().map(|run| Some(run.fps)));
             let mb = |usage: &Usage| Some(usage.memory? as f64 / 1e6);
