@@ -122,6 +122,10 @@ fn scatter(
         drawing.dot(from, 5.5, series.colour, PAPER);
         taken.push(box_around(from.0, y, 11.0, 11.0));
     }
+    // The longest first: it fits where others would, too.
+    let longest = |dot: &&Dot| std::cmp::Reverse(dot.series.name.len());
+    let mut dots: Vec<&Dot> = dots.iter().collect();
+    dots.sort_by_key(longest);
     for Dot { series, ratio, one, two } in dots {
         let (width, height) = (LABEL.width(series.name), LABEL.size);
         // Around the dot, around the ring, and somewhat further away; the colour tells whose it is where
@@ -141,9 +145,13 @@ fn scatter(
         let places = places.map(|(x, (across, down))| {
             box_around(x + across * (width / 2.0 + 11.0), y(*ratio) + down, width, height)
         });
-        let free =
-            |area: &Area| panel.holds(*area) && !taken.iter().any(|other| area.touches(*other));
-        if let Some(area) = places.into_iter().find(free) {
+        let places: Vec<Area> = places.filter(|area| panel.holds(*area)).collect();
+        let free = |taken: &[Area]| {
+            let free = |area: &&Area| !taken.iter().any(|other| area.touches(*other));
+            places.iter().find(free).copied()
+        };
+        // Rather over the line, which is the first, than not at all.
+        if let Some(area) = free(&taken).or_else(|| free(&taken[1..])) {
             taken.push(area);
             let place = (area.x + width / 2.0, area.bottom() - 2.0);
             drawing.words(place, Anchor::Middle, LABEL, series.name);
