@@ -196,8 +196,8 @@ fn take<const EACH: usize, const FROM: usize, const COUNT: usize>(
     for (word, cursor) in words.iter_mut().zip(&*cursors) {
         let first = cursor.at >> 3;
         let bytes = data.get(first..first + 8)?.first_chunk()?;
-        // The highest bit, which is not needed, tells how far the word was shifted.
-        *word = (u64::from_le_bytes(*bytes) | 1 << 63) >> (cursor.at & 7);
+        // The highest bit, which is not needed, will tell how far the word was shifted from here on.
+        *word = u64::from_le_bytes(*bytes) >> (cursor.at & 7) | 1 << 63;
     }
     for step in FROM..FROM + COUNT {
         for (stream, word) in words.iter_mut().enumerate() {
@@ -207,7 +207,7 @@ fn take<const EACH: usize, const FROM: usize, const COUNT: usize>(
         }
     }
     for (cursor, word) in cursors.iter_mut().zip(words) {
-        cursor.at = (cursor.at & !7) + word.leading_zeros() as usize;
+        cursor.at += word.leading_zeros() as usize;
     }
     Some(())
 }
