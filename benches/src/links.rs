@@ -31,9 +31,9 @@ pub(crate) const DELAY: Duration = Duration::from_millis(2);
 #[derive(Clone, Copy)]
 pub(crate) struct Plan {
     /// Before a fixed way is measured, from its first frame on, and before `auto` is.
-    warm_up: Duration,
-    auto_warm_up: Duration,
-    window: Duration,
+    pub(crate) warm_up: Duration,
+    pub(crate) auto_warm_up: Duration,
+    pub(crate) window: Duration,
     /// Lone frames.
     lone: usize,
 }

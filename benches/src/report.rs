@@ -8,7 +8,7 @@ use std::thread;
 use serde_json::json;
 
 use crate::e2e::FRAMES;
-use crate::links::LEAST;
+use crate::links::{DELAY, LEAST, WHOLE};
 use crate::plots;
 use crate::statistics::Quartiles;
 use crate::{DECODE, DECODE_4K, DECODER_PICTURES, ENCODE, IN_FLIGHT, Load, PAIRS, Problem};
@@ -233,6 +233,21 @@ impl Report {
   time. MB/s are of raw bytes; **vs_zstd1** is beside zstd level 1 of whole planes on the same frame. A mode
   with a set of instructions behind its name has only those, else the best of this machine.
 - **two_threads**: the slices of eight frames on two threads, and how much sooner than on one, by the clock.
+- **link.RATE.SIZE.FORMAT.MODE.fps**: frames per second of a session that encodes, between processes in two
+  network namespaces; the cable between them is shaped to 1, 2.5 or 10 Gb/s each way (tbf; headers count,
+  `bulk` is a bare socket's payload), also for a lone megabyte after a pause (`lone_mb`, of which the
+  shaper's burst of 64, 128 or 256 KiB is not held back). The frames are the film's unless a content is named, as
+  many as there is room for; the backend is the synthetic one. **decode_fps**: of one that decodes; its
+  backend gives out the content's pictures at once. From the first frame's arrival there is a warm-up of
+  {warm_up} s, and of {auto_warm_up} s for auto, then a window of {window} s, for fixed modes twice (before auto's, which is
+  as long as both, and after it).
+- **delayed**: the same through a process that holds back what it gets for {delay} ms in each direction.
+- **one_core**: the client is bound to one processor.
+- **auto_vs_best**: beside the fastest fixed mode of the cell. A note says what auto took where it is below
+  {LEAST}.
+- **latency**: a lone frame of the film 30 times a second, auto with `realtime`, adaptive window, two
+  processors for the client: from its sending to its packet (**ms**); the time that its bytes need on the cable
+  (**wire_ms**); the one less the other (**over_wire_ms**, and its 99th percentile).
 - **instructions.X.per_sample**: of a stage of the codec, by valgrind's callgrind: the same in every run.
 - **parts**: one call each, a thread of its own, by criterion.
 - **e2e.CODEC**: ffmpeg with the remote encoder and a daemon with the libavcodec backend, beside the system's
@@ -244,6 +259,10 @@ impl Report {
   the start of the first process to the end of the last; the most memory of the daemon and of an ffmpeg.
 ",
             before = DECODE.before,
+            warm_up = WHOLE.warm_up.as_secs_f64(),
+            auto_warm_up = WHOLE.auto_warm_up.as_secs_f64(),
+            window = WHOLE.window.as_secs_f64(),
+            delay = DELAY.as_millis(),
         )?;
         Ok(out)
     }

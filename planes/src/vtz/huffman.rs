@@ -78,20 +78,29 @@ pub(crate) fn is_complete(lengths: &[u8], longest: usize) -> bool {
 }
 
 /// Calls `each` with the index, the code (its first bit the least significant) and the length of
-/// every symbol. Codes ascend with length, then with the index.
+/// every symbol, of which there are at most 256. Codes ascend with length, then with the index; so do
+/// the calls.
 pub(crate) fn codes(lengths: &[u8], mut each: impl FnMut(usize, u32, u32)) {
-    let mut next = [0_u32; 16];
+    let mut places = [0; 16];
     for &length in lengths {
-        next[usize::from(length)] += 1;
+        places[usize::from(length)] += 1;
     }
-    let mut code = 0;
-    for count in &mut next[1..] {
-        code = (code + std::mem::replace(count, code)) << 1;
+    let mut start = 0;
+    for place in &mut places {
+        start += std::mem::replace(place, start);
     }
+    let mut order = [0_u8; 256];
     for (at, &length) in lengths.iter().enumerate() {
-        let next = &mut next[usize::from(length)];
-        each(at, next.reverse_bits() >> (32 - u32::from(length)), length.into());
-        *next += 1;
+        let place = &mut places[usize::from(length)];
+        order[*place] = at as u8;
+        *place += 1;
+    }
+    let (mut code, mut before) = (0_u32, 0);
+    for &at in &order[..lengths.len()] {
+        let length = u32::from(lengths[usize::from(at)]);
+        code <<= length - before;
+        each(at.into(), code.reverse_bits() >> (u32::BITS - length), length);
+        (code, before) = (code + 1, length);
     }
 }
 
@@ -133,7 +142,7 @@ mod tests {
         let mut all = Vec::new();
         codes(&[2, 1, 3, 3], |at, code, length| all.push((at, code, length)));
         // 10, 0, 110, 111 as they are read.
-        assert_eq!(all, [(0, 0b01, 2), (1, 0b0, 1), (2, 0b011, 3), (3, 0b111, 3)]);
+        assert_eq!(all, [(1, 0b0, 1), (0, 0b01, 2), (2, 0b011, 3), (3, 0b111, 3)]);
     }
 
     #[test]

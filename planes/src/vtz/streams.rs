@@ -163,23 +163,15 @@ pub(crate) fn read(
     for (first, classes) in classes.chunks(AHEAD).enumerate() {
         for (entries, &class) in blocks.iter_mut().zip(classes) {
             let lookup = &lookups[usize::from(class).min(CLASSES - 1)];
-            macro_rules! take {
-                ($each:literal, $from:literal, $count:literal) => {
-                    for (cursor, own) in cursors.iter_mut().zip(entries.as_chunks_mut::<$each>().0)
-                    {
-                        let entries: &mut [u16; $count] = own[$from..].first_chunk_mut()?;
-                        cursor.take(lookup, data, entries)?;
-                    }
-                };
-            }
             match Symbols::of(class) {
                 Symbols::None => {}
-                Symbols::Quads => take!(2, 0, 2),
-                Symbols::ThreeBitPairs | Symbols::FourBitPairs => take!(4, 0, 4),
-                // One stream's symbols wait for each other: others are between them.
+                Symbols::Quads => take::<2, 0, 2>(cursors, lookup, data, entries)?,
+                Symbols::ThreeBitPairs | Symbols::FourBitPairs => {
+                    take::<4, 0, 4>(cursors, lookup, data, entries)?;
+                }
                 Symbols::Singles => {
-                    take!(8, 0, 4);
-                    take!(8, 4, 4);
+                    take::<8, 0, 4>(cursors, lookup, data, entries)?;
+                    take::<8, 4, 4>(cursors, lookup, data, entries)?;
                 }
             }
         }
@@ -190,25 +182,32 @@ pub(crate) fn read(
     cursors.iter().all(|cursor| cursor.at <= cursor.end).then_some(())
 }
 
-impl Cursor {
-    /// Looks up as many symbols, at most four: 44 bits.
-    #[inline(always)]
-    fn take<const COUNT: usize>(
-        &mut self,
-        lookup: &[u16; LOOKUP],
-        data: &[u8],
-        entries: &mut [u16; COUNT],
-    ) -> Option<()> {
-        let first = self.at >> 3;
+/// Looks up symbols `FROM` and the `COUNT` from there on, at most four, of the `EACH` that every stream has in
+/// a block: 44 bits. A stream's symbols wait for each other; so all streams go step by step together, which
+/// keeps a processor busy however few instructions it looks ahead.
+#[inline(always)]
+fn take<const EACH: usize, const FROM: usize, const COUNT: usize>(
+    cursors: &mut [Cursor; STREAMS],
+    lookup: &[u16; LOOKUP],
+    data: &[u8],
+    entries: &mut [u16; BLOCK],
+) -> Option<()> {
+    let mut words = [0; STREAMS];
+    for (word, cursor) in words.iter_mut().zip(&*cursors) {
+        let first = cursor.at >> 3;
         let bytes = data.get(first..first + 8)?.first_chunk()?;
-        // The highest bit, which is not needed, tells how far the word was shifted.
-        let mut word = (u64::from_le_bytes(*bytes) | 1 << 63) >> (self.at & 7);
-        for to in entries {
-            let entry = lookup[word as usize % LOOKUP];
-            word >>= entry & 63;
-            *to = entry;
-        }
-        self.at = (self.at & !7) + word.leading_zeros() as usize;
-        Some(())
+        // The highest bit, which is not needed, will tell how far the word was shifted from here on.
+        *word = u64::from_le_bytes(*bytes) >> (cursor.at & 7) | 1 << 63;
     }
+    for step in FROM..FROM + COUNT {
+        for (stream, word) in words.iter_mut().enumerate() {
+            let entry = lookup[*word as usize % LOOKUP];
+            *word >>= entry & 63;
+            entries[stream * EACH + step] = entry;
+        }
+    }
+    for (cursor, word) in cursors.iter_mut().zip(words) {
+        cursor.at += word.leading_zeros() as usize;
+    }
+    Some(())
 }

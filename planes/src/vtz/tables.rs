@@ -303,36 +303,55 @@ pub(crate) struct Decoding {
 
 impl Decoding {
     pub(crate) fn new() -> Self {
+        let mut group = [[0; LOOKUP]; CLASSES];
+        for entries in &mut group[FIRST_FLAT..] {
+            *entries = std::array::from_fn(|bits| (bits as u16) << 8 | 8);
+        }
         Self {
-            symbols: vec![[[0; LOOKUP]; CLASSES]; GROUPS].into_boxed_slice(),
+            symbols: vec![group; GROUPS].into_boxed_slice(),
             classes: vec![[[0; CLASS_LOOKUP]; CLASSES]; GROUPS].into_boxed_slice(),
         }
     }
 
+    /// Of complete codes.
     pub(crate) fn set(&mut self, lengths: &Lengths) {
         for group in 0..GROUPS {
             for class in FIRST_CODED..FIRST_FLAT {
-                let entries = &mut self.symbols[group][class];
+                let mut filling = Filling { entries: &mut self.symbols[group][class], bits: 0 };
                 lengths.codes(group, class, |symbol, code, length| {
-                    fill(entries, symbol, code, length);
+                    filling.enter(symbol, code, length);
                 });
-            }
-            for class in FIRST_FLAT..CLASSES {
-                for (bits, entry) in self.symbols[group][class].iter_mut().enumerate() {
-                    *entry = (bits as u16) << 8 | 8;
-                }
+                filling.repeat(MAX_LENGTH as u32);
             }
             for (entries, lengths) in self.classes[group].iter_mut().zip(&lengths.classes[group]) {
-                huffman::codes(lengths, |class, code, length| fill(entries, class, code, length));
+                let mut filling = Filling { entries, bits: 0 };
+                huffman::codes(lengths, |class, code, length| filling.enter(class, code, length));
+                filling.repeat(MAX_CLASS_LENGTH as u32);
             }
         }
     }
 }
 
-/// Enters a symbol wherever its code is what comes first.
-fn fill(entries: &mut [u16], symbol: usize, code: u32, length: u32) {
-    for entry in entries[code as usize..].iter_mut().step_by(1 << length) {
-        *entry = (symbol as u16) << 8 | length as u16;
+/// A lookup that is made from codes of ascending length: what it has for as many bits as the longest so
+/// far, twice, is what it has for one more, but for the codes of that length.
+struct Filling<'a> {
+    entries: &'a mut [u16],
+    bits: u32,
+}
+
+impl Filling<'_> {
+    fn enter(&mut self, symbol: usize, code: u32, length: u32) {
+        self.repeat(length);
+        self.entries[code as usize] = (symbol as u16) << 8 | length as u16;
+    }
+
+    /// Up to entries for that many bits.
+    fn repeat(&mut self, bits: u32) {
+        while self.bits < bits {
+            let half = 1 << self.bits;
+            self.entries.copy_within(..half, half);
+            self.bits += 1;
+        }
     }
 }
 
@@ -400,8 +419,11 @@ mod tests {
                 for (symbol, code) in encoding.symbols[group][class].iter().enumerate() {
                     if code.length() > 0 {
                         let bits = (code.0 >> (u64::BITS - code.length())) as usize;
-                        let found = decoding.symbols[group][class][bits];
-                        assert_eq!(u32::from(found), (symbol as u32) << 8 | code.length());
+                        // Whatever bits come behind it.
+                        let found = &decoding.symbols[group][class][bits..];
+                        for &found in found.iter().step_by(1 << code.length()) {
+                            assert_eq!(u32::from(found), (symbol as u32) << 8 | code.length());
+                        }
                     }
                 }
             }

@@ -78,7 +78,8 @@ impl Vector for Eight {
     #[inline(always)]
     fn median(Self(left): Self, Self(up): Self, Self(up_left): Self) -> Self {
         neon!({
-            let gradient = vsubq_u8(vaddq_u8(left, up), up_left);
+            // Undoing it waits for `up` last.
+            let gradient = vaddq_u8(vsubq_u8(left, up_left), up);
             Self(vmaxq_u8(vminq_u8(left, up), vminq_u8(vmaxq_u8(left, up), gradient)))
         })
     }
@@ -344,7 +345,7 @@ impl Vector for Ten {
 
     #[inline(always)]
     fn median(left: Self, up: Self, up_left: Self) -> Self {
-        let gradient = halves!(vaddq_s16, left, up).sub(up_left);
+        let gradient = halves!(vaddq_s16, left.sub(up_left), up);
         let (low, high) = (halves!(vminq_s16, left, up), halves!(vmaxq_s16, left, up));
         halves!(vmaxq_s16, low, halves!(vminq_s16, high, gradient))
     }

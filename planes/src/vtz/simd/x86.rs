@@ -145,7 +145,8 @@ impl Vector for Eight {
 
     #[inline(always)]
     fn median(Self(left): Self, Self(up): Self, Self(up_left): Self) -> Self {
-        let gradient = _mm_sub_epi8(_mm_add_epi8(left, up), up_left);
+        // Undoing it waits for `up` last.
+        let gradient = _mm_add_epi8(_mm_sub_epi8(left, up_left), up);
         let (low, high) = (_mm_min_epu8(left, up), _mm_max_epu8(left, up));
         Self(_mm_max_epu8(low, _mm_min_epu8(high, gradient)))
     }
@@ -415,7 +416,7 @@ impl Vector for Ten {
 
     #[inline(always)]
     fn median(left: Self, up: Self, up_left: Self) -> Self {
-        let gradient = halves!(_mm_add_epi16, left, up).sub(up_left);
+        let gradient = halves!(_mm_add_epi16, left.sub(up_left), up);
         let (low, high) = (halves!(_mm_min_epi16, left, up), halves!(_mm_max_epi16, left, up));
         halves!(_mm_max_epi16, low, halves!(_mm_min_epi16, high, gradient))
     }
