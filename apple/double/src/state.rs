@@ -132,9 +132,9 @@ pub(crate) const CALLS: &[&str] = &[
     "VTDecompressionSessionCanAcceptFormatDescription",
     "VTDecompressionSessionCreate",
     "VTDecompressionSessionDecodeFrame",
-    "VTDecompressionSessionFinishDelayedFrames",
     "VTDecompressionSessionWaitForAsynchronousFrames",
     "VTSessionCopyProperty",
+    "VTSessionCopySupportedPropertyDictionary",
     "VTSessionSetProperty",
 ];
 

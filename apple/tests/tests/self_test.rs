@@ -64,6 +64,45 @@ fn the_self_test_tells_of_every_codec_and_depth_how_it_went_and_by_what() {
 }
 
 #[test]
+fn the_self_test_tells_what_an_encoder_can_be_set_to_and_what_it_makes_of_frames() {
+    let (code, text, complaint) = self_test("");
+    assert_eq!(code, Some(0), "{text}{complaint}");
+    let has = |case: &[&str], begin: &str| case.iter().any(|line| line.starts_with(begin));
+    let first = case(&text, "hevc nv12");
+    for begin in [
+        "    picture: 420v, 384 rows of 640 bytes, 640 apart; 192 rows of 640 bytes, 640 apart",
+        "    packet of frame 0: pts 0.0000, dts 0.0000, ",
+        "    packet of frame 5: pts 0.1667, dts 0.1333, ",
+        "    lengths of 4 bytes",
+        // A video, a sequence and a picture parameter set (H.265 7.4.2.2: types 32, 33 and 34).
+        "    parameter set 4001",
+        "    parameter set 4201",
+        "    parameter set 4401",
+        "    property MaxFrameDelayCount: 8 {PropertyReadWriteStatus ReadWrite}",
+        "    property EncoderID: com.apple.videotoolbox.videoencoder.ave.hevc {PropertyReadWriteStatus ReadOnly}",
+        "    property Quality: not set {",
+    ] {
+        assert!(has(&first, begin), "{begin} is not in\n{text}");
+    }
+    assert!(first.iter().any(|line| line.ends_with(", keyframe")), "{text}");
+    // What is the same is told once, and what is not is told.
+    let second = case(&text, "hevc p010le");
+    assert!(has(&second, "    picture: x420, 384 rows of 1280 bytes, "), "{text}");
+    assert!(!has(&second, "    property MaxFrameDelayCount"), "{text}");
+}
+
+#[test]
+fn an_encoder_that_tells_nothing_more_passes_the_self_test() {
+    let script = "fail=VTSessionCopySupportedPropertyDictionary:1:-12903";
+    let (code, text, complaint) = self_test(script);
+    assert_eq!(code, Some(0), "{text}{complaint}");
+    let lines = case(&text, "h264 nv12");
+    let said = lines.iter().find(|line| line.starts_with("    no list of properties: "));
+    assert!(said.is_some_and(|line| line.contains("-12903")), "{text}");
+    assert!(complaint.contains("double: clean"), "{complaint}");
+}
+
+#[test]
 fn an_encoder_that_errs_fails_one_case_in_one_line_and_what_is_not_there_is_said() {
     let (code, text, complaint) = self_test("machine=intel encode=5:error:-12902 reorder=0");
     assert_eq!(code, Some(1), "{text}{complaint}");

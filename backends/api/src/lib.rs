@@ -71,6 +71,13 @@ pub trait Backend: Send + Sync {
         config: &DecoderConfig,
         sink: Arc<dyn FrameSink>,
     ) -> Result<Opened<Box<dyn Decoder>>, Error>;
+
+    /// What a bug report should have of an encoder besides what [`Encoder::facts`] says, a line each: what it
+    /// can be set to, and what it makes of a few frames. Comes back in a few seconds, whatever the codec does.
+    fn details(&self, codec: Codec, format: PixelFormat) -> Vec<String> {
+        let _ = (codec, format);
+        Vec::new()
+    }
 }
 
 /// What a backend can do on this machine.

@@ -1,4 +1,5 @@
 use crate::decoder;
+use crate::details::details;
 use crate::encoder::{self, Surroundings};
 use crate::ffi::{EncoderInfo, encoders};
 use crate::options::{Extras, Plan, plan};
@@ -222,6 +223,14 @@ impl Backend for VideoToolbox {
         let (decoder, format) = decoder::Decoder::open(config, sink, patience, notices)?;
         let (parameter_sets, warnings) = (Vec::new(), Vec::new());
         Ok(Opened { codec: Box::new(decoder), parameter_sets, format, warnings })
+    }
+
+    fn details(&self, codec: Codec, format: PixelFormat) -> Vec<String> {
+        let config = EncoderConfig { b_frames: 2, ..probe(codec, format) };
+        match plan(&config, Extras { alpha: false, low_latency: false, references: false }) {
+            Ok(plan) => details(plan, &config, self.patience.open),
+            Err(error) => vec![error.to_string()],
+        }
     }
 }
 

@@ -13,6 +13,8 @@ mod backend;
 
 mod decoder;
 
+mod details;
+
 mod encoder;
 mod flight;
 mod options;

@@ -186,7 +186,7 @@ fn first_sets(
 }
 
 /// Memory that is used again may hold other people's pictures.
-fn blacken(planes: &Planes, format: PixelFormat) -> Result<(), Error> {
+pub(crate) fn blacken(planes: &Planes, format: PixelFormat) -> Result<(), Error> {
     for (index, plane) in planes.iter().enumerate() {
         let rows = PlaneMemory::lend(plane, 0..plane.shape().rows);
         let mut rows = rows.map_err(|lent| Error::Internal(lent.to_string()))?;

@@ -12,6 +12,7 @@ use crate::banner::codec_name;
 use crate::service::{Machine, ThisMachine};
 use crate::{Error, Notices};
 use case::{Case, Report};
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -96,12 +97,20 @@ fn verdict(
             writeln!(out, "{name} {}: {encoder}, {decoder}", codec_name(codec))?;
             let support = capabilities.encoders.iter().find(|support| support.codec == codec);
             let formats = support.map_or(&[][..], |support| &support.formats);
+            let mut told = BTreeSet::new();
             for &format in formats {
-                let backend = Arc::clone(backend);
-                let report = Case { backend, codec, format, patience }.run();
+                let report = Case { backend: Arc::clone(backend), codec, format, patience }.run();
                 run += 1;
                 failed += usize::from(report.failure.is_some());
                 print(&report, &format!("{} {}", codec_name(codec), format.name()), out)?;
+                // What is the same for all formats is told once.
+                for line in backend
+                    .details(codec, format)
+                    .into_iter()
+                    .filter(|line| told.insert(line.clone()))
+                {
+                    writeln!(out, "    {line}")?;
+                }
                 say(notices, "    ", out)?;
             }
             let decoded = capabilities.decoders.iter().find(|support| support.codec == codec);

@@ -37,6 +37,8 @@ type_ids! {
     CFNumberGetTypeID: Number;
     CFBooleanGetTypeID: Boolean;
     CFDictionaryGetTypeID: Dictionary;
+    CFArrayGetTypeID: Array;
+    CFDataGetTypeID: Data;
 }
 
 /// What collections retain, release and compare by. Only Apple's own for objects are known here, by their

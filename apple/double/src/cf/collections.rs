@@ -132,3 +132,22 @@ unsafe extern "C-unwind" fn CFDictionaryGetValue(
     let found = pairs.iter().find(|(known, _)| equal(known, key));
     found.map_or(ptr::null(), |(_, value)| value.as_ptr())
 }
+
+#[unsafe(no_mangle)]
+unsafe extern "C-unwind" fn CFDictionaryGetCount(dictionary: *const Object) -> isize {
+    payload!(dictionary, Dictionary).pairs().len() as isize
+}
+
+/// Valid for as long as the dictionary has them.
+#[unsafe(no_mangle)]
+unsafe extern "C-unwind" fn CFDictionaryGetKeysAndValues(
+    dictionary: *const Object,
+    keys: *mut *const Object,
+    values: *mut *const Object,
+) {
+    let pairs = payload!(dictionary, Dictionary).pairs();
+    for (index, (key, value)) in pairs.iter().enumerate() {
+        keys.add(index).write(key.as_ptr());
+        values.add(index).write(value.as_ptr());
+    }
+}

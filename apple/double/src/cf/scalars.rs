@@ -129,3 +129,14 @@ unsafe extern "C-unwind" fn CFDataCreate(
     let bytes = if length == 0 { &[][..] } else { slice::from_raw_parts(bytes, length) };
     Owned::new(Payload::Data(bytes.to_vec())).into_raw()
 }
+
+#[unsafe(no_mangle)]
+unsafe extern "C-unwind" fn CFDataGetLength(data: *const Object) -> isize {
+    payload!(data, Data).len() as isize
+}
+
+/// Valid for as long as the data.
+#[unsafe(no_mangle)]
+unsafe extern "C-unwind" fn CFDataGetBytePtr(data: *const Object) -> *const u8 {
+    payload!(data, Data).as_ptr()
+}

@@ -137,6 +137,11 @@ unsafe extern "C-unwind" fn CMSampleBufferGetDecodeTimeStamp(sample: *const Obje
 }
 
 #[unsafe(no_mangle)]
+unsafe extern "C-unwind" fn CMSampleBufferGetPresentationTimeStamp(sample: *const Object) -> Time {
+    payload!(sample, SampleBuffer).timing.presentation
+}
+
+#[unsafe(no_mangle)]
 unsafe extern "C-unwind" fn CMSampleBufferGetSampleAttachmentsArray(
     sample: *const Object,
     _create: u8,

@@ -225,6 +225,22 @@ impl CompressionSession {
         }
     }
 
+    /// The properties that there are.
+    pub(crate) fn supported(&self) -> Result<Dictionary, i32> {
+        if self.flow.is_invalid() {
+            return Err(K_VT_INVALID_SESSION);
+        }
+        let about = |writable: bool| {
+            let status = Owned::text(if writable { "ReadWrite" } else { "ReadOnly" });
+            let about = Dictionary::new(vec![(Owned::text("PropertyReadWriteStatus"), status)]);
+            Owned::new(Payload::Dictionary(about))
+        };
+        let all = properties::all(&self.encoder).into_iter();
+        Ok(Dictionary::new(
+            all.map(|(name, writable)| (Owned::text(name), about(writable))).collect(),
+        ))
+    }
+
     fn plan(&self) -> Result<plan::Plan, i32> {
         let known = self.properties.lock().unwrap_or_else(PoisonError::into_inner);
         plan::plan(&self.encoder, self.size, self.fourcc, &known)

@@ -277,17 +277,6 @@ unsafe extern "C-unwind" fn VTDecompressionSessionDecodeFrame(
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C-unwind" fn VTDecompressionSessionFinishDelayedFrames(
-    session: *const Object,
-) -> i32 {
-    scripted!("VTDecompressionSessionFinishDelayedFrames");
-    let kept = Owned::retained(session);
-    let session = payload!(kept.as_ptr(), DecompressionSession);
-    // Temporal processing is what frames are delayed for, and there is none.
-    if session.flow.is_invalid() { K_VT_INVALID_SESSION } else { 0 }
-}
-
-#[unsafe(no_mangle)]
 unsafe extern "C-unwind" fn VTDecompressionSessionWaitForAsynchronousFrames(
     session: *const Object,
 ) -> i32 {

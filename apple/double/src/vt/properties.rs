@@ -99,54 +99,66 @@ const TRANSFER: &[&str] = &[
 ];
 const MATRIX: &[&str] = &["ITU_R_709_2", "ITU_R_601_4", "SMPTE_240M_1995", "ITU_R_2020"];
 
-/// None if this encoder has no such property.
-fn rule(encoder: &Encoder, name: &str) -> Option<Rule> {
+/// The properties of this encoder.
+fn rules(encoder: &Encoder) -> impl Iterator<Item = (&'static str, Rule)> {
     let h264 = encoder.codec == Codec::H264;
     let silicon = encoder.hardware == Hardware::AppleSilicon;
     let most = i64::from(i32::MAX);
-    let (rule, there) = match name {
-        "AllowTemporalCompression" | "AllowFrameReordering" | "RealTime" => (Rule::Boolean, true),
-        "AllowOpenGOP" => (Rule::Boolean, !h264),
-        "MaximizePowerEfficiency" => (Rule::Boolean, encoder.hardware != Hardware::None),
-        "PrioritizeEncodingSpeedOverQuality" => (Rule::Boolean, true),
-        "MoreFramesBeforeStart" | "MoreFramesAfterEnd" => (Rule::Boolean, true),
-        "AverageBitRate" => (Rule::Integer(0, most), true),
-        "ConstantBitRate" => (Rule::Integer(1, most), silicon && !encoder.low_latency),
-        "DataRateLimits" => (Rule::RateLimits, true),
-        "Quality" => (Rule::Number(0.0, 1.0), silicon),
-        "TargetQualityForAlpha" => (Rule::Number(0.0, 1.0), encoder.alpha),
-        "AlphaChannelMode" => {
-            (Rule::OneOf(&["StraightAlpha", "PremultipliedAlpha"]), encoder.alpha)
-        }
-        "MaxKeyFrameInterval" => (Rule::Integer(0, most), true),
-        "MaxKeyFrameIntervalDuration" => (Rule::Number(0.0, 1e9), true),
-        "MaxFrameDelayCount" => (Rule::Integer(-1, most), true),
-        "ExpectedFrameRate" => (Rule::Number(f64::MIN_POSITIVE, 1e6), true),
-        "ProfileLevel" => (Rule::Profile, true),
-        "H264EntropyMode" => (Rule::OneOf(&["CAVLC", "CABAC"]), h264),
-        "MaxH264SliceBytes" => (Rule::Integer(1, most), h264),
-        "ReferenceBufferCount" => (Rule::Integer(1, 16), silicon),
+    // The last: whether there is one.
+    let rules = [
+        ("AllowTemporalCompression", Rule::Boolean, true),
+        ("AllowFrameReordering", Rule::Boolean, true),
+        ("RealTime", Rule::Boolean, true),
+        ("AllowOpenGOP", Rule::Boolean, !h264),
+        ("MaximizePowerEfficiency", Rule::Boolean, encoder.hardware != Hardware::None),
+        ("PrioritizeEncodingSpeedOverQuality", Rule::Boolean, true),
+        ("MoreFramesBeforeStart", Rule::Boolean, true),
+        ("MoreFramesAfterEnd", Rule::Boolean, true),
+        ("AverageBitRate", Rule::Integer(0, most), true),
+        ("ConstantBitRate", Rule::Integer(1, most), silicon && !encoder.low_latency),
+        ("DataRateLimits", Rule::RateLimits, true),
+        ("Quality", Rule::Number(0.0, 1.0), silicon),
+        ("TargetQualityForAlpha", Rule::Number(0.0, 1.0), encoder.alpha),
+        ("AlphaChannelMode", Rule::OneOf(&["StraightAlpha", "PremultipliedAlpha"]), encoder.alpha),
+        ("MaxKeyFrameInterval", Rule::Integer(0, most), true),
+        ("MaxKeyFrameIntervalDuration", Rule::Number(0.0, 1e9), true),
+        ("MaxFrameDelayCount", Rule::Integer(-1, most), true),
+        ("ExpectedFrameRate", Rule::Number(f64::MIN_POSITIVE, 1e6), true),
+        ("ProfileLevel", Rule::Profile, true),
+        ("H264EntropyMode", Rule::OneOf(&["CAVLC", "CABAC"]), h264),
+        ("MaxH264SliceBytes", Rule::Integer(1, most), h264),
+        ("ReferenceBufferCount", Rule::Integer(1, 16), silicon),
         // It must be disabled with low latency.
-        "SpatialAdaptiveQPLevel" => {
-            (Rule::Integer(if encoder.low_latency { 0 } else { -1 }, 0), silicon)
-        }
-        "MinAllowedFrameQP" | "MaxAllowedFrameQP" => {
-            (Rule::Integer(0, 51), encoder.hardware != Hardware::None)
-        }
-        "PixelAspectRatio" => (Rule::AspectRatio, true),
-        "ColorPrimaries" => (Rule::OneOf(PRIMARIES), true),
-        "TransferFunction" => (Rule::OneOf(TRANSFER), true),
-        "YCbCrMatrix" => (Rule::OneOf(MATRIX), true),
-        "GammaLevel" => (Rule::Number(f64::MIN_POSITIVE, 10.0), true),
-        "HDRMetadataInsertionMode" => (Rule::OneOf(&["None", "Auto"]), !h264),
-        "MasteringDisplayColorVolume" => (Rule::Data(24), !h264),
-        "ContentLightLevelInfo" => (Rule::Data(4), !h264),
-        "UsingHardwareAcceleratedVideoEncoder" | "EncoderID" | "NumberOfPendingFrames" => {
-            (Rule::ReadOnly, true)
-        }
-        _ => return None,
-    };
-    there.then_some(rule)
+        (
+            "SpatialAdaptiveQPLevel",
+            Rule::Integer(if encoder.low_latency { 0 } else { -1 }, 0),
+            silicon,
+        ),
+        ("MinAllowedFrameQP", Rule::Integer(0, 51), encoder.hardware != Hardware::None),
+        ("MaxAllowedFrameQP", Rule::Integer(0, 51), encoder.hardware != Hardware::None),
+        ("PixelAspectRatio", Rule::AspectRatio, true),
+        ("ColorPrimaries", Rule::OneOf(PRIMARIES), true),
+        ("TransferFunction", Rule::OneOf(TRANSFER), true),
+        ("YCbCrMatrix", Rule::OneOf(MATRIX), true),
+        ("GammaLevel", Rule::Number(f64::MIN_POSITIVE, 10.0), true),
+        ("HDRMetadataInsertionMode", Rule::OneOf(&["None", "Auto"]), !h264),
+        ("MasteringDisplayColorVolume", Rule::Data(24), !h264),
+        ("ContentLightLevelInfo", Rule::Data(4), !h264),
+        ("UsingHardwareAcceleratedVideoEncoder", Rule::ReadOnly, true),
+        ("EncoderID", Rule::ReadOnly, true),
+        ("NumberOfPendingFrames", Rule::ReadOnly, true),
+    ];
+    rules.into_iter().filter(|(.., there)| *there).map(|(name, rule, _)| (name, rule))
+}
+
+/// None if this encoder has no such property.
+fn rule(encoder: &Encoder, name: &str) -> Option<Rule> {
+    rules(encoder).find(|(known, _)| *known == name).map(|(_, rule)| rule)
+}
+
+/// The names of all, and whether they can be set.
+pub(crate) fn all(encoder: &Encoder) -> Vec<(&'static str, bool)> {
+    rules(encoder).map(|(name, rule)| (name, !matches!(rule, Rule::ReadOnly))).collect()
 }
 
 /// Whether a property can be read: one that there is.

@@ -62,3 +62,23 @@ unsafe extern "C-unwind" fn VTSessionCopyProperty(
         Err(status) => status,
     }
 }
+
+/// Each property with what there is to say of it; here whether it can be set.
+#[unsafe(no_mangle)]
+unsafe extern "C-unwind" fn VTSessionCopySupportedPropertyDictionary(
+    session: *const Object,
+    out: *mut *const Object,
+) -> i32 {
+    scripted!("VTSessionCopySupportedPropertyDictionary");
+    let supported = match &Object::at(session).payload {
+        Payload::CompressionSession(session) => session.supported(),
+        _ => crate::state::violation("the properties of something that does not encode"),
+    };
+    match supported {
+        Ok(supported) => {
+            *out = Owned::new(Payload::Dictionary(supported)).into_raw();
+            0
+        }
+        Err(status) => status,
+    }
+}

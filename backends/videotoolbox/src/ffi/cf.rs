@@ -108,6 +108,69 @@ impl Value {
     }
 }
 
+impl Value {
+    /// The way back; what is none of these is shown as a text in angle brackets.
+    pub(super) fn of(object: &CFType) -> Self {
+        let other = || Value::Text(Text::literal("<another kind of object>"));
+        if let Some(value) = object.downcast_ref::<CFBoolean>() {
+            return Value::Bool(value.as_bool());
+        }
+        if let Some(value) = object.downcast_ref::<CFNumber>() {
+            // The first gives none where there is a fraction.
+            let whole = value.as_i64().map(Value::Long);
+            return whole.or(value.as_f64().map(Value::Float)).unwrap_or_else(other);
+        }
+        if let Some(value) = object.downcast_ref::<CFString>() {
+            return Value::Text(Text::literal(value.to_string()));
+        }
+        if let Some(value) = object.downcast_ref::<CFData>() {
+            return Value::Bytes(value.to_vec());
+        }
+        if let Some(array) = object.downcast_ref::<CFArray>() {
+            // SAFETY: VideoToolbox puts objects into its arrays, and nobody changes this one meanwhile.
+            let items = unsafe { array.cast_unchecked::<CFType>() };
+            return Value::List(items.iter().map(|item| Value::of(&item)).collect());
+        }
+        if let Some(dictionary) = object.downcast_ref::<CFDictionary>() {
+            // SAFETY: as above, of its keys and its values.
+            let (keys, values) = unsafe { dictionary.cast_unchecked::<CFType, CFType>() }.to_vecs();
+            let text = |key: &CFType| match Value::of(key) {
+                Value::Text(text) => text,
+                key => Text::literal(key.to_string()),
+            };
+            let entries = keys.iter().zip(&values);
+            return Value::Dictionary(
+                entries.map(|(key, value)| (text(key), Value::of(value))).collect(),
+            );
+        }
+        other()
+    }
+}
+
+/// Bytes in hexadecimal digits; entries of dictionaries by their names.
+impl std::fmt::Display for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Value::Bool(value) => value.fmt(f),
+            Value::Int(value) => value.fmt(f),
+            Value::Long(value) => value.fmt(f),
+            Value::Float(value) => value.fmt(f),
+            Value::Text(text) => text.fmt(f),
+            Value::Bytes(bytes) => bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}")),
+            Value::List(values) => {
+                let values: Vec<_> = values.iter().map(Value::to_string).collect();
+                write!(f, "[{}]", values.join(", "))
+            }
+            Value::Dictionary(entries) => {
+                let shown = |(key, value): &(Text, Value)| format!("{key} {value}");
+                let mut entries: Vec<_> = entries.iter().map(shown).collect();
+                entries.sort_unstable();
+                write!(f, "{{{}}}", entries.join(", "))
+            }
+        }
+    }
+}
+
 /// A dictionary for functions that take one.
 pub(crate) fn dictionary(entries: &[(Text, Value)]) -> CFRetained<CFDictionary> {
     let (keys, values): (Vec<_>, Vec<_>) =

@@ -7,10 +7,11 @@ use super::pixels::{PixelBuffer, Pool};
 use super::sample::Sample;
 use super::status::Status;
 use super::time::Time;
-use objc2_core_foundation::{CFBoolean, CFRetained, CFString, CFType};
+use objc2_core_foundation::{CFDictionary, CFRetained, CFType};
 use objc2_core_media::CMSampleBuffer;
 use objc2_video_toolbox::{
-    VTCompressionSession, VTEncodeInfoFlags, VTSessionCopyProperty, VTSessionSetProperty,
+    VTCompressionSession, VTEncodeInfoFlags, VTSessionCopyProperty,
+    VTSessionCopySupportedPropertyDictionary, VTSessionSetProperty,
 };
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -85,22 +86,46 @@ impl Compression {
 
     /// A property that is true or false; none if it is not there.
     pub(crate) fn flag(&self, property: &Text) -> Option<bool> {
-        Some(self.property(property)?.downcast_ref::<CFBoolean>()?.as_bool())
+        match self.get(property) {
+            Ok(Some(Value::Bool(value))) => Some(value),
+            _ => None,
+        }
     }
 
     /// A property that is a text; none if it is not there.
     pub(crate) fn text(&self, property: &Text) -> Option<String> {
-        Some(self.property(property)?.downcast_ref::<CFString>()?.to_string())
+        match self.get(property) {
+            Ok(Some(Value::Text(text))) => Some(text.to_string()),
+            _ => None,
+        }
     }
 
-    fn property(&self, property: &Text) -> Option<CFRetained<CFType>> {
+    /// What a property is; none if it is nothing.
+    pub(crate) fn get(&self, property: &Text) -> Result<Option<Value>, Status> {
         let mut value: *mut CFType = ptr::null_mut();
         let out = (&raw mut value).cast::<c_void>();
         // SAFETY: `out` is valid for the one pointer that is written to it.
         let status = unsafe { VTSessionCopyProperty(&self.session, &property.string(), None, out) };
-        let value = NonNull::new(value).filter(|_| status == 0)?;
+        Status::check(status)?;
         // SAFETY: a function of the name Copy gives a reference that is ours to release.
-        Some(unsafe { CFRetained::from_raw(value) })
+        let value = NonNull::new(value).map(|value| unsafe { CFRetained::from_raw(value) });
+        Ok(value.map(|value| Value::of(&value)))
+    }
+
+    /// The properties that there are by their names, with what is said of each: its type, whether it can be
+    /// set, and to what.
+    pub(crate) fn supported(&self) -> Result<Vec<(Text, Value)>, Status> {
+        let mut properties: *const CFDictionary = ptr::null();
+        let out = NonNull::from(&mut properties);
+        // SAFETY: `out` is valid for the one pointer that is written to it.
+        Status::check(unsafe { VTSessionCopySupportedPropertyDictionary(&self.session, out) })?;
+        let Some(properties) = NonNull::new(properties.cast_mut()) else { return Ok(Vec::new()) };
+        // SAFETY: as above.
+        let properties = unsafe { CFRetained::from_raw(properties) };
+        match Value::of(&properties) {
+            Value::Dictionary(entries) => Ok(entries),
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// Where the buffers for its frames come from.

@@ -110,12 +110,10 @@ impl Decompression {
         })
     }
 
-    /// Waits until the listener has heard of every picture.
+    /// Waits until the listener has heard of every picture, those included that were held back.
     pub(crate) fn finish(&self) -> Result<(), Status> {
         // SAFETY: there is nothing to it.
-        let delayed = Status::check(unsafe { self.session.finish_delayed_frames() });
-        // SAFETY: as above.
-        delayed.and(Status::check(unsafe { self.session.wait_for_asynchronous_frames() }))
+        Status::check(unsafe { self.session.wait_for_asynchronous_frames() })
     }
 }
 

@@ -32,6 +32,12 @@ impl Sample<'_> {
         !not_sync.unwrap_or(false)
     }
 
+    /// When it is shown; none where nothing says.
+    pub(crate) fn presentation_time(&self) -> Option<Time> {
+        // SAFETY: it only reads.
+        Time::read(unsafe { self.0.presentation_time_stamp() })
+    }
+
     /// When it is to be decoded; none where that is when it is shown.
     pub(crate) fn decode_time(&self) -> Option<Time> {
         // SAFETY: it only reads.

@@ -30,6 +30,11 @@ impl Time {
         times(self.value, other.timescale) < times(other.value, self.timescale)
     }
 
+    /// In seconds.
+    pub(crate) fn seconds(self) -> f64 {
+        self.value as f64 / f64::from(self.timescale)
+    }
+
     pub(super) fn raw(self) -> CMTime {
         let valid = self.timescale > 0;
         let flags = if valid { CMTimeFlags::Valid } else { CMTimeFlags::empty() };
