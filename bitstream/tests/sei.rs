@@ -166,15 +166,13 @@ const LIGHT: [u8; 4] = [0x03, 0xe8, 0x01, 0x90];
 fn metadata_of_hdr_is_written_as_the_standards_say() {
     let mut out = Vec::new();
     let slice = [0x26, 1, 0x88];
-    let messages =
-        [Sei::mastering_display(DISPLAY), Sei::content_light(LIGHT), Sei::alternative_transfer(18)];
+    let messages = [Sei::mastering_display(DISPLAY), Sei::content_light(LIGHT)];
     sei::insert(Codec::H265, &stream(&[&slice]), &messages, &mut out).unwrap();
     // With an emulation prevention byte in the lowest luminance.
     let (display, lowest) = DISPLAY.split_at(20);
     let escaped = [lowest[0], lowest[1], 3, lowest[2], lowest[3]];
     let message =
-        [&[39 << 1, 1, 137, 24][..], display, &escaped, &[144, 4], &LIGHT, &[147, 1, 18], &[0x80]]
-            .concat();
+        [&[39 << 1, 1, 137, 24][..], display, &escaped, &[144, 4], &LIGHT, &[0x80]].concat();
     assert_eq!(out, stream(&[&message, &slice]));
 }
 
@@ -186,7 +184,7 @@ fn metadata_of_hdr_comes_out_among_other_messages() {
         let messages = [captions.clone(), Sei::mastering_display(DISPLAY)];
         sei::insert(codec, &stream(&[slice]), &messages, &mut once).unwrap();
         let mut out = Vec::new();
-        let more = [Sei::content_light(LIGHT), Sei::alternative_transfer(18)];
+        let more = [Sei::content_light(LIGHT)];
         sei::insert(codec, &once, &more, &mut out).unwrap();
         let found: Vec<_> = sei::messages_in(codec, &out).collect();
         assert_eq!(found, [&messages[..], &more].concat());
@@ -197,13 +195,11 @@ fn metadata_of_hdr_comes_out_among_other_messages() {
                 message.to_captions().is_some(),
                 message.to_mastering_display(),
                 message.to_content_light(),
-                message.to_alternative_transfer(),
             )
         };
-        assert_eq!(only(0), (true, None, None, None));
-        assert_eq!(only(1), (false, Some(DISPLAY), None, None));
-        assert_eq!(only(2), (false, None, Some(LIGHT), None));
-        assert_eq!(only(3), (false, None, None, Some(18)));
+        assert_eq!(only(0), (true, None, None));
+        assert_eq!(only(1), (false, Some(DISPLAY), None));
+        assert_eq!(only(2), (false, None, Some(LIGHT)));
     }
 }
 

@@ -118,9 +118,8 @@ fn caption(codec: Codec, packet: &[u8], cc_data: &[u8]) {
 
 fn metadata(codec: Codec, packet: &[u8], payload: &[u8]) {
     let Some((display, rest)) = payload.split_first_chunk() else { return };
-    let Some((light, rest)) = rest.split_first_chunk() else { return };
-    let mut added = vec![Sei::mastering_display(*display), Sei::content_light(*light)];
-    added.extend(rest.first().map(|transfer| Sei::alternative_transfer(*transfer)));
+    let Some((light, _)) = rest.split_first_chunk() else { return };
+    let added = [Sei::mastering_display(*display), Sei::content_light(*light)];
     let mut out = Vec::new();
     if sei::insert(codec, packet, &added, &mut out).is_err() {
         return assert!(out.is_empty());

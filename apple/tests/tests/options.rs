@@ -21,9 +21,10 @@ const FRAMES: usize = 4;
 
 /// What is asked for here holds without it, too: it is the default, or the profile that the format has anyway. Which
 /// encoders there may be is no property: tests/encode/machines.rs.
-const AS_WITHOUT: [&str; 15] = [
+const AS_WITHOUT: [&str; 16] = [
     "gop=0",
     "flags=0 max_b_frames=2 gop=12",
+    "flags=-2147483648 max_b_frames=2 gop=12",
     "profile=2 p010le",
     "profile=4 p210le",
     "bitrate=300000 flags=524288 profile=100",

@@ -4,8 +4,6 @@ use super::Sei;
 const MASTERING_DISPLAY: usize = 137;
 /// payloadType of content_light_level_info.
 const CONTENT_LIGHT: usize = 144;
-/// payloadType of alternative_transfer_characteristics.
-const ALTERNATIVE_TRANSFER: usize = 147;
 
 /// Of a keyframe: they hold until the next one.
 impl Sei {
@@ -26,16 +24,9 @@ impl Sei {
         Self { payload_type: CONTENT_LIGHT, payload: payload.to_vec() }
     }
 
-    /// A transfer characteristic that is preferred to that of the parameter sets, in the numbers of
-    /// ISO 23091-2 (H.264 D.1.32, H.265 D.2.38): streams of hybrid log-gamma may call themselves
-    /// BT.2020 there for old receivers, and say 18 here.
-    pub fn alternative_transfer(characteristics: u8) -> Self {
-        Self { payload_type: ALTERNATIVE_TRANSFER, payload: vec![characteristics] }
-    }
-
     /// Of which an access unit has one at most.
     pub(super) fn is_of_hdr(&self) -> bool {
-        matches!(self.payload_type, MASTERING_DISPLAY | CONTENT_LIGHT | ALTERNATIVE_TRANSFER)
+        matches!(self.payload_type, MASTERING_DISPLAY | CONTENT_LIGHT)
     }
 
     /// The payload, if this is [`mastering_display`](Self::mastering_display). What an extension of
@@ -47,10 +38,5 @@ impl Sei {
     /// The payload, if this is [`content_light`](Self::content_light).
     pub fn to_content_light(&self) -> Option<[u8; 4]> {
         self.payload_of(CONTENT_LIGHT)?.first_chunk().copied()
-    }
-
-    /// The number, if this is [`alternative_transfer`](Self::alternative_transfer).
-    pub fn to_alternative_transfer(&self) -> Option<u8> {
-        self.payload_of(ALTERNATIVE_TRANSFER)?.first().copied()
     }
 }

@@ -40,6 +40,15 @@ fn a_frame_that_is_dropped_is_an_error_that_names_it() {
 }
 
 #[test]
+fn a_dropped_frame_may_be_for_qmax_and_a_bit_rate_at_once() {
+    let script = Script::new().encode(5, Outcome::Drop);
+    let what = failure_of(&h264(|config| config.qmax = Some(28)), script);
+    let expected =
+        "VideoToolbox has dropped the frame of pts 4: qmax may be too low for the bit rate";
+    assert_eq!(what, expected);
+}
+
+#[test]
 fn a_frame_that_fails_is_an_error_that_names_the_status() {
     let what = failure_of(&hevc(|_| {}), Script::new().encode(5, Outcome::Error(-12902)));
     let expected = "VideoToolbox has failed at the frame of pts 4: a parameter is wrong \

@@ -6,7 +6,7 @@ mod worker;
 use crate::clock::Clock;
 use crate::ffi::{PixelBuffer, Time};
 use crate::flight::Flight;
-use crate::options::Plan;
+use crate::options::{MAX_FRAME_DELAY, Plan};
 use crate::patience::Patience;
 use crate::permits::{Permit, Permits};
 use crate::session::picture;
@@ -17,12 +17,18 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use vtremote_backend::{
-    EncoderConfig, Error, FrameInfo, Hdr, Messages, Metadata, PacketSink, Picture,
+    EncoderConfig, Error, FrameInfo, Hdr, Messages, Metadata, PacketSink, Picture, PlaneShape,
 };
 use vtremote_bitstream::ParameterSets;
 
 /// Pictures of a session: what the encoder may hold back and reorder, what waits for it, and what is filled.
-const PICTURES: usize = 24;
+const MOST_PICTURES: usize = 24;
+
+/// What the encoder may hold back, one that it works on, one on its way to it, and two that are filled.
+const FEWEST_PICTURES: usize = MAX_FRAME_DELAY as usize + 4;
+
+/// Of all pictures of a session, in bytes; fewer than [`FEWEST_PICTURES`] are of no use, whatever their size.
+const MOST_MEMORY: usize = 384 << 20;
 
 /// The user's end.
 pub(crate) struct Encoder {
@@ -62,6 +68,13 @@ pub(crate) struct Surroundings {
     pub(crate) patience: Patience,
 }
 
+/// How many of these a session has.
+fn pictures(shapes: &[PlaneShape]) -> usize {
+    let plane = |shape: &PlaneShape| shape.row_bytes.saturating_mul(shape.rows);
+    let bytes = shapes.iter().map(plane).fold(1, usize::saturating_add);
+    (MOST_MEMORY / bytes).clamp(FEWEST_PICTURES, MOST_PICTURES)
+}
+
 impl Encoder {
     /// With the warnings of its session, which has to be there `within` this time.
     ///
@@ -76,7 +89,8 @@ impl Encoder {
     ) -> Result<(Self, Vec<String>), Error> {
         let Surroundings { header, patience } = surroundings;
         let EncoderConfig { mastering_display, content_light, max_delay, .. } = *config;
-        let permits = Permits::new(PICTURES);
+        let shapes = config.format.planes(config.width, config.height);
+        let permits = Permits::new(pictures(&shapes));
         let shared = Arc::new(Shared {
             state: Mutex::new(State::new()),
             changed: Condvar::new(),
@@ -84,7 +98,7 @@ impl Encoder {
             permits: Arc::clone(&permits),
             plan,
             codec: config.codec,
-            shapes: config.format.planes(config.width, config.height),
+            shapes,
             header,
             hdr: Hdr { mastering_display, content_light },
             max_delay,
@@ -209,5 +223,19 @@ impl Drop for Encoder {
         // The frames that had no packet: their pictures go with the session.
         let flight = std::mem::replace(&mut self.shared.state().flight, Flight::new());
         drop(flight);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vtremote_backend::PixelFormat;
+
+    #[test]
+    fn pictures_of_a_session_are_fewer_where_they_are_large() {
+        let of = |format: PixelFormat, width, height| pictures(&format.planes(width, height));
+        assert_eq!(of(PixelFormat::Nv12, 1920, 1080), MOST_PICTURES);
+        assert_eq!(of(PixelFormat::P010, 3840, 2160), 16);
+        assert_eq!(of(PixelFormat::P010, 8192, 4320), FEWEST_PICTURES);
     }
 }

@@ -1,7 +1,7 @@
 //! What a session's threads have in common, and what VideoToolbox's threads say of its frames.
 
 use super::Input;
-use crate::ffi::{Listener, Output, Pool, Sample, Status, Time};
+use crate::ffi::{Listener, Output, Pool, Sample, Status, Time, names};
 use crate::flight::{Flight, Packet};
 use crate::options::Plan;
 use crate::patience::Patience;
@@ -180,7 +180,14 @@ impl Shared {
                 Ok(()) => return self.changed.notify_all(),
                 Err(error) => error,
             },
-            Output::Dropped => Error::Codec(format!("VideoToolbox has dropped {frame}")),
+            Output::Dropped => {
+                // It may do so to keep to both.
+                let held = [names::max_allowed_frame_qp(), names::average_bit_rate()];
+                let set = |property| self.plan.settings.iter().any(|set| set.property == property);
+                let both = held.into_iter().all(set);
+                let why = if both { ": qmax may be too low for the bit rate" } else { "" };
+                Error::Codec(format!("VideoToolbox has dropped {frame}{why}"))
+            }
             Output::Failed(status) if is_loss(status) => {
                 state.lost = Some(status);
                 return self.changed.notify_all();

@@ -28,7 +28,8 @@ impl Status {
 }
 
 /// Number, Apple's name, and what it means here. VTErrors.h, CMBlockBuffer.h, CMSampleBuffer.h,
-/// CMFormatDescription.h, CVReturn.h, MacErrors.h.
+/// CMFormatDescription.h, CVReturn.h, MacErrors.h, and of QuickTime's ImageCompression.h what codecs still
+/// answer.
 const NAMES: &[(i32, &str, &str)] = &[
     (-50, "paramErr", "a parameter is wrong"),
     (-108, "memFullErr", "no memory"),
@@ -45,6 +46,10 @@ const NAMES: &[(i32, &str, &str)] = &[
     (-6690, "kCVReturnPoolAllocationFailed", "the pool of buffers cannot be made"),
     (-6691, "kCVReturnInvalidPoolAttributes", "no pool of buffers with these attributes"),
     (-6692, "kCVReturnRetry", "the buffers are being looked through; try again"),
+    (-8960, "codecErr", "the codec has failed"),
+    (-8961, "noCodecErr", "there is no such codec"),
+    (-8969, "codecBadDataErr", "the data are damaged"),
+    (-8973, "codecOpenErr", "the codec does not start"),
     (-12210, "kVTVideoDecoderAuthorizationErr", "the decoder may not be used"),
     (-12211, "kVTVideoEncoderAuthorizationErr", "the encoder may not be used"),
     (-12212, "kVTColorCorrectionPixelTransferFailedErr", "the pixels could not be converted"),

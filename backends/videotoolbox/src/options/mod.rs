@@ -14,7 +14,10 @@ use crate::ffi::{Text, Value, names};
 use vtremote_backend::{Codec, EncoderConfig, Entropy, Error, PixelFormat, Ratio};
 
 /// How many frames an encoder may hold back, for clients who don't mind.
-const MAX_FRAME_DELAY: u32 = 8;
+pub(crate) const MAX_FRAME_DELAY: u32 = 8;
+
+/// In frames per second. What is above is rarer than a timebase.
+const FAST_CAMERA: f64 = 120.0;
 
 /// Of the rows that VideoToolbox has for reference pictures, slices and so on, H.264 and H.265 know at most
 /// so many (H.264 A.3.1, H.265 A.4.2).
@@ -189,8 +192,7 @@ impl Draft<'_> {
         let batch = realtime != Some(true);
         // A constant bit rate is one of so many frames per second.
         let wanted = batch || self.config.rate.constant;
-        if let (true, Some(Ratio { num, den })) = (wanted, self.config.frame_rate) {
-            let rate = f64::from(num) / f64::from(den);
+        if let (true, Some(rate)) = (wanted, self.frame_rate()) {
             self.set(names::expected_frame_rate(), Value::Float(rate), Need::Hint);
         }
         let mut choose = |property, asked: Option<bool>, default, option| {
@@ -217,6 +219,16 @@ impl Draft<'_> {
             let need = if bounded { Need::Wish("delay") } else { Need::Hint };
             self.set(names::max_frame_delay_count(), Value::Int(most.max(1) as i32), need);
         }
+    }
+
+    /// Frames per second. Clients that don't know them may say how many ticks a second has (docs/protocol.md
+    /// section 4), by which no encoder should spend its bits.
+    fn frame_rate(&self) -> Option<f64> {
+        let EncoderConfig { time_base, frame_rate, .. } = *self.config;
+        let Ratio { num, den } = frame_rate?;
+        let rate = f64::from(num) / f64::from(den);
+        let ticks = f64::from(time_base.den) / f64::from(time_base.num);
+        (rate <= FAST_CAMERA || rate != ticks).then_some(rate)
     }
 
     /// Whether there may be B-frames. How many in a row is the encoder's choice.
@@ -269,9 +281,9 @@ impl Draft<'_> {
             (Codec::H265, Some(_)) => self.warn("entropy", "H.265 has CABAC only"),
             (_, None) => {}
         }
-        if closed_gop {
-            // A keyframe of H.264 is an IDR picture in any case.
-            let need = if codec == Codec::H265 { Need::Wish("flags") } else { Need::Hint };
+        // A keyframe that is asked for is an IDR picture, where a file may be cut: of H.264 it is in any case.
+        if codec == Codec::H265 {
+            let need = if closed_gop { Need::Wish("flags") } else { Need::Hint };
             self.set(names::allow_open_gop(), Value::Bool(false), need);
         }
         match (codec, max_slice_bytes) {
@@ -395,6 +407,36 @@ pub(crate) mod tests {
         assert_eq!(value(&plan, &names::maximize_power_efficiency()), Some(Value::Bool(false)));
         assert_eq!(value(&plan, &names::max_frame_delay_count()), Some(Value::Int(8)));
         assert_eq!(plan.warnings, [""; 0]);
+    }
+
+    #[test]
+    fn ticks_are_not_taken_for_frames() {
+        let rate = |ticks, frames| {
+            let plan = planned(&with(Codec::H264, PixelFormat::Nv12, |c| {
+                c.time_base = Ratio { num: 1, den: ticks };
+                c.frame_rate = Some(Ratio { num: frames, den: 1 });
+            }));
+            value(&plan, &names::expected_frame_rate())
+        };
+        assert_eq!(rate(1000, 1000), None);
+        assert_eq!(rate(90_000, 90_000), None);
+        assert_eq!(rate(1000, 240), Some(Value::Float(240.0)));
+        assert_eq!(rate(120, 120), Some(Value::Float(120.0)));
+        assert_eq!(rate(25, 25), Some(Value::Float(25.0)));
+    }
+
+    #[test]
+    fn a_group_of_pictures_is_closed() {
+        let closed = |codec, asked| {
+            let config = with(codec, PixelFormat::Nv12, |c| c.closed_gop = asked);
+            let plan = planned(&config);
+            let set = plan.settings.iter().find(|set| set.property == names::allow_open_gop());
+            set.map(|set| (set.value.clone(), set.need))
+        };
+        let off = Value::Bool(false);
+        assert_eq!(closed(Codec::H265, false), Some((off.clone(), Need::Hint)));
+        assert_eq!(closed(Codec::H265, true), Some((off, Need::Wish("flags"))));
+        assert_eq!(closed(Codec::H264, true), None);
     }
 
     #[test]
