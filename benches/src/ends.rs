@@ -27,6 +27,15 @@ use crate::statistics::Quartiles;
 
 /// Different frames: of a film, four shots of six.
 const FRAMES: usize = 24;
+/// Of 4K, whose pictures have something of all shots: two of each.
+const FRAMES_4K: usize = 8;
+
+fn frames(kind: Kind) -> usize {
+    if kind.height > 1080 { FRAMES_4K } else { FRAMES }
+}
+
+/// A window in which all of them are to be seen; what is shorter only shows that frames arrive.
+const SHORTEST: Duration = Duration::from_millis(100);
 
 /// What the client's process is asked to do, with a server at that address.
 #[derive(Clone, Debug, PartialEq)]
@@ -165,7 +174,7 @@ impl FromStr for Delays {
 
 /// The process that serves until it is ended; it says its daemon's port and the bare socket's.
 pub(crate) fn serve(kind: Kind, content: Content) -> Result<(), Problem> {
-    let frames = content.frames(kind, FRAMES)?;
+    let frames = content.frames(kind, frames(kind))?;
     let backend: Arc<dyn Backend> = Arc::new(Showing::new(kind, &frames)?);
     drop(frames);
     let settings = vtremoted::Settings { max_sessions: 4, ..server_settings("0.0.0.0") };
@@ -199,12 +208,15 @@ fn swallow(mut stream: TcpStream) -> std::io::Result<()> {
 
 /// The process that does what it reads, and says what came of it.
 pub(crate) fn act(kind: Kind, content: Content) -> Result<(), Problem> {
-    let client = Client { kind, pictures: pictures(kind, content.frames(kind, FRAMES)?) };
+    let client = Client { kind, pictures: pictures(kind, content.frames(kind, frames(kind))?) };
     println!("ready");
     for line in std::io::stdin().lock().lines() {
         match line?.parse()? {
             Request::Pace { address, decodes, mode, warm_up, window } => {
-                let meter = Meter { warm_up, window, began: None, from: None, frames: 0 };
+                // The time that the meter is for says whether all are to be seen.
+                let content = if window < SHORTEST { 1 } else { client.pictures.len() as u32 };
+                let (began, from, frames) = (None, None, 0);
+                let meter = Meter { warm_up, window, content, began, from, frames };
                 let pace = match decodes {
                     false => client.encode(address, mode, meter)?,
                     true => client.decode(address, mode, meter)?,
@@ -228,10 +240,13 @@ fn pictures(kind: Kind, frames: Vec<Planes>) -> Vec<Arc<OwnedPicture>> {
     frames.into_iter().filter_map(picture).map(Arc::new).collect()
 }
 
-/// Frames per second of what arrives after a while.
+/// Frames per second of what arrives after a while. All frames of a content are counted equally often: they are not
+/// equally small.
 struct Meter {
     warm_up: Duration,
     window: Duration,
+    /// After so many the content begins again.
+    content: u32,
     /// When the first came, and the first that is counted.
     began: Option<Instant>,
     from: Option<Instant>,
@@ -251,7 +266,8 @@ impl Meter {
             return None;
         };
         self.frames += 1;
-        (now - from >= self.window).then(|| f64::from(self.frames) / (now - from).as_secs_f64())
+        let over = now - from >= self.window && self.frames.is_multiple_of(self.content);
+        over.then(|| f64::from(self.frames) / (now - from).as_secs_f64())
     }
 }
 

@@ -240,7 +240,7 @@ impl Report {
   many as there is room for; the backend is the synthetic one. **decode_fps**: of one that decodes; its
   backend gives out the content's pictures at once. From the first frame's arrival there is a warm-up of
   {warm_up} s, and of {auto_warm_up} s for auto, then a window of {window} s, for fixed modes twice (before auto's, which is
-  as long as both, and after it).
+  as long as both, and after it), or a little longer, until all frames were there equally often.
 - **delayed**: the same through a process that holds back what it gets for {delay} ms in each direction.
 - **one_core**: the client is bound to one processor.
 - **auto_vs_best**: beside the fastest fixed mode of the cell. A note says what auto took where it is below

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use vtremote_planes::vtz::Geometry;
 use vtremote_planes::{
     Begin, Choice, Coding, Compression, Layout, PictureCoding, PictureEncoder, Scratch, Source,
-    Trial, Trials, Work, default_slices, slices,
+    Trial, Trials, Tried, Work, default_slices, slices,
 };
 use vtremote_proto::{
     EncodeError, FrameBegin, FrameHead, NO_REFERENCE, SideData, SliceHead, message::MAX_PLANES,
@@ -31,8 +31,8 @@ pub(crate) struct Plan {
     /// Whether each cut is a SLICE of its own; otherwise all are the planes of one FRAME.
     slices: bool,
     cuts: Vec<(u8, Range<usize>)>,
-    /// Rows of the first plane that are compressed as a trial.
-    trial: Range<usize>,
+    /// How many of them are of the first plane.
+    of_luma: usize,
     /// Whether the server takes side data.
     side_data: bool,
 }
@@ -56,8 +56,8 @@ impl Plan {
             };
             cuts.extend(slices(layout, wanted).map(|rows| (plane, rows)));
         }
-        let trial = Trials::rows(layouts.first().map_or(0, |layout| layout.rows));
-        Self { layouts, compression, geometry, slices: sliced, cuts, trial, side_data }
+        let of_luma = cuts.iter().filter(|(plane, _)| *plane == 0).count();
+        Self { layouts, compression, geometry, slices: sliced, cuts, of_luma, side_data }
     }
 
     /// How many jobs a frame may be.
@@ -92,21 +92,30 @@ pub(crate) struct Encoders {
 }
 
 impl Encoders {
-    /// How the rows of a trial are made; None where it would show nothing, or another is under way.
+    /// Something was made. Says what a trial has shown, if this is the last of it.
+    pub(crate) fn made(&mut self, plan: &Plan, made: &Made) -> Option<Tried> {
+        let Some(part) = made.part else { return self.trials.made(made.work) };
+        let (plane, rows) = plan.cuts.get(part)?;
+        if *plane == 0 { self.trials.sent(made.frame, rows, made.work) } else { None }
+    }
+
+    /// The rows of a trial and how they are made; None where it would show nothing, or another is under way.
     fn trial(
         &mut self,
         plan: &Plan,
         trial: Trial<Coding>,
         number: u32,
         source: &dyn FrameSource,
-    ) -> Option<How> {
+    ) -> Option<(Range<usize>, How)> {
         let lent = trial.mode == Coding::None && plan.sends_rows();
         if lent && matches!(source.plane(0), Source::Rows { .. }) {
             // It costs nothing, and gives what it gives.
             return None;
         }
-        let coding = self.trials.begin(trial, plan.geometry, number)?;
-        Some(if plan.slices { How::Slice(coding) } else { plan.frame(trial.mode) })
+        let (_, rows) = plan.cuts.get(self.trials.slice(plan.of_luma))?;
+        let coding = self.trials.begin(trial, plan.geometry, number, rows.clone())?;
+        let how = if plan.slices { How::Slice(coding) } else { plan.frame(trial.mode) };
+        Some((rows.clone(), how))
     }
 }
 
@@ -305,15 +314,20 @@ impl Prepared {
             }
         }
         if let Some(trial) = choice.trial
-            && let Some(how) = encoders.trial(plan, trial, number, &*source)
+            && let Some((rows, how)) = encoders.trial(plan, trial, number, &*source)
         {
+            if prepared.unmade == 0 {
+                let raw = (plan.layouts[0].row_bytes * rows.len()) as u64;
+                let work = Work { coding, raw, wire: raw, time: Duration::ZERO };
+                encoders.trials.sent(number, &rows, work);
+            }
             job(Job {
                 frame: number,
                 part: None,
                 source: Some(source),
                 plane: 0,
                 layout: plan.layouts[0],
-                rows: plan.trial.clone(),
+                rows,
                 how,
                 coding: trial.mode,
                 buffers: buffers.clone(),
@@ -595,7 +609,6 @@ mod tests {
         let plan = Plan::new(&video(), Compression::Zstd, false, false);
         assert!(encoders.trial(&plan, none, 0, &*source).is_some());
         assert!(encoders.trial(&plan, none, 0, &*source).is_none(), "another is under way");
-        assert!(encoders.trials.end());
     }
 
     #[test]

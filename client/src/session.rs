@@ -211,6 +211,11 @@ impl Wire {
         matches!(self, Self::Auto { .. })
     }
 
+    /// Whether both ends are known to be on one machine.
+    pub(crate) fn is_local(self) -> bool {
+        matches!(self, Self::Auto { is_local: true })
+    }
+
     /// What CONFIGURE says in the option `x.wire.vtz.v1`.
     pub(crate) fn vtz_wish(self) -> u8 {
         match self {

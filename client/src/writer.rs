@@ -122,16 +122,17 @@ impl Writer {
             // The two lists change places, so that neither is ever made anew.
             std::mem::swap(&mut state.own.made, &mut self.made);
             for made in self.made.drain(..) {
-                let Some(part) = made.part else {
-                    let counts = maker.as_mut().is_some_and(|maker| maker.encoders.trials.end());
-                    if let (true, Some(auto)) = (counts, &mut state.own.auto) {
-                        auto.tried(made.work);
+                if let (Some(auto), Some(Maker { plan, encoders, .. })) =
+                    (&mut state.own.auto, &mut *maker)
+                {
+                    if let Some(tried) = encoders.made(plan, &made) {
+                        auto.tried(tried);
                     }
-                    continue;
-                };
-                if let Some(auto) = &mut state.own.auto {
-                    auto.made(made.work);
+                    if made.part.is_some() {
+                        auto.made(made.work);
+                    }
                 }
+                let Some(part) = made.part else { continue };
                 let Some((mode, body)) = made.body else {
                     let problem = format!("frame {} could not be compressed", made.frame);
                     state.trouble = Some(Trouble::Internal(problem));
@@ -152,6 +153,7 @@ impl Writer {
                     frame_bytes: self.video.raw_len(),
                     threads: self.workers.as_ref().map_or(1, Workers::threads),
                     realtime: self.realtime,
+                    is_local: self.wire.is_local(),
                 };
                 state.own.auto = (choices.len() > 1).then(|| Auto::new(setting, choices));
                 *maker = Some(Maker { plan, encoders: Encoders::default(), coding, last: None });

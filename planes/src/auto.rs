@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::Coding;
 use crate::choose::{Choice, Chooser, Prior, Setting};
+use crate::trial::Tried;
 
 /// What each coding gives on one thread, measured on video of 1080p; threads that unpack are taken to be
 /// a third faster, since too little would never be put right.
@@ -104,10 +105,10 @@ impl Auto {
         self.chooser.compressed(coding, raw, wire, time);
     }
 
-    /// Rows were made to see what that gives.
-    pub fn tried(&mut self, work: Work) {
-        let Work { coding, raw, wire, time } = work;
-        self.chooser.tried(coding, raw, wire, time);
+    /// Rows were made twice to see what that gives.
+    pub fn tried(&mut self, tried: Tried) {
+        let Tried { made: Work { coding, raw, wire, time }, sent } = tried;
+        self.chooser.tried(coding, raw, wire, time, (sent.coding, sent.wire));
     }
 
     /// So many bytes of the picture that began as the `ahead`th before the last are about to be written.
@@ -193,7 +194,7 @@ mod tests {
     const FRAME: u64 = 1920 * 1080 * 3 / 2;
 
     fn auto() -> Auto {
-        let setting = Setting { frame_bytes: FRAME, threads: 2, realtime: false };
+        let setting = Setting { frame_bytes: FRAME, threads: 2, realtime: false, is_local: false };
         Auto::new(setting, &Coding::ALL)
     }
 
@@ -209,7 +210,8 @@ mod tests {
             auto.made(work(mode));
             if let Some(Trial { mode: trial, counts: true }) = trial {
                 let ratio = PRIORS.iter().find(|(coding, _)| *coding == trial).unwrap().1.ratio;
-                auto.tried(Work { wire: (FRAME as f64 / ratio) as u64, ..work(trial) });
+                let made = Work { wire: (FRAME as f64 / ratio) as u64, ..work(trial) };
+                auto.tried(Tried { made, sent: work(mode) });
             }
             auto.writes(now, 0, wire);
             let time = Duration::from_secs_f64(wire as f64 / link);
@@ -246,7 +248,7 @@ mod tests {
         let mut auto = auto();
         let pictures = u32::MAX;
         auto.progress(Duration::ZERO, Progress { pictures, ..Progress::default() });
-        assert_eq!(auto.begin().mode, Coding::None);
+        assert_eq!(auto.begin().mode, self::auto().begin().mode);
         auto.writes(Duration::ZERO, 7, 1);
     }
 }

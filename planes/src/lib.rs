@@ -62,5 +62,5 @@ pub use picture::{
 };
 pub use slices::{MAX_SLICES, STRIP_ROWS, default_slices, slices};
 pub use source::{Layout, Source};
-pub use trial::Trials;
+pub use trial::{Trials, Tried};
 pub use workers::{AnyJob, Job, Scratch, Workers};

@@ -18,7 +18,7 @@ use vtremote_backend::{
 use vtremote_link::TICK;
 use vtremote_planes::{
     Auto, Begin, Choice, Coding, Compression, Compressor, Job, PictureCoding, PictureEncoder,
-    Scratch, Setting, Trial, Trials, Work, Workers, default_slices, slices,
+    Scratch, Setting, Trials, Work, Workers, default_slices, slices,
 };
 use vtremote_proto::{
     FrameBegin, FrameHead, GeometryChanges, NO_PTS, NO_REFERENCE, Rational, SliceHead, error_code,
@@ -115,12 +115,23 @@ impl Part {
             Part::Whole(picture, _) => picture.raw,
         }
     }
+
+    /// Of which picture, and which rows of it, if they are of its first plane.
+    fn rows(&self) -> Option<(u32, Range<usize>)> {
+        match self {
+            Part::Slice(slice, ..) if slice.plane == 0 => {
+                Some((slice.frame_id, slice.rows.clone()))
+            }
+            _ => None,
+        }
+    }
 }
 
 impl Job for Compress {
     fn run(self, scratch: &mut Scratch) {
         let Self { part, mut message, place, chosen } = self;
         let (began, raw) = (Instant::now(), part.raw());
+        let rows = part.rows();
         let made = match part {
             Part::Slice(slice, coding, last) => {
                 slice.coded(coding, scratch, &mut message).map(|()| last)
@@ -133,7 +144,7 @@ impl Job for Compress {
         };
         if let Some((coding, sending)) = &chosen {
             let (wire, time) = (message.len(), began.elapsed());
-            sending.made(Work { coding: *coding, raw, wire, time }, place.is_none());
+            sending.made(Work { coding: *coding, raw, wire, time }, rows, place.is_none());
         }
         let Some(place) = place else {
             if let Some((_, sending)) = chosen {
@@ -194,8 +205,10 @@ impl Frames {
             };
             let planes = config.format.planes(config.width, config.height);
             let bytes = planes.iter().map(|plane| plane.row_bytes * plane.rows).sum::<usize>();
-            let setting = Setting { frame_bytes: bytes as u64, threads, realtime: false };
-            session.lock().auto = Some(Auto::new(setting, codings));
+            let mut state = session.lock();
+            let is_local = state.is_local;
+            let setting = Setting { frame_bytes: bytes as u64, threads, realtime: false, is_local };
+            state.auto = Some(Auto::new(setting, codings));
         }
         let sending = Sending {
             line: Line::new(Arc::clone(&session)),
@@ -412,9 +425,7 @@ impl Sending {
             Err(text) => return first.fill(Step::Refused(error_code::INTERNAL, text)),
         };
         let Picture { pixels, pts, raw, .. } = picture;
-        if let Some(trial) = choice.trial {
-            self.try_out(trial, &pixels, shown, frame_id);
-        }
+        self.try_out(choice, &pixels, shown, frame_id);
         let slices = cuts.enumerate().map(|(index, (plane, rows))| {
             let pixels = pixels.clone();
             Slice { pixels, frame_id, index, plane, rows }
@@ -454,27 +465,37 @@ impl Sending {
         choice
     }
 
-    /// Has some rows compressed to see what that gives.
+    /// Has some rows of a picture compressed a second time to see what that gives, if that is wanted.
     fn try_out(
         self: &Arc<Self>,
-        trial: Trial<Coding>,
+        choice: Choice<Coding>,
         pixels: &Pixels,
         shown: &Geometry,
         frame_id: u32,
     ) {
         // Rows as they are cost nothing, and give what they give.
-        let Some(compressors) = self.compressors.as_ref().filter(|_| trial.mode != Coding::None)
-        else {
-            return;
-        };
+        let Some(trial) = choice.trial.filter(|trial| trial.mode != Coding::None) else { return };
+        let Some(compressors) = &self.compressors else { return };
         let Geometry { format, width, height, .. } = *shown;
         let geometry = geometry(format, width, height);
-        let Some(coding) = self.lock().trials.begin(trial, geometry, frame_id) else { return };
-        let (_, layout) = pixels.source(0);
-        let rows = Trials::rows(layout.rows);
+        let of_luma = cuts(shown).filter(|(plane, _)| *plane == 0);
+        let mut begun = self.lock();
+        let turn = begun.trials.slice(of_luma.clone().count());
+        let Some((_, rows)) = of_luma.clone().nth(turn) else { return };
         let slice = Slice { pixels: pixels.clone(), frame_id, index: 0, plane: 0, rows };
+        let rows = slice.rows.clone();
+        let Some(coding) = begun.trials.begin(trial, geometry, frame_id, rows.clone()) else {
+            return;
+        };
+        let part = Part::Slice(slice, coding, None);
+        if choice.mode == Coding::None {
+            let raw = part.raw();
+            let work = Work { coding: choice.mode, raw, wire: raw, time: Duration::ZERO };
+            begun.trials.sent(frame_id, &rows, work);
+        }
+        drop(begun);
         self.makes(1);
-        compressors.run(self.compress(Part::Slice(slice, coding, None), None, trial.mode));
+        compressors.run(self.compress(part, None, trial.mode));
     }
 
     /// So many more parts are being compressed.
@@ -485,15 +506,21 @@ impl Sending {
         }
     }
 
-    /// One part less is.
-    fn made(&self, work: Work, is_trial: bool) {
-        let counts = is_trial && self.lock().trials.end();
+    /// One part less is, with what [`Part::rows`] says of it.
+    fn made(&self, work: Work, rows: Option<(u32, Range<usize>)>, is_trial: bool) {
+        let tried = match rows {
+            _ if is_trial => self.lock().trials.made(work),
+            Some((picture, rows)) => self.lock().trials.sent(picture, &rows, work),
+            None => None,
+        };
         let mut state = self.session.lock();
         state.making = state.making.saturating_sub(1);
-        match &mut state.auto {
-            Some(auto) if counts => auto.tried(work),
-            Some(auto) if !is_trial => auto.made(work),
-            _ => {}
+        let Some(auto) = &mut state.auto else { return };
+        if let Some(tried) = tried {
+            auto.tried(tried);
+        }
+        if !is_trial {
+            auto.made(work);
         }
     }
 

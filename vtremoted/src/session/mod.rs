@@ -66,6 +66,8 @@ struct State {
     spare: Vec<Message>,
     report: Report,
     latency: Latency,
+    /// The client is on this machine.
+    is_local: bool,
     /// Chooses how each picture is compressed that goes out, where the client leaves that to us.
     auto: Option<Auto>,
     /// Parts of pictures that are being compressed where it does.
@@ -124,6 +126,7 @@ impl Shared {
             spare: Vec::with_capacity(SPARE),
             report: Report::default(),
             latency: Latency::default(),
+            is_local: false,
             auto: None,
             making: 0,
         };
@@ -289,8 +292,10 @@ fn code_of(error: &BackendError) -> u32 {
 
 /// Serves one connection to its end. Runs on a thread of its own.
 pub(crate) fn serve(link: Link, session: &Arc<Shared>, registration: &Registration) {
-    let Link { mut reader, writer, peer, .. } = link;
-    session.lock().report.client = peer.clone();
+    let Link { mut reader, writer, peer, is_local, .. } = link;
+    let mut state = session.lock();
+    (state.report.client, state.is_local) = (peer.clone(), is_local);
+    drop(state);
     let writing = Arc::clone(session);
     let name = thread::current().name().unwrap_or("session").to_owned() + "-writer";
     let writer = thread::Builder::new().name(name).spawn(move || {
