@@ -186,11 +186,13 @@ impl<R: Report> vtremote_planes::Job for Job<R> {
             }
         };
         let time = began.elapsed();
+        // A slice may need no data at all.
+        let head = if matches!(self.how, How::Slice(_)) { SliceHead::LEN } else { 0 };
         // Once the report is out its frame may be released and the next one begin at any time, and neither
         // is to wait for this thread.
         drop(source);
         self.how = How::Plane(Compression::None);
-        let wire = out.len() as u64;
+        let wire = (head + out.len()) as u64;
         let body = made.ok().map(|mode| (mode, Body::Made(out)));
         self.done(body.filter(|_| self.part.is_some()), wire, time);
     }
@@ -514,6 +516,37 @@ mod tests {
     }
 
     #[test]
+    fn a_slice_that_is_as_before_has_cost_its_head() {
+        let plan = Plan::new(&video(), Compression::None, true, false);
+        let mut encoders = Encoders::default();
+        let mut scratch = Scratch::default();
+        let buffers = Buffers::new(8);
+        for number in 0..2 {
+            let (report, reports) = std::sync::mpsc::channel();
+            let reporter = || {
+                let report = report.clone();
+                move |made| report.send(made).unwrap()
+            };
+            let prepared = Prepared::new(
+                &plan,
+                &mut encoders,
+                of(Coding::Vtz),
+                number,
+                frame(),
+                Spare::default(),
+                &buffers,
+                reporter,
+                |job| job.run(&mut scratch),
+            );
+            drop(report);
+            encoders.pictures.made(&prepared.unwrap().coding.unwrap());
+            for made in reports.iter().filter(|_| number == 1) {
+                assert_eq!(made.work.wire, SliceHead::LEN as u64);
+            }
+        }
+    }
+
+    #[test]
     fn slices_go_out_as_they_finish_behind_the_head_of_their_frame() {
         let plan = Plan::new(&video(), Compression::None, true, false);
         let (mut prepared, made) = made(&plan, of(Coding::Zstd));
@@ -598,7 +631,7 @@ mod tests {
         let (mut prepared, made) = made(&plan, Choice { mode: Coding::None, trial });
         let [Made { part: None, body: None, work, .. }] = &made[..] else { panic!() };
         assert_eq!((work.coding, work.raw), (Coding::VtzFast, 128 * 64));
-        assert!(work.wire <= work.raw);
+        assert!(work.wire <= work.raw + SliceHead::LEN as u64);
         let mut message = Message::default();
         while prepared.next(&plan, &mut message).unwrap() != Some(true) {}
 

@@ -23,6 +23,10 @@ const fn prior(compress: f64, unpack: f64, ratio: f64) -> Prior {
     Prior { compress: compress * 1e6, unpack: unpack * 1.33e6, ratio }
 }
 
+/// The most pictures that are followed on their way: nobody has as many there, but the other end need not
+/// say that any arrives.
+const MOST_ON_THE_WAY: usize = 1024;
+
 /// Lines of the log have this time between them.
 const QUIET: Duration = Duration::from_secs(10);
 
@@ -95,6 +99,9 @@ impl Auto {
     /// A picture begins: how it is to be coded.
     pub fn begin(&mut self) -> Choice<Coding> {
         let choice = self.chooser.choose();
+        if self.flights.len() >= MOST_ON_THE_WAY {
+            self.flights.pop_front();
+        }
         self.flights.push_back(Flight { coding: choice.mode, wire: 0, sent: None });
         choice
     }
@@ -241,6 +248,15 @@ mod tests {
         let mut auto = auto();
         run(&mut auto, 2000e6, Duration::from_millis(200), Duration::from_secs(60));
         assert!(!auto.reason().contains("link 3"), "{}", auto.reason());
+    }
+
+    #[test]
+    fn an_end_that_tells_of_no_pictures_costs_no_memory() {
+        let mut auto = auto();
+        for _ in 0..10 * MOST_ON_THE_WAY {
+            auto.begin();
+        }
+        assert_eq!(auto.flights.len(), MOST_ON_THE_WAY);
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl Decoder {
     /// to be the last frame that was kept. The slices of the frame before have been read if either is
     /// kept.
     ///
-    /// Errors, the peer's fault: [`Error::Vtz`].
+    /// Errors: [`Error::OutOfMemory`]; the peer's fault: [`Error::Vtz`].
     pub fn begin(&mut self, head: &[u8], temporal: bool) -> Result<DecoderFrame, Error> {
         let (&flags, tables) = head.split_first().ok_or(Error::Vtz("frame without a head"))?;
         if flags & !(HAS_TABLES | IS_KEPT) != 0 {
@@ -107,7 +107,7 @@ impl Decoder {
         }
         let keep = flags & IS_KEPT != 0;
         if keep && !self.has_reference {
-            self.references.reserve(self.geometry);
+            self.references.reserve(self.geometry)?;
             self.has_reference = true;
         }
         let tables = if self.has_tables { self.tables.last().cloned() } else { None };

@@ -136,9 +136,8 @@ impl Encoder {
     /// Starts a frame. The slices of the one before have been predicted if either is kept.
     pub fn begin(&mut self, options: Options) -> EncoderFrame {
         let Options { method, temporal, keep } = options;
-        if keep && !self.has_reference {
-            self.references.reserve(self.geometry);
-        }
+        // Where there is no memory for it, nothing refers to it.
+        let keep = keep && (self.has_reference || self.references.reserve(self.geometry).is_ok());
         let temporal = temporal && self.has_reference;
         self.has_reference |= keep;
         let counts = self.counts_of_a_frame();

@@ -58,8 +58,11 @@ impl References {
         }
     }
 
-    /// Takes the memory for samples, once.
-    pub(crate) fn reserve(&self, geometry: Geometry) {
+    /// Takes the memory for samples, once: how much, the peer may have said.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub(crate) fn reserve(&self, geometry: Geometry) -> Result<(), Error> {
         match self {
             Self::Eight(strips) => strips.reserve(geometry),
             Self::Ten(strips) => strips.reserve(geometry),
@@ -77,13 +80,14 @@ impl<S: Depth> Strips<S> {
         Self { planes: planes.collect() }
     }
 
-    fn reserve(&self, geometry: Geometry) {
+    fn reserve(&self, geometry: Geometry) -> Result<(), Error> {
         for (plane, strips) in self.planes.iter().enumerate() {
             let width = geometry.plane(plane).width;
             for strip in strips {
-                lock(strip).fit(width, geometry.width);
+                lock(strip).try_fit(width, geometry.width).map_err(|_| Error::OutOfMemory)?;
             }
         }
+        Ok(())
     }
 
     /// The strip of a component, to look at or to exchange.

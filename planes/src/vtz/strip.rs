@@ -1,5 +1,6 @@
 use super::sample::Sample;
 use crate::STRIP_ROWS;
+use std::collections::TryReserveError;
 
 /// Columns beside the picture that the vector kernels may read and write.
 const LEFT: usize = 32;
@@ -42,11 +43,22 @@ impl<S: Sample> Strip<S> {
     /// `largest` was here before.
     pub(crate) fn fit(&mut self, width: usize, largest: usize) {
         debug_assert!(0 < width && width <= largest);
-        let len = (LEFT + largest + RIGHT) * (LANES + 1);
+        let len = Self::len(largest);
         if self.samples.len() < len {
             self.samples.resize(len, S::MIDDLE);
         }
         (self.width, self.stride) = (width, LEFT + width + RIGHT);
+    }
+
+    /// The same where there may be no memory for it.
+    pub(crate) fn try_fit(&mut self, width: usize, largest: usize) -> Result<(), TryReserveError> {
+        self.samples.try_reserve_exact(Self::len(largest).saturating_sub(self.samples.len()))?;
+        self.fit(width, largest);
+        Ok(())
+    }
+
+    fn len(largest: usize) -> usize {
+        (LEFT + largest + RIGHT) * (LANES + 1)
     }
 
     pub(crate) fn width(&self) -> usize {

@@ -51,6 +51,9 @@ pub fn slice_message(head: &SliceHead) -> Result<Vec<u8>, EncodeError> {
 }
 
 impl SliceHead {
+    /// What comes before the data of a SLICE, in bytes.
+    pub const LEN: usize = HEADER_LEN + HEAD_LEN as usize;
+
     /// Appends what comes before the data of a SLICE.
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         let mut w = Writer::new(MessageType::Slice, out);

@@ -49,6 +49,7 @@ pub(super) fn with_avx2<T: Task>(task: T) -> T::Output {
 
 #[inline(always)]
 fn load<T>(from: &[T; 16]) -> [__m128i; 2] {
+    const { assert!(size_of::<T>() == 1 || size_of::<T>() == 2) };
     let at = from.as_ptr().cast::<__m128i>();
     match size_of::<T>() {
         // SAFETY: sixteen bytes may be read, and `loadu` asks for no alignment.
