@@ -7,6 +7,7 @@ Slow and plain: what it shows is that the page says all that another end has to 
 import pathlib
 import sys
 
+SEEN = {}
 FORMATS = {1: ("nv12", 8), 2: ("p010", 10), 3: ("bgra", 8), 4: ("ayuv", 8), 5: ("p210", 10)}
 # By place in the row: which component is coded when, and its group.
 CODED = {"luma": [(0, 0)], "pairs": [(0, 1), (1, 1)]}
@@ -96,6 +97,8 @@ class Picture:
     def __init__(self, number, width, height):
         (self.name, self.depth), self.width, self.height = FORMATS[number], width, height
         self.tables, self.reference = None, {}
+        # What there was: modes, predictors, each in the first strip of a slice or another, and classes.
+        self.seen = SEEN.setdefault(self.depth, set())
 
     def components(self, plane):
         if self.name in ("bgra", "ayuv"):
@@ -118,6 +121,7 @@ class Picture:
         coded, width = self.components(plane)
         size = 2 if self.depth == 10 else 1
         row_bytes = width * len(coded) * size
+        self.seen.add(f"mode {mode}")
         if mode == 1:
             assert len(data) == row_bytes * count
             rows = {(y, c): self.apart(data, y, c, coded, width) for y in range(count) for c in range(len(coded))}
@@ -181,6 +185,7 @@ class Picture:
                 for x in range(width):
                     step = x + y
                     predictor = predictors[unit * tiles + step // 16]
+                    self.seen.add(f"predictor {predictor} in {'another' if strip else 'the first'} strip")
                     residual = residuals[unit][step * 16 + y]
                     up_row = now[y - 1] if y else above
                     a, b, d = (row[x - 1] if x else corner), up_row[x], (up_row[x - 1] if x else corner)
@@ -235,6 +240,7 @@ class Picture:
                 order.append((unit, cls))
         classes.done()
         out = [[] for _ in range(units)]
+        self.seen.update(f"class {cls}" for _, cls in order)
         for unit, cls in order:
             each, bits, add = packing(cls)
             residuals = []
@@ -282,6 +288,14 @@ def main():
             if read.hex() != words[0]:
                 sys.exit(f"slice {count} differs")
             count += 1
+    for depth, seen in SEEN.items():
+        wanted = {f"mode {mode}" for mode in range(1, 5)}
+        wanted |= {f"predictor {p} in {strip} strip" for p in range(4) for strip in ("the first", "another")}
+        # Of the strongest blocks ten bits have classes with low bits.
+        classes = set(range(20)) - ({12, 17} if depth == 10 else {cls for cls in range(20) if low_bits(cls)})
+        wanted |= {f"class {cls}" for cls in classes}
+        if wanted - seen:
+            sys.exit(f"{depth} bits: no {', '.join(sorted(wanted - seen))}")
     assert count > 0
     print(f"{count} slices read as they should be")
 

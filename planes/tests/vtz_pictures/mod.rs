@@ -18,11 +18,23 @@ pub(crate) enum Content {
     Noise,
     /// Nothing, with a spot here and there.
     Sparse,
+    /// Noise that becomes stronger from left to right.
+    Louder,
+    /// The same noise in every frame, each brighter than the one before, and from white to black.
+    Brighter,
 }
 
 impl Content {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Constant, Self::Gradient, Self::Camera, Self::Edges, Self::Noise, Self::Sparse];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Constant,
+        Self::Gradient,
+        Self::Camera,
+        Self::Edges,
+        Self::Noise,
+        Self::Sparse,
+        Self::Louder,
+        Self::Brighter,
+    ];
 
     /// A sample of ten bits.
     fn sample(self, x: usize, y: usize, frame: u32, state: &mut u32) -> u16 {
@@ -55,6 +67,15 @@ impl Content {
                 } else {
                     64
                 }
+            }
+            Self::Louder => {
+                let spread = 1 << (x / 12 % 11);
+                512 + noise % spread - spread / 2
+            }
+            Self::Brighter => {
+                let texture =
+                    ((x as u32 * 0x9e37) ^ (y as u32 * 0x85eb)).wrapping_mul(0x27d4_eb2d) >> 20;
+                texture + frame * 148
             }
         };
         sample as u16 & 0x3ff
