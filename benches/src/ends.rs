@@ -25,7 +25,7 @@ use crate::loopback::{access_unit, server_settings, settings, stream, video};
 use crate::showing::Showing;
 use crate::statistics::Quartiles;
 
-/// Different frames: of a film, four shots of six.
+/// Different frames, again and again: of a film, four shots of six.
 const FRAMES: usize = 24;
 
 /// What the client's process is asked to do, with a server at that address.
@@ -228,7 +228,10 @@ fn pictures(kind: Kind, frames: Vec<Planes>) -> Vec<Arc<OwnedPicture>> {
     frames.into_iter().filter_map(picture).map(Arc::new).collect()
 }
 
-/// Frames per second of what arrives after a while.
+/// Longer than so many windows nobody waits for the last of the pictures.
+const MOST_WINDOWS: u32 = 3;
+
+/// Frames per second of what arrives after a while, of all pictures alike: some take more bytes than others.
 struct Meter {
     warm_up: Duration,
     window: Duration,
@@ -251,7 +254,9 @@ impl Meter {
             return None;
         };
         self.frames += 1;
-        (now - from >= self.window).then(|| f64::from(self.frames) / (now - from).as_secs_f64())
+        let (passed, is_turn) = (now - from, self.frames.is_multiple_of(FRAMES as u32));
+        let is_over = passed >= self.window && is_turn || passed >= MOST_WINDOWS * self.window;
+        is_over.then(|| f64::from(self.frames) / passed.as_secs_f64())
     }
 }
 
