@@ -64,9 +64,10 @@ const HOPE: f64 = 0.01;
 /// Spans after which a mode that was chosen is not a passing one.
 const SETTLED: u32 = 2;
 
-/// Frames from a trial of a mode that is not in use to the next; and as long as there is a mode of which
+/// Frames from a trial of a mode that is not in use to the next, which is no multiple of what video repeats
+/// itself by, so that no mode is tried on the same pictures always; and as long as there is a mode of which
 /// nothing is known.
-const TRIAL_EVERY: u32 = 24;
+const TRIAL_EVERY: u32 = 23;
 const FIRST_TRIALS_EVERY: u32 = 3;
 
 /// Seconds of both ends' kernels for a byte on the wire, as measured on one machine: without it what sends
