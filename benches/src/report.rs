@@ -243,8 +243,11 @@ impl Report {
   times as long, so that all modes have had the same ones.
 - **delayed**: the same through a process that holds back what it gets for {delay} ms in each direction.
 - **one_core**: the client is bound to one processor.
-- **auto_vs_best**: beside the fastest fixed mode of the cell. A note says what auto took where it is below
-  {LEAST}.
+- **auto_vs_best**: beside the fastest fixed mode of the cell. A note says what auto took last where it is
+  below {LEAST}. Its figure holds the spans, of a quarter of a second or more, in which it used a mode that
+  turned out to be slower. What brings it there is a trial: 128 rows of luma, which may become much smaller
+  than the picture that they are of. And where both ends share the processors, as here, the stages do
+  not overlap as it expects of a mode that it has not used.
 - **latency**: a lone frame of the film 30 times a second, auto with `realtime`, adaptive window, two
   processors for the client: from its sending to its packet (**ms**); the time that its bytes need on the cable
   (**wire_ms**); the one less the other (**over_wire_ms**, and its 99th percentile).
