@@ -42,7 +42,7 @@ pub(crate) struct Plan {
 pub(crate) const WHOLE: Plan = Plan {
     warm_up: Duration::from_millis(300),
     auto_warm_up: Duration::from_millis(3000),
-    window: Duration::from_millis(700),
+    window: Duration::from_millis(600),
     lone: 240,
 };
 
