@@ -14,7 +14,7 @@ help:
 	@echo 'make build  the daemon, the library, the vtremote command and an ffmpeg with the remote codecs'
 	@echo 'make fast   lint, and the tests that need no ffmpeg'
 	@echo 'make fuzz   every fuzz target for a minute (FUZZ_SECONDS=60)'
-	@echo 'make bench  speed beside a bare socket: target/bench/report.md and report.json (half an hour)'
+	@echo 'make bench  sessions, codec, links and ffmpeg: target/bench/report.md, report.json, plots (half an hour or more)'
 	@echo 'make sanitize  the tests with AddressSanitizer and ThreadSanitizer (half an hour or more)'
 	@echo 'make apple  vtremoted for both kinds of Mac, from Linux; on a Mac: built, and its self-test'
 	@echo 'SETUP=0     install no system packages'

@@ -25,7 +25,7 @@ use crate::loopback::{access_unit, server_settings, settings, stream, video};
 use crate::showing::Showing;
 use crate::statistics::Quartiles;
 
-/// Different frames: of a film, four shots of six.
+/// Different frames, again and again: of a film, four shots of six.
 const FRAMES: usize = 24;
 /// Of 4K, whose pictures have something of all shots: two of each.
 const FRAMES_4K: usize = 8;
@@ -240,6 +240,9 @@ fn pictures(kind: Kind, frames: Vec<Planes>) -> Vec<Arc<OwnedPicture>> {
     frames.into_iter().filter_map(picture).map(Arc::new).collect()
 }
 
+/// Longer than so many windows nobody waits for the last of the pictures.
+const MOST_WINDOWS: u32 = 3;
+
 /// Frames per second of what arrives after a while. All frames of a content are counted equally often: they are not
 /// equally small.
 struct Meter {
@@ -266,8 +269,9 @@ impl Meter {
             return None;
         };
         self.frames += 1;
-        let over = now - from >= self.window && self.frames.is_multiple_of(self.content);
-        over.then(|| f64::from(self.frames) / (now - from).as_secs_f64())
+        let (passed, is_turn) = (now - from, self.frames.is_multiple_of(self.content));
+        let is_over = passed >= self.window && is_turn || passed >= MOST_WINDOWS * self.window;
+        is_over.then(|| f64::from(self.frames) / passed.as_secs_f64())
     }
 }
 

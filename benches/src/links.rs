@@ -42,7 +42,7 @@ pub(crate) struct Plan {
 pub(crate) const WHOLE: Plan = Plan {
     warm_up: Duration::from_millis(300),
     auto_warm_up: Duration::from_millis(3000),
-    window: Duration::from_millis(700),
+    window: Duration::from_millis(600),
     lone: 240,
 };
 
@@ -54,8 +54,9 @@ pub(crate) const SHORT: Plan = Plan {
     lone: 6,
 };
 
-/// Adds the parts of the report that begin with `link` and `latency`.
-pub(crate) fn measure(report: &mut Report, plan: Plan) -> Result<(), Problem> {
+/// Adds the parts of the report that begin with `link` and `latency`; of all cells, or of those whose names
+/// begin so.
+pub(crate) fn measure(report: &mut Report, plan: Plan, only: &[&str]) -> Result<(), Problem> {
     let network = match Network::new() {
         Ok(network) => network,
         Err(reason) => {
@@ -64,8 +65,12 @@ pub(crate) fn measure(report: &mut Report, plan: Plan) -> Result<(), Problem> {
             return Ok(());
         }
     };
-    let bench = Bench { network, plan };
+    let bench = Bench { network, plan, only };
     for (name, kind) in KINDS {
+        let names = |rate: Rate| [cell_name(rate, name), delayed_name(rate, name)];
+        if !Rate::ALL.into_iter().flat_map(names).any(|cell| bench.wants(&cell)) {
+            continue;
+        }
         let mut ends = match bench.ends(kind, Content::Clip, &processors())? {
             Ok(ends) => ends,
             Err(reason) => {
@@ -75,15 +80,15 @@ pub(crate) fn measure(report: &mut Report, plan: Plan) -> Result<(), Problem> {
         };
         for rate in Rate::ALL {
             bench.network.shape(rate)?;
-            if kind == NV12_1080P {
+            if kind == NV12_1080P && only.is_empty() {
                 bench.shape(report, rate, &mut ends)?;
             }
             for direction in [Direction::Encode, Direction::Decode] {
-                let cell = format!("link.{}.{name}", rate.name);
+                let cell = cell_name(rate, name);
                 bench.cell(report, &cell, direction, &mut ends.client, ends.port)?;
                 if kind == NV12_1080P {
                     let delayed = bench.delayed(&ends)?;
-                    let cell = format!("link.{}.delayed.{name}", rate.name);
+                    let cell = delayed_name(rate, name);
                     bench.cell(report, &cell, direction, &mut ends.client, delayed.port)?;
                 }
             }
@@ -91,7 +96,15 @@ pub(crate) fn measure(report: &mut Report, plan: Plan) -> Result<(), Problem> {
     }
     bench.network.shape(Rate::ALL[0])?;
     bench.one_core(report)?;
-    bench.latency(report)
+    if bench.wants("latency") { bench.latency(report) } else { Ok(()) }
+}
+
+fn cell_name(rate: Rate, kind: &str) -> String {
+    format!("link.{}.{kind}", rate.name)
+}
+
+fn delayed_name(rate: Rate, kind: &str) -> String {
+    format!("link.{}.delayed.{kind}", rate.name)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -110,9 +123,11 @@ impl Direction {
     }
 }
 
-struct Bench {
+struct Bench<'a> {
     network: Network,
     plan: Plan,
+    /// How the names of cells begin that are measured; none: all are.
+    only: &'a [&'a str],
 }
 
 /// A server at the one end and a client at the other.
@@ -133,7 +148,11 @@ fn there(port: u16) -> String {
     format!("{}:{port}", End::There.address())
 }
 
-impl Bench {
+impl Bench<'_> {
+    fn wants(&self, cell: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|start| cell.starts_with(start))
+    }
+
     /// Both ends with that content ready, or why there is none; the client has these processors.
     fn ends(
         &self,
@@ -183,6 +202,9 @@ impl Bench {
         client: &mut Process,
         port: u16,
     ) -> Result<(), Problem> {
+        if !self.wants(name) {
+            return Ok(());
+        }
         eprint!("\r{name:<44}");
         let mut paces: [Vec<Pace>; Mode::ALL.len()] = Default::default();
         let forwards = 0..Mode::ALL.len();
@@ -230,6 +252,9 @@ impl Bench {
         let one = processors().into_iter().take(1).collect::<Vec<_>>();
         for content in Content::ALL {
             let name = format!("link.1g.1080p.nv12.{content}.one_core");
+            if !self.wants(&name) {
+                continue;
+            }
             match self.ends(NV12_1080P, content, &one)? {
                 Ok(mut ends) => {
                     let Ends { client, port, .. } = &mut ends;

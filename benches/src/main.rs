@@ -129,14 +129,16 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments[..] {
         [] => measure(),
+        ["loopback"] => loopback(),
         ["codec", ref contents @ ..] => codec(contents),
         ["e2e"] => measure_e2e(e2e::WHOLE, "target/bench/e2e"),
         ["e2e", "short"] => measure_e2e(e2e::SHORT, "target/bench/e2e-short"),
         ["e2e-serve", sessions] => parse(sessions).and_then(e2e::serve),
         ["plots"] => plots::draw(Path::new("target/bench")),
         ["plots", directory] => plots::draw(Path::new(directory)),
-        ["links"] => measure_links(links::WHOLE, "target/bench/links"),
-        ["links", "short"] => measure_links(links::SHORT, "target/bench/links-short"),
+        ["links", "short"] => measure_links(links::SHORT, &[], "target/bench/links-short"),
+        ["links"] => measure_links(links::WHOLE, &[], "target/bench/links"),
+        ["links", ref cells @ ..] => measure_links(links::WHOLE, cells, "target/bench/links-some"),
         ["link-server", kind, content] => {
             both(kind, content).and_then(|(kind, content)| ends::serve(kind, content))
         }
@@ -156,9 +158,11 @@ fn main() -> ExitCode {
         ["decode", load, port] => {
             both(load, port).and_then(|(load, port)| loopback::decode(load, port))
         }
-        _ => Err("usage: vtremote-bench [codec [CONTENT …] | links [short] | e2e [short] | \
+        _ => Err(
+            "usage: vtremote-bench [loopback | codec [CONTENT …] | links [short | CELL …] | e2e [short] | \
                   plots [DIRECTORY]]"
-            .into()),
+                .into(),
+        ),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -183,21 +187,33 @@ where
 
 fn measure() -> Result<(), Problem> {
     let mut report = Report::default();
-    for compression in Coding::ALL {
-        let name = format!("loopback.{compression}");
-        let bare = || bare::run(ENCODE, false);
-        session(&mut report, &name, bare, || loopback::run_encode(ENCODE, compression))?;
-    }
-    for load in [DECODE, DECODE_4K] {
-        let name = format!("decode.{}", load.kind);
-        session(&mut report, &name, || bare::run(load, true), || loopback::run_decode(load))?;
-    }
+    sessions(&mut report)?;
     codec::measure(&mut report, &Content::ALL)?;
     callgrind::measure(&mut report, &Content::ALL)?;
-    links::measure(&mut report, links::WHOLE)?;
+    links::measure(&mut report, links::WHOLE, &[])?;
     e2e::measure(&mut report, &e2e::WHOLE)?;
     parts::collect(&mut report)?;
     report.write("target/bench")
+}
+
+/// The part of it that is about sessions beside the bare socket alone.
+fn loopback() -> Result<(), Problem> {
+    let mut report = Report::default();
+    sessions(&mut report)?;
+    report.write("target/bench/loopback")
+}
+
+fn sessions(report: &mut Report) -> Result<(), Problem> {
+    for compression in Coding::ALL {
+        let name = format!("loopback.{compression}");
+        let bare = || bare::run(ENCODE, false);
+        session(report, &name, bare, || loopback::run_encode(ENCODE, compression))?;
+    }
+    for load in [DECODE, DECODE_4K] {
+        let name = format!("decode.{}", load.kind);
+        session(report, &name, || bare::run(load, true), || loopback::run_decode(load))?;
+    }
+    Ok(())
 }
 
 /// The part of it that is about compression alone, of all contents or of some.
@@ -214,9 +230,9 @@ fn codec(contents: &[&str]) -> Result<(), Problem> {
 }
 
 /// The part of it that is about links alone.
-fn measure_links(plan: links::Plan, directory: &str) -> Result<(), Problem> {
+fn measure_links(plan: links::Plan, cells: &[&str], directory: &str) -> Result<(), Problem> {
     let mut report = Report::default();
-    links::measure(&mut report, plan)?;
+    links::measure(&mut report, plan, cells)?;
     report.write(directory)
 }
 

@@ -146,7 +146,6 @@ impl Report {
         self.notes.push(note);
     }
 
-    /// Writes both files and shows the table.
     /// Writes both files and the plots, and shows the table.
     pub(crate) fn write(&self, directory: &str) -> Result<(), Problem> {
         let directory = Path::new(directory);
@@ -239,12 +238,15 @@ impl Report {
   shaper's burst of 64, 128 or 256 KiB is not held back). The frames are the film's unless a content is named, as
   many as there is room for; the backend is the synthetic one. **decode_fps**: of one that decodes; its
   backend gives out the content's pictures at once. From the first frame's arrival there is a warm-up of
-  {warm_up} s, and of {auto_warm_up} s for auto, then a window of {window} s, for fixed modes twice (before auto's, which is
-  as long as both, and after it), or a little longer, until all frames were there equally often.
+  {warm_up} s, and of {auto_warm_up} s for auto, then a window of at least {window} s, for fixed modes twice (before auto's,
+  which is as long as both, and after it); it ends with a whole turn of the pictures, if that is not three
+  times as long, so that all modes have had the same ones.
 - **delayed**: the same through a process that holds back what it gets for {delay} ms in each direction.
 - **one_core**: the client is bound to one processor.
-- **auto_vs_best**: beside the fastest fixed mode of the cell. A note says what auto took where it is below
-  {LEAST}.
+- **auto_vs_best**: beside the fastest fixed mode of the cell. A note says what auto took last where it is
+  below {LEAST}. Its figure holds the spans, of a quarter of a second or more, in which it used a mode that
+  turned out to be slower. Where both ends share the processors, as here, the stages do not overlap as it
+  expects of a mode that it has not used; and 10 Gb/s is what two processors can hardly fill.
 - **latency**: a lone frame of the film 30 times a second, auto with `realtime`, adaptive window, two
   processors for the client: from its sending to its packet (**ms**); the time that its bytes need on the cable
   (**wire_ms**); the one less the other (**over_wire_ms**, and its 99th percentile).
