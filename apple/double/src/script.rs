@@ -13,7 +13,7 @@ use std::fmt;
 /// - `encode=5:drop`, `decode=5:error:-12909`: what becomes of the fifth frame of the first session that
 ///   gets so far; see [`Outcome`]
 /// - `callbacks=fresh|caller`, `blocks=split|long|split-long`, `reorder=0`, `hold`,
-///   `no-hdr`, `untold`, `afterwards`
+///   `no-hdr`, `untold`, `eight-bits`, `afterwards`
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Script {
     /// Calls that give a status instead of doing anything.
@@ -39,6 +39,8 @@ pub struct Script {
     pub no_hdr: bool,
     /// Encoders that reorder frames say nowhere that they do.
     pub untold: bool,
+    /// Encoders make eight bits of ten.
+    pub eight_bits: bool,
     /// What an encoder still has when it is invalidated is not lost: it is called back when
     /// [`crate::Double::call_back`] says so.
     pub afterwards: bool,
@@ -198,6 +200,12 @@ impl Script {
         Script { untold: true, ..self }
     }
 
+    /// Encoders make eight bits of ten.
+    #[must_use]
+    pub fn eight_bits(self) -> Self {
+        Script { eight_bits: true, ..self }
+    }
+
     /// Encoders call back after their end.
     #[must_use]
     pub fn afterwards(self) -> Self {
@@ -248,6 +256,7 @@ impl Script {
             ("hold", _) if value.is_empty() => self.hold = true,
             ("no-hdr", _) if value.is_empty() => self.no_hdr = true,
             ("untold", _) if value.is_empty() => self.untold = true,
+            ("eight-bits", _) if value.is_empty() => self.eight_bits = true,
             ("afterwards", _) if value.is_empty() => self.afterwards = true,
             _ => return Err(unknown()),
         }

@@ -22,16 +22,22 @@ unsafe impl Send for Memory {}
 // SAFETY: nothing is read or written through it but under the locks of a pixel buffer.
 unsafe impl Sync for Memory {}
 
-const PAGE: usize = 4096;
+/// In bytes: 4096, or 16384 with Apple silicon.
+fn page() -> usize {
+    // SAFETY: it only asks.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(size).expect("pages have a size")
+}
 
 impl Memory {
     /// Zeroed memory that nobody may touch yet; None if there is not so much.
     ///
     /// Rows of a multiple of 16 bytes begin at one.
     pub(crate) fn new(size: usize) -> Option<Self> {
-        let usable = size.max(1).next_multiple_of(PAGE);
+        let page = page();
+        let usable = size.max(1).next_multiple_of(page);
         // One more, which stays closed.
-        let mapped = usable.checked_add(PAGE)?;
+        let mapped = usable.checked_add(page)?;
         // SAFETY: a new mapping at an address of the system's choice.
         let pages = unsafe {
             let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;

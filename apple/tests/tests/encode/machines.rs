@@ -188,6 +188,18 @@ fn a_size_that_the_encoder_changes_is_refused() {
 }
 
 #[test]
+fn a_depth_that_the_encoder_changes_is_refused() {
+    let over = OverDouble::new(Machine::apple_silicon());
+    over.double().script(Script::new().eight_bits());
+    let refused = error(&over, &config(Codec::H265, PixelFormat::P010));
+    assert!(matches!(refused, Error::Unsupported(_)), "{refused}");
+    assert!(refused.to_string().contains("VideoToolbox makes 8 bits of p010le"), "{refused}");
+    // What has eight bits anyway is as it is.
+    let packets = encode(&over, &config(Codec::H265, PixelFormat::Nv12), 10);
+    assert_whole(&over, Codec::H265, &packets, 10);
+}
+
+#[test]
 fn alpha_is_encoded_where_it_can_be() {
     let with_alpha = |format| EncoderConfig { alpha_quality: 0.5, ..config(Codec::H265, format) };
     let over = OverDouble::new(Machine::apple_silicon());

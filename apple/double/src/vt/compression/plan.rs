@@ -83,6 +83,7 @@ pub(crate) fn plan(
     let b_frames = scripted.unwrap_or(if allowed { 2 } else { 0 }).min(room);
 
     let ten_bits = layout.depth > 8 || profile.contains("Main10") || profile.contains("42210");
+    let ten_bits = ten_bits && !with(|state| state.script.eight_bits);
     let tall_chroma = matches!(&fourcc.to_be_bytes(), b"x422" | b"xf22");
     if layout.depth > 8 && matches!(profile, "HEVC_Main_AutoLevel") {
         return Err(K_VT_PARAMETER);
