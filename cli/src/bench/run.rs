@@ -163,7 +163,21 @@ pub(super) fn encode(
     Ok((ran, Coded { stream, packets }))
 }
 
-/// Has a stream decoded for so long, or to its end.
+/// The stream, so many times after each other.
+fn repeated(coded: &Coded, times: std::ops::Range<i64>) -> impl Iterator<Item = AccessUnit> {
+    let frames = coded.packets.len() as i64;
+    times.flat_map(move |time| {
+        let later = move |at: Option<i64>| at.map(|at| at + time * frames);
+        coded.packets.iter().map(move |packet| AccessUnit {
+            pts: later(packet.pts),
+            dts: later(packet.dts),
+            ..packet.clone()
+        })
+    })
+}
+
+/// Has a stream decoded for so long, as often as that takes: where decoding is faster than encoding was, once
+/// is over before anything is counted.
 ///
 /// # Errors
 /// Why there is no session, or why it failed.
@@ -190,7 +204,8 @@ pub(super) fn decode(settings: &Settings, coded: &Coded, time: Duration) -> Resu
         }
         Ok(true)
     };
-    let mut packets = coded.packets.iter().cloned();
+    let times = if coded.packets.is_empty() { 0 } else { i64::MAX };
+    let mut packets = repeated(coded, 0..times);
     let mut waiting = packets.next();
     while begin.elapsed() < time
         && let Some(packet) = waiting.take()
@@ -207,4 +222,33 @@ pub(super) fn decode(settings: &Settings, coded: &Coded, time: Duration) -> Resu
     decoder.flush()?;
     while begin.elapsed() < time + END && take(&mut decoder, END)? {}
     Ok(warm.unwrap_or_default().ran(count, decoder.info()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vtremote_proto::Rational;
+
+    #[test]
+    fn a_stream_goes_on_where_it_has_ended() {
+        let unit = Rational { num: 1, den: 25 };
+        let packet = |pts, dts| AccessUnit {
+            pts: Some(pts),
+            dts: Some(dts),
+            duration: 1,
+            keyframe: pts == 0,
+            data: Vec::new(),
+            side_data: Vec::new(),
+        };
+        let packets = vec![packet(0, -1), packet(2, 0), packet(1, 1)];
+        let extradata = Vec::new();
+        let (time_base, frame_rate) = (unit, Rational { num: 25, den: 1 });
+        let stream = Stream { width: 64, height: 32, time_base, frame_rate, extradata };
+        let coded = Coded { stream, packets };
+        let times = repeated(&coded, 0..3).map(|packet| (packet.pts.unwrap(), packet.dts.unwrap()));
+        let (mut shown, decoded): (Vec<i64>, Vec<i64>) = times.unzip();
+        assert_eq!(decoded, Vec::from_iter(-1..8));
+        shown.sort_unstable();
+        assert_eq!(shown, Vec::from_iter(0..9));
+    }
 }
