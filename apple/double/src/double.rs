@@ -63,6 +63,11 @@ impl Double {
         with(|state| state.script.clone())
     }
 
+    /// How often each of [`crate::CALLS`] was called since the script was given, if it counts.
+    pub fn calls(&self) -> BTreeMap<String, usize> {
+        with(|state| state.calls.clone())
+    }
+
     /// Calls back what encoders still had when they were invalidated, if the script kept it; gives how many
     /// callbacks that were.
     pub fn call_back(&self) -> usize {

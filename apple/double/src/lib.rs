@@ -39,7 +39,7 @@ pub use double::{Counters, Double};
 pub use machine::{Hardware, Machine};
 pub use object::Kind;
 pub use script::{Blocks, Callbacks, Fault, Outcome, Script};
-pub use state::{Property, Value};
+pub use state::{CALLS, Property, Value};
 
 /// Status codes that the double gives, by Apple's names.
 pub mod status {

@@ -7,7 +7,8 @@ use std::fmt;
 ///
 /// As text, for the environment of a daemon: items apart by spaces.
 /// - `machine=intel|software|silicon`, `rows=16|64|256` (see [`crate::Machine`])
-/// - `fail=VTCompressionSessionEncodeFrame:3:-12903`: the third call of the function gives the status
+/// - `fail=VTCompressionSessionEncodeFrame:3:-12903`: the third call of the function gives the status, or
+///   the length or count; null, false or no time, if it gives none of these
 /// - `stall=VTDecompressionSessionDecodeFrame:3`: the third call of the function does not return
 /// - `property=ConstantBitRate:-12900`: what setting the property always gives
 /// - `encode=5:drop`, `decode=5:error:-12909`: what becomes of the fifth frame of the first session that
@@ -16,7 +17,7 @@ use std::fmt;
 ///   `no-hdr`, `untold`, `eight-bits`, `afterwards`
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Script {
-    /// Calls that give a status instead of doing anything.
+    /// Calls that fail instead of doing anything.
     pub faults: Vec<Fault>,
     /// Calls that do not return before there is another script: the function, and which call of it.
     pub stalls: Vec<(String, usize)>,
@@ -44,16 +45,18 @@ pub struct Script {
     /// What an encoder still has when it is invalidated is not lost: it is called back when
     /// [`crate::Double::call_back`] says so.
     pub afterwards: bool,
+    /// Calls are counted, for [`crate::Double::calls`]. They always are where one is to fail.
+    pub counted: bool,
 }
 
-/// A call that gives a status.
+/// A call that fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// The function.
     pub call: String,
     /// Which call of it, from 1, counted from when the script was given.
     pub nth: usize,
-    /// What it gives.
+    /// What it gives, if it gives numbers; else that is null, false or no time.
     pub status: i32,
 }
 
@@ -121,7 +124,8 @@ impl Script {
         Self::default()
     }
 
-    /// The nth call of a function, from 1, gives this status; null or false, if it gives no status.
+    /// The nth call of a function, from 1, gives this status, length or count; null, false or no time, if it
+    /// gives none of these.
     ///
     /// # Panics
     /// If it is no function that can fail here: the fault would never come.
@@ -210,6 +214,12 @@ impl Script {
     #[must_use]
     pub fn afterwards(self) -> Self {
         Script { afterwards: true, ..self }
+    }
+
+    /// Calls are counted.
+    #[must_use]
+    pub fn counted(self) -> Self {
+        Script { counted: true, ..self }
     }
 
     /// Takes one item of the text form.

@@ -1,9 +1,12 @@
 //! The machine and the script that are in force, and what was observed.
 
+use crate::cm::Time;
 use crate::object::{Object, Payload};
 use crate::script::{Outcome, Script};
 use crate::{Callbacks, Machine};
 use std::collections::BTreeMap;
+use std::ffi::c_void;
+use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -99,7 +102,8 @@ pub(crate) fn callbacks() -> Callbacks {
 }
 
 pub(crate) fn install(machine: Option<Machine>, script: Script) {
-    COUNTED.store(!script.faults.is_empty() || !script.stalls.is_empty(), Ordering::Relaxed);
+    let counted = script.counted || !script.faults.is_empty() || !script.stalls.is_empty();
+    COUNTED.store(counted, Ordering::Relaxed);
     with(|state| {
         if machine.is_some() {
             *state = State { machine, scripts: state.scripts, ..State::default() };
@@ -111,18 +115,44 @@ pub(crate) fn install(machine: Option<Machine>, script: Script) {
     SCRIPTED.notify_all();
 }
 
-/// Functions that a script can make fail. A Get or a Can gives null or false then.
-pub(crate) const CALLS: &[&str] = &[
+/// Functions that a script can make fail. What gives a reference gives null then, what gives a truth false,
+/// a time none, and a number the script's: a status, a length, a count.
+pub const CALLS: &[&str] = &[
+    "CFArrayGetCount",
+    "CFBooleanGetValue",
+    "CFDictionaryGetValue",
+    "CFEqual",
+    "CFGetTypeID",
+    "CFNumberGetValue",
+    "CFStringGetBytes",
+    "CFStringGetLength",
     "CMBlockBufferCopyDataBytes",
     "CMBlockBufferCreateWithMemoryBlock",
+    "CMBlockBufferGetDataLength",
     "CMBlockBufferReplaceDataBytes",
     "CMSampleBufferCreateReady",
+    "CMSampleBufferGetDataBuffer",
+    "CMSampleBufferGetDecodeTimeStamp",
+    "CMSampleBufferGetFormatDescription",
+    "CMSampleBufferGetPresentationTimeStamp",
+    "CMSampleBufferGetSampleAttachmentsArray",
+    "CMSampleBufferGetTotalSampleSize",
     "CMVideoFormatDescriptionCreateFromH264ParameterSets",
     "CMVideoFormatDescriptionCreateFromHEVCParameterSets",
     "CMVideoFormatDescriptionGetH264ParameterSetAtIndex",
     "CMVideoFormatDescriptionGetHEVCParameterSetAtIndex",
+    "CVPixelBufferGetBaseAddress",
+    "CVPixelBufferGetBaseAddressOfPlane",
+    "CVPixelBufferGetBytesPerRow",
+    "CVPixelBufferGetBytesPerRowOfPlane",
+    "CVPixelBufferGetHeight",
+    "CVPixelBufferGetHeightOfPlane",
+    "CVPixelBufferGetPixelFormatType",
+    "CVPixelBufferGetPlaneCount",
+    "CVPixelBufferGetWidth",
     "CVPixelBufferLockBaseAddress",
     "CVPixelBufferPoolCreatePixelBuffer",
+    "CVPixelBufferUnlockBaseAddress",
     "VTCompressionSessionCompleteFrames",
     "VTCompressionSessionCreate",
     "VTCompressionSessionEncodeFrame",
@@ -133,6 +163,7 @@ pub(crate) const CALLS: &[&str] = &[
     "VTDecompressionSessionCreate",
     "VTDecompressionSessionDecodeFrame",
     "VTDecompressionSessionWaitForAsynchronousFrames",
+    "VTIsHardwareDecodeSupported",
     "VTSessionCopyProperty",
     "VTSessionCopySupportedPropertyDictionary",
     "VTSessionSetProperty",
@@ -161,11 +192,40 @@ pub(crate) fn fault(call: &str) -> Option<i32> {
     status
 }
 
-/// Returns the status of a scripted fault of this function, as it is or turned into something.
+/// What a function gives that the script makes fail.
+pub(crate) trait Failure {
+    /// The script's number where it gives numbers; else null, false, no time.
+    fn of(number: i32) -> Self;
+}
+
+macro_rules! failures {
+    ($($kind:ty: $of:expr;)*) => {$(
+        impl Failure for $kind {
+            fn of(number: i32) -> Self {
+                let of: fn(i32) -> $kind = $of;
+                of(number)
+            }
+        }
+    )*};
+}
+
+failures! {
+    i32: |number| number;
+    u32: |number| number as u32;
+    isize: |number| number as isize;
+    usize: |number| number as usize;
+    u8: |_| 0;
+    Time: |_| Time::INVALID;
+    *const u8: |_| ptr::null();
+    *const Object: |_| ptr::null();
+    *mut c_void: |_| ptr::null_mut();
+}
+
+/// Returns what a scripted fault of this function makes it give.
 macro_rules! scripted {
     ($call:literal) => {
-        if let Some(status) = $crate::state::fault($call) {
-            return status;
+        if let Some(number) = $crate::state::fault($call) {
+            return $crate::state::Failure::of(number);
         }
     };
 }

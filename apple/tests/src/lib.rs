@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use vtremote_apple_double::{Double, Machine, Script};
 use vtremote_backend::{
-    Backend, Capabilities, Decoder, DecoderConfig, Encoder, EncoderConfig, Error, FrameSink,
-    Opened, PacketSink,
+    Backend, Capabilities, Codec, Decoder, DecoderConfig, Encoder, EncoderConfig, Error, FrameSink,
+    Opened, PacketSink, PixelFormat,
 };
 use vtremote_backend_videotoolbox::{Patience, VideoToolbox};
 
@@ -50,11 +50,18 @@ impl OverDouble {
     /// # Panics
     /// If there is nothing to encode with.
     pub fn with_patience(machine: Machine, script: Script, patience: Patience) -> Self {
-        let double = Double::new(machine);
+        Self::over(Double::new(machine), script, patience).expect("a backend")
+    }
+
+    /// Over this double, of which the backend is told nothing.
+    ///
+    /// # Errors
+    /// Why there is no backend; nothing of it is left then.
+    pub fn over(double: Double, script: Script, patience: Patience) -> Result<Self, Error> {
         double.script(script);
         let notices = Arc::new(|line| eprintln!("notice: {line}"));
-        let backend = VideoToolbox::with_patience(patience, notices).expect("a backend");
-        OverDouble { backend, double }
+        let backend = VideoToolbox::with_patience(patience, notices)?;
+        Ok(OverDouble { backend, double })
     }
 
     /// What it runs over.
@@ -86,5 +93,9 @@ impl Backend for OverDouble {
         sink: Arc<dyn FrameSink>,
     ) -> Result<Opened<Box<dyn Decoder>>, Error> {
         self.backend.open_decoder(config, sink)
+    }
+
+    fn details(&self, codec: Codec, format: PixelFormat) -> Vec<String> {
+        self.backend.details(codec, format)
     }
 }

@@ -1,4 +1,5 @@
 use crate::object::{Kind, Object, equal};
+use crate::state::scripted;
 use std::ffi::c_void;
 
 #[unsafe(no_mangle)]
@@ -14,11 +15,13 @@ unsafe extern "C-unwind" fn CFRelease(object: *const Object) {
 
 #[unsafe(no_mangle)]
 unsafe extern "C-unwind" fn CFGetTypeID(object: *const Object) -> usize {
+    scripted!("CFGetTypeID");
     Object::at(object).kind().type_id()
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C-unwind" fn CFEqual(one: *const Object, other: *const Object) -> u8 {
+    scripted!("CFEqual");
     u8::from(equal(Object::at(one), Object::at(other)))
 }
 

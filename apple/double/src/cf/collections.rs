@@ -3,7 +3,7 @@ use super::base::{
     kCFTypeDictionaryValueCallBacks,
 };
 use crate::object::{Object, Owned, Payload, equal, payload};
-use crate::state::violation;
+use crate::state::{scripted, violation};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::{ptr, slice};
 
@@ -87,6 +87,7 @@ unsafe extern "C-unwind" fn CFArrayCreate(
 
 #[unsafe(no_mangle)]
 unsafe extern "C-unwind" fn CFArrayGetCount(array: *const Object) -> isize {
+    scripted!("CFArrayGetCount");
     payload!(array, Array).0.len() as isize
 }
 
@@ -127,6 +128,7 @@ unsafe extern "C-unwind" fn CFDictionaryGetValue(
     dictionary: *const Object,
     key: *const Object,
 ) -> *const Object {
+    scripted!("CFDictionaryGetValue");
     let key = Object::at(key);
     let pairs = payload!(dictionary, Dictionary).pairs();
     let found = pairs.iter().find(|(known, _)| equal(known, key));

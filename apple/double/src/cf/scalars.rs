@@ -1,5 +1,6 @@
 use super::Constant;
 use crate::object::{Object, Owned, Payload, payload};
+use crate::state::scripted;
 use std::ffi::c_void;
 use std::slice;
 
@@ -43,6 +44,7 @@ pub(crate) fn boolean(value: bool) -> &'static Object {
 
 #[unsafe(no_mangle)]
 unsafe extern "C-unwind" fn CFBooleanGetValue(boolean: *const Object) -> u8 {
+    scripted!("CFBooleanGetValue");
     u8::from(*payload!(boolean, Boolean))
 }
 
@@ -84,6 +86,7 @@ unsafe extern "C-unwind" fn CFNumberGetValue(
     number_type: isize,
     out: *mut c_void,
 ) -> u8 {
+    scripted!("CFNumberGetValue");
     let number = *payload!(number, Number);
     let integer = match number {
         Number::Integer(number) => number,

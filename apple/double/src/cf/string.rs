@@ -1,4 +1,5 @@
 use crate::object::{Object, Owned, Payload, payload};
+use crate::state::scripted;
 use std::ptr;
 use std::slice;
 
@@ -30,6 +31,7 @@ unsafe extern "C-unwind" fn CFStringCreateWithBytes(
 /// In UTF-16.
 #[unsafe(no_mangle)]
 unsafe extern "C-unwind" fn CFStringGetLength(string: *const Object) -> isize {
+    scripted!("CFStringGetLength");
     payload!(string, String).encode_utf16().count() as isize
 }
 
@@ -51,6 +53,7 @@ unsafe extern "C-unwind" fn CFStringGetBytes(
     room: isize,
     used: *mut isize,
 ) -> isize {
+    scripted!("CFStringGetBytes");
     let text = payload!(string, String);
     if encoding != UTF8 && encoding != ASCII {
         return 0;

@@ -226,5 +226,6 @@ unsafe extern "C-unwind" fn CMBlockBufferCopyDataBytes(
 
 #[unsafe(no_mangle)]
 unsafe extern "C-unwind" fn CMBlockBufferGetDataLength(buffer: *const Object) -> usize {
+    scripted!("CMBlockBufferGetDataLength");
     payload!(buffer, BlockBuffer).length()
 }

@@ -113,6 +113,7 @@ unsafe extern "C-unwind" fn CMSampleBufferCreateReady(
 
 #[unsafe(no_mangle)]
 unsafe extern "C-unwind" fn CMSampleBufferGetDataBuffer(sample: *const Object) -> *const Object {
+    scripted!("CMSampleBufferGetDataBuffer");
     let block = &payload!(sample, SampleBuffer).block;
     block.as_ref().map_or(ptr::null(), Owned::as_ptr)
 }
@@ -121,23 +122,27 @@ unsafe extern "C-unwind" fn CMSampleBufferGetDataBuffer(sample: *const Object) -
 unsafe extern "C-unwind" fn CMSampleBufferGetFormatDescription(
     sample: *const Object,
 ) -> *const Object {
+    scripted!("CMSampleBufferGetFormatDescription");
     let format = &payload!(sample, SampleBuffer).format;
     format.as_ref().map_or(ptr::null(), Owned::as_ptr)
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C-unwind" fn CMSampleBufferGetTotalSampleSize(sample: *const Object) -> usize {
+    scripted!("CMSampleBufferGetTotalSampleSize");
     payload!(sample, SampleBuffer).size
 }
 
 /// Invalid where the encoder does not reorder.
 #[unsafe(no_mangle)]
 unsafe extern "C-unwind" fn CMSampleBufferGetDecodeTimeStamp(sample: *const Object) -> Time {
+    scripted!("CMSampleBufferGetDecodeTimeStamp");
     payload!(sample, SampleBuffer).timing.decode
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C-unwind" fn CMSampleBufferGetPresentationTimeStamp(sample: *const Object) -> Time {
+    scripted!("CMSampleBufferGetPresentationTimeStamp");
     payload!(sample, SampleBuffer).timing.presentation
 }
 
@@ -146,5 +151,6 @@ unsafe extern "C-unwind" fn CMSampleBufferGetSampleAttachmentsArray(
     sample: *const Object,
     _create: u8,
 ) -> *const Object {
+    scripted!("CMSampleBufferGetSampleAttachmentsArray");
     payload!(sample, SampleBuffer).attachments.as_ptr()
 }

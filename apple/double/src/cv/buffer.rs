@@ -179,7 +179,10 @@ unsafe extern "C-unwind" fn CVPixelBufferUnlockBaseAddress(
     buffer: *const Object,
     flags: u64,
 ) -> i32 {
-    if payload!(buffer, PixelBuffer).unlock(reading(flags)) {
+    let done = payload!(buffer, PixelBuffer).unlock(reading(flags));
+    // It is unlocked all the same: nobody could do it again.
+    scripted!("CVPixelBufferUnlockBaseAddress");
+    if done {
         return 0;
     }
     note("CVPixelBufferUnlockBaseAddress without a lock of these flags");
@@ -188,22 +191,26 @@ unsafe extern "C-unwind" fn CVPixelBufferUnlockBaseAddress(
 
 #[unsafe(no_mangle)]
 unsafe extern "C-unwind" fn CVPixelBufferGetPixelFormatType(buffer: *const Object) -> u32 {
+    scripted!("CVPixelBufferGetPixelFormatType");
     payload!(buffer, PixelBuffer).fourcc
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C-unwind" fn CVPixelBufferGetWidth(buffer: *const Object) -> usize {
+    scripted!("CVPixelBufferGetWidth");
     payload!(buffer, PixelBuffer).width
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C-unwind" fn CVPixelBufferGetHeight(buffer: *const Object) -> usize {
+    scripted!("CVPixelBufferGetHeight");
     payload!(buffer, PixelBuffer).height
 }
 
 /// 0 for a format without planes.
 #[unsafe(no_mangle)]
 unsafe extern "C-unwind" fn CVPixelBufferGetPlaneCount(buffer: *const Object) -> usize {
+    scripted!("CVPixelBufferGetPlaneCount");
     let layout = payload!(buffer, PixelBuffer).layout;
     if layout.is_planar() { layout.planes.len() } else { 0 }
 }
@@ -211,6 +218,7 @@ unsafe extern "C-unwind" fn CVPixelBufferGetPlaneCount(buffer: *const Object) ->
 /// Null while it is not locked, and for a format with planes.
 #[unsafe(no_mangle)]
 unsafe extern "C-unwind" fn CVPixelBufferGetBaseAddress(buffer: *const Object) -> *mut c_void {
+    scripted!("CVPixelBufferGetBaseAddress");
     let buffer = payload!(buffer, PixelBuffer);
     let plane = buffer.plane(0).filter(|_| !buffer.layout.is_planar());
     buffer.address(plane).cast()
@@ -218,6 +226,7 @@ unsafe extern "C-unwind" fn CVPixelBufferGetBaseAddress(buffer: *const Object) -
 
 #[unsafe(no_mangle)]
 unsafe extern "C-unwind" fn CVPixelBufferGetBytesPerRow(buffer: *const Object) -> usize {
+    scripted!("CVPixelBufferGetBytesPerRow");
     payload!(buffer, PixelBuffer).plane(0).map_or(0, |plane| plane.stride)
 }
 
@@ -227,6 +236,7 @@ unsafe extern "C-unwind" fn CVPixelBufferGetBaseAddressOfPlane(
     buffer: *const Object,
     plane: usize,
 ) -> *mut c_void {
+    scripted!("CVPixelBufferGetBaseAddressOfPlane");
     let buffer = payload!(buffer, PixelBuffer);
     buffer.address(buffer.counted_plane(plane)).cast()
 }
@@ -236,6 +246,7 @@ unsafe extern "C-unwind" fn CVPixelBufferGetBytesPerRowOfPlane(
     buffer: *const Object,
     plane: usize,
 ) -> usize {
+    scripted!("CVPixelBufferGetBytesPerRowOfPlane");
     payload!(buffer, PixelBuffer).counted_plane(plane).map_or(0, |plane| plane.stride)
 }
 
@@ -244,6 +255,7 @@ unsafe extern "C-unwind" fn CVPixelBufferGetHeightOfPlane(
     buffer: *const Object,
     plane: usize,
 ) -> usize {
+    scripted!("CVPixelBufferGetHeightOfPlane");
     payload!(buffer, PixelBuffer).counted_plane(plane).map_or(0, |plane| plane.height)
 }
 

@@ -301,10 +301,9 @@ unsafe extern "C-unwind" fn VTCompressionSessionPrepareToEncodeFrames(
 unsafe extern "C-unwind" fn VTCompressionSessionGetPixelBufferPool(
     session: *const Object,
 ) -> *const Object {
+    scripted!("VTCompressionSessionGetPixelBufferPool");
     let session = payload!(session, CompressionSession);
-    if session.flow.is_invalid()
-        || crate::state::fault("VTCompressionSessionGetPixelBufferPool").is_some()
-    {
+    if session.flow.is_invalid() {
         return std::ptr::null();
     }
     session.pool.as_ptr()

@@ -291,9 +291,7 @@ unsafe extern "C-unwind" fn VTDecompressionSessionCanAcceptFormatDescription(
     session: *const Object,
     format: *const Object,
 ) -> u8 {
-    if crate::state::fault("VTDecompressionSessionCanAcceptFormatDescription").is_some() {
-        return 0;
-    }
+    scripted!("VTDecompressionSessionCanAcceptFormatDescription");
     let session = payload!(session, DecompressionSession);
     let format = payload!(format, FormatDescription);
     u8::from(kind(format) == Ok(session.kind))

@@ -92,6 +92,7 @@ unsafe extern "C-unwind" fn VTCopyVideoEncoderList(
 
 #[unsafe(no_mangle)]
 extern "C-unwind" fn VTIsHardwareDecodeSupported(codec_type: u32) -> u8 {
+    scripted!("VTIsHardwareDecodeSupported");
     let hardware = machine().hardware;
     let known = matches!(&codec_type.to_be_bytes(), b"avc1" | b"hvc1");
     u8::from(known && hardware != Hardware::None)

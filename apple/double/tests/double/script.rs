@@ -1,4 +1,65 @@
-use vtremote_apple_double::{Blocks, Callbacks, Double, Outcome, Script};
+use std::collections::BTreeSet;
+use std::path::Path;
+use vtremote_apple_double::{Blocks, CALLS, Callbacks, Double, Outcome, Script};
+
+/// What is exported and cannot be made to fail, and why.
+const NEVER_FAILS: [(&[&str], &str); 5] = [
+    (
+        &[
+            "CFRetain",
+            "CFRelease",
+            "CFDictionaryGetKeysAndValues",
+            "CVBufferSetAttachment",
+            "VTCompressionSessionInvalidate",
+            "VTDecompressionSessionInvalidate",
+        ],
+        "it gives nothing",
+    ),
+    (
+        &[
+            "CFArrayCreate",
+            "CFDataCreate",
+            "CFDictionaryCreate",
+            "CFNumberCreate",
+            "CFStringCreateWithBytes",
+        ],
+        "without memory for so little the process ends, as with Rust's own allocations",
+    ),
+    (&["CFArrayGetValueAtIndex"], "an array has an object at each index below its count"),
+    (
+        &["CFDictionaryGetCount"],
+        "its caller makes room for as much as CFDictionaryGetKeysAndValues writes",
+    ),
+    (&["CFDataGetBytePtr", "CFDataGetLength"], "so many bytes are there"),
+];
+
+/// The functions in these sources that are exported under their own names; a macro's `$name` is none.
+fn exports(folder: &Path, into: &mut BTreeSet<String>) {
+    for entry in folder.read_dir().unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            exports(&path, into);
+            continue;
+        }
+        let source = std::fs::read_to_string(&path).unwrap();
+        for found in source.split("extern \"C-unwind\" fn ").skip(1) {
+            let name: String = found.chars().take_while(char::is_ascii_alphanumeric).collect();
+            // Of a type of a function there is nothing behind `fn`.
+            into.extend(Some(name).filter(|name| !name.is_empty()));
+        }
+    }
+}
+
+#[test]
+fn every_call_can_be_made_to_fail_or_there_is_a_reason() {
+    let mut exported = BTreeSet::new();
+    exports(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut exported);
+    let never = NEVER_FAILS.iter().flat_map(|(calls, _)| calls.iter().copied());
+    let told: Vec<&str> = CALLS.iter().copied().chain(never).collect();
+    let once: BTreeSet<String> = told.iter().map(|call| (*call).to_owned()).collect();
+    assert_eq!(once.len(), told.len(), "one is told twice");
+    assert_eq!(exported, once);
+}
 
 #[test]
 fn a_script_is_said_in_a_line() {

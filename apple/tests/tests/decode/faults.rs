@@ -572,3 +572,21 @@ fn a_panic_over_a_picture_is_a_failure_and_no_good_end() {
     let told = sink.listener.wait(|told| told.drained || told.failed.is_some());
     assert!(matches!(told.failed, Some(Error::Internal(_))), "{:?}", told.failed);
 }
+
+#[test]
+fn a_sequence_begins_with_the_first_picture_of_it_that_a_session_is_given() {
+    for codec in [Codec::H264, Codec::H265] {
+        let part = encode(&config(codec, PixelFormat::Nv12), 9);
+        let larger = EncoderConfig { width: 320, ..config(codec, PixelFormat::Nv12) };
+        let stream = part.then(encode(&larger, 18));
+        // Nothing comes of the second's first keyframe, and its pictures are counted anew.
+        let create = format!(
+            "CMVideoFormatDescriptionCreateFrom{}ParameterSets",
+            if codec == Codec::H264 { "H264" } else { "HEVC" }
+        );
+        let (told, _) = under(Script::new().fail(&create, 2, -12710), &stream);
+        let pts: Vec<_> = told.frames.iter().map(|frame| frame.pts).collect();
+        assert!(pts.is_sorted() && pts.len() >= 9 + 10, "{codec} {pts:?}");
+        assert!(told.warnings[0].contains("its parameter sets describe no stream"));
+    }
+}

@@ -161,6 +161,7 @@ impl Decoder {
             pictures_at_loss: None,
             answers_at_silence: None,
             decodes: false,
+            begins_sequence: false,
             passed_over: None,
         };
         let (ends, ended) = mpsc::channel();
@@ -343,6 +344,8 @@ struct Worker {
     answers_at_silence: Option<u64>,
     /// Whether a session has been given a picture.
     decodes: bool,
+    /// A sequence began with a picture that no session was given: it begins with the next one that is.
+    begins_sequence: bool,
     passed_over: Option<PassedOver>,
 }
 
@@ -448,6 +451,8 @@ impl Worker {
         let sets = unit.sets.take();
         let before = sets.map(|sets| std::mem::replace(&mut self.sets, sets));
         self.sets_changed |= before.is_some();
+        unit.picture.begins_sequence |= self.begins_sequence;
+        self.begins_sequence = unit.picture.begins_sequence;
         let permit = loop {
             let room = || self.shared.output.room(&unit.picture);
             match self.shared.watched.resting(room) {
@@ -501,6 +506,7 @@ impl Worker {
         self.decodes = true;
         let Some(session) = &self.session else { return Ok(()) };
         let number = shared.output.begin(unit, session.layout, permit);
+        self.begins_sequence = false;
         let format = session.format.clone();
         let sample = match CodedSample::new(&unit.slices, &format) {
             Ok(sample) => sample,

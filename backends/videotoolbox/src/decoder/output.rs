@@ -253,12 +253,20 @@ impl Output {
         let Expected {
             name, picture, size: shown, layout, pts, duration, side_data, permit, ..
         } = expected;
-        // What the parameter set cuts from the picture is cut already. Where it is not, no more is shown.
+        // What the parameter set cuts from the picture is cut already. Where it is not, no more is shown. A
+        // side that is odd may have been made even.
         let side = |pixels: usize, shown: u32| {
-            u32::try_from(pixels).map_or(shown, |pixels| pixels.min(shown))
+            let pixels = u32::try_from(pixels).unwrap_or(u32::MAX).min(shown);
+            Some(pixels).filter(|pixels| *pixels > 0 && *pixels >= shown - shown % 2)
         };
         let size = buffer.size();
-        let size = (side(size.0, shown.0), side(size.1, shown.1));
+        let (Some(width), Some(height)) = (side(size.0, shown.0), side(size.1, shown.1)) else {
+            return Err(Error::Codec(format!(
+                "a picture that cannot be read: it has {}x{} pixels, not {}x{}",
+                size.0, size.1, shown.0, shown.1
+            )));
+        };
+        let size = (width, height);
         let planes = self.shelf.copy(buffer, layout, size)?;
         let geometry = geometry(self.codec, &picture, size, layout.format);
         Ok(Frame { name, planes, geometry, pts, duration, side_data, permit })

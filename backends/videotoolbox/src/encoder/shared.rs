@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use vtremote_backend::{Codec, Error, Hdr, PacketSink, PlaneShape};
 use vtremote_bitstream::sei::{self, Sei};
-use vtremote_bitstream::{ParameterSets, SetKind, StreamFacts, length_prefixed};
+use vtremote_bitstream::{ParameterSets, SetKind, StreamFacts, is_keyframe, length_prefixed};
 
 /// How many frames without a packet an error names.
 const MOST_NAMED: usize = 8;
@@ -205,14 +205,18 @@ impl Shared {
         let (pts, input) = state.flight.input(number).ok_or_else(|| {
             Error::Codec(format!("VideoToolbox gives a packet too many, for frame {number}"))
         })?;
-        let (keyframe, time) = (sample.is_sync(), input.time.0);
-        let messages = input.messages.clone().sei(keyframe);
+        let time = input.time.0;
         let (sets, size) = parameter_sets(sample, self.codec)?;
         let bytes = sample.bytes();
         let bytes =
             bytes.map_err(|status| Error::Codec(format!("a packet cannot be read: {status}")))?;
-        let data = self.access_unit(&bytes, size, &messages, keyframe.then_some(&sets));
-        let data = data.map_err(|error| Error::Codec(format!("VideoToolbox's packet: {error}")))?;
+        let wrong = |error| Error::Codec(format!("VideoToolbox's packet of pts {pts}: {error}"));
+        let mut coded = Vec::with_capacity(bytes.len() + 16);
+        length_prefixed::to_annexb(&bytes, size, &mut coded).map_err(wrong)?;
+        // A sample of which nothing is said counts as one to begin with, whatever it is.
+        let keyframe = sample.is_sync() && is_keyframe(self.codec, &coded);
+        let messages = input.messages.clone().sei(keyframe);
+        let data = self.access_unit(coded, &messages, keyframe.then_some(&sets)).map_err(wrong)?;
         let decode_time = sample.decode_time();
         if !state.flight.knows_depth() {
             // Whatever it says, what is decoded before it is shown is decoded before others are.
@@ -239,16 +243,13 @@ impl Shared {
         Ok(())
     }
 
-    /// Annex B, with the sets that a keyframe needs.
+    /// With its messages, and the sets that a keyframe needs.
     fn access_unit(
         &self,
-        bytes: &[u8],
-        size: vtremote_bitstream::LengthSize,
+        mut coded: Vec<u8>,
         messages: &[Sei],
         sets: Option<&ParameterSets>,
     ) -> Result<Vec<u8>, vtremote_bitstream::Error> {
-        let mut coded = Vec::with_capacity(bytes.len() + 16);
-        length_prefixed::to_annexb(bytes, size, &mut coded)?;
         if !messages.is_empty() {
             let mut with_messages = Vec::new();
             sei::insert(self.codec, &coded, messages, &mut with_messages)?;

@@ -24,8 +24,8 @@ impl Sample<'_> {
         // SAFETY: the array has a dictionary for each sample (CMSampleBuffer.h), whose keys are strings and
         // whose values are objects; it is kept and not changed meanwhile.
         let not_sync = unsafe {
-            let first = &*attachments.value_at_index(0).cast::<CFDictionary<CFString, CFType>>();
-            first.get(kCMSampleAttachmentKey_NotSync)
+            let first = attachments.value_at_index(0).cast::<CFDictionary<CFString, CFType>>();
+            first.as_ref().and_then(|first| first.get(kCMSampleAttachmentKey_NotSync))
         };
         let not_sync =
             not_sync.and_then(|value| Some(value.downcast_ref::<CFBoolean>()?.as_bool()));
@@ -50,16 +50,16 @@ impl Sample<'_> {
     pub(crate) fn bytes(&self) -> Result<Vec<u8>, Status> {
         // SAFETY: these only read.
         let (block, len) = unsafe { (self.0.data_buffer(), self.0.total_sample_size()) };
-        let block = block.ok_or(Status::EMPTY_BLOCK)?;
+        let block = block.filter(|_| len > 0).ok_or(Status::EMPTY_BLOCK)?;
         // SAFETY: as above.
         if len > unsafe { block.data_length() } {
             return Err(Status::BAD_LENGTH);
         }
         let mut bytes = vec![0; len];
-        if let (false, Some(first)) = (bytes.is_empty(), NonNull::new(bytes.as_mut_ptr())) {
-            // SAFETY: there are `len` bytes to write to, and the block has as many.
-            Status::check(unsafe { block.copy_data_bytes(0, len, first.cast()) })?;
-        }
+        // SAFETY: there are `len` bytes to write to, and the block has as many.
+        Status::check(unsafe {
+            block.copy_data_bytes(0, len, NonNull::from(&mut bytes[..]).cast())
+        })?;
         Ok(bytes)
     }
 
