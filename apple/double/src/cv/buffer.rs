@@ -133,6 +133,11 @@ impl PixelBuffer {
         self.plane(index).filter(|_| self.layout.is_planar())
     }
 
+    /// What the picture says of itself.
+    pub(crate) fn attachment(&self, key: &str) -> Option<Owned> {
+        self.attachments.get(key)
+    }
+
     fn address(&self, plane: Option<&Plane>) -> *mut u8 {
         match plane {
             Some(plane) if self.is_open() => plane.memory.first(),

@@ -7,8 +7,8 @@ use super::status::{
 };
 use crate::cf::{Dictionary, Number, boolean};
 use crate::cm::Time;
-use crate::cv::{self, Pool};
-use crate::object::{Object, Owned, Payload, payload};
+use crate::cv::{self, PixelBuffer, Pool};
+use crate::object::{Object, Owned, Payload, equal, payload};
 use crate::state::{machine, note, outcome, scripted, with};
 use crate::{Callbacks, Hardware, Outcome};
 pub(crate) use engine::call_back;
@@ -241,6 +241,24 @@ impl CompressionSession {
         ))
     }
 
+    /// What a picture says of itself otherwise than the session does: nobody knows what comes of that.
+    fn contradiction(&self, picture: &PixelBuffer) -> Option<String> {
+        const SAID_TWICE: [(&str, &str); 5] = [
+            ("PixelAspectRatio", "CVPixelAspectRatio"),
+            ("ColorPrimaries", "CVImageBufferColorPrimaries"),
+            ("TransferFunction", "CVImageBufferTransferFunction"),
+            ("YCbCrMatrix", "CVImageBufferYCbCrMatrix"),
+            ("GammaLevel", "CVImageBufferGammaLevel"),
+        ];
+        let known = self.properties.lock().unwrap_or_else(PoisonError::into_inner);
+        let differs = |(property, attachment): &&(&str, &str)| {
+            let pair = known.get(*property).zip(picture.attachment(attachment));
+            pair.is_some_and(|(session, picture)| !equal(session, &picture))
+        };
+        let (property, attachment) = SAID_TWICE.iter().find(differs)?;
+        Some(format!("the {attachment} of a picture is not the session's {property}"))
+    }
+
     fn plan(&self) -> Result<plan::Plan, i32> {
         let known = self.properties.lock().unwrap_or_else(PoisonError::into_inner);
         plan::plan(&self.encoder, self.size, self.fourcc, &known)
@@ -336,6 +354,9 @@ unsafe extern "C-unwind" fn VTCompressionSessionEncodeFrame(
     }
     if !presentation.is_numeric() {
         return K_VT_PARAMETER;
+    }
+    if let Some(what) = session.contradiction(pixels) {
+        note(&what);
     }
     let mut started = match session.start() {
         Ok(started) => started,

@@ -1,6 +1,7 @@
-use crate::support::{Encoded, Encoder, boolean, number, time};
+use crate::support::{Encoded, Encoder, boolean, number, picture, time};
 use objc2_core_foundation::{CFData, CFRetained, CFString, CFType};
 use objc2_core_media::CMTime;
+use objc2_core_video::CVAttachmentMode;
 use objc2_video_toolbox::VTEncodeInfoFlags;
 use std::collections::BTreeSet;
 use std::ptr::NonNull;
@@ -312,6 +313,25 @@ fn metadata_of_hdr_is_written_with_colours_of_hdr_only() {
         let found = sei::messages_in(Codec::H265, &stream).any(|m| m.to_content_light().is_some());
         assert_eq!(found, written, "{transfer}");
     }
+}
+
+#[test]
+fn pictures_that_contradict_their_session_are_noted() {
+    let double = Double::new(Machine::apple_silicon());
+    let text = |text| CFRetained::<CFType>::from(CFString::from_str(text));
+    for (said, violations) in [("ITU_R_709_2", 0), ("ITU_R_2020", 1)] {
+        let encoder = Encoder::new(Codec::H264, &[("YCbCrMatrix", text("ITU_R_709_2"))]).unwrap();
+        let picture = picture(1);
+        let key = CFString::from_str("CVImageBufferYCbCrMatrix");
+        unsafe { picture.set_attachment(&key, &text(said), CVAttachmentMode::ShouldPropagate) };
+        assert_eq!(encoder.encode_picture(&picture, 1, false), 0);
+        assert_eq!(encoder.complete(), 0);
+        drop(encoder);
+        let noted = double.counters().violations;
+        assert_eq!(noted.len(), violations, "{noted:?}");
+        assert!(noted.iter().all(|what| what.contains("YCbCrMatrix")), "{noted:?}");
+    }
+    double.forgive();
 }
 
 #[test]

@@ -191,8 +191,17 @@ impl Encoder {
 
     /// Encodes picture `number`, from 1, at its time.
     pub(crate) fn encode(&self, number: usize, keyframe: bool) -> i32 {
-        let picture = picture(number);
-        let image: &CVImageBuffer = &picture;
+        self.encode_picture(&picture(number), number, keyframe)
+    }
+
+    /// Encodes this picture at the time of that number.
+    pub(crate) fn encode_picture(
+        &self,
+        picture: &CVPixelBuffer,
+        number: usize,
+        keyframe: bool,
+    ) -> i32 {
+        let image: &CVImageBuffer = picture;
         let force = unsafe { kVTEncodeFrameOptionKey_ForceKeyFrame };
         let options = CFDictionary::<CFString, CFType>::from_slices(&[force], &[truth(keyframe)]);
         unsafe {

@@ -308,6 +308,46 @@ fn new_extradata_beside_a_packet_counts_from_there() {
 }
 
 #[test]
+fn one_number_is_extradata_beside_a_packet_and_captions_beside_a_frame() {
+    assert_eq!(SideData::NEW_EXTRADATA, SideData::CAPTIONS);
+    let captions = |number: i64| vec![0xfc, 1, number as u8];
+    let record = |data| SideData { kind: SideData::CAPTIONS, data };
+    for codec in [Codec::H264, Codec::H265] {
+        let header = EncoderConfig { global_header: true, ..config(codec, PixelFormat::Nv12) };
+        // Beside each frame, to the encoder; and the only parameter sets beside a packet.
+        let mut stream = encode_with(&header, 9, |number| vec![record(captions(number))]);
+        let extradata = std::mem::take(&mut stream.extradata);
+        stream.packets[0].side_data.push(record(extradata.clone()));
+        let mut swapped = encode(&header, 9);
+        let packet = &mut swapped.packets[3];
+        packet.side_data.push(record(captions(3)));
+        let silicon = silicon();
+        for backend in [&*streams::LIBAVCODEC as &dyn Backend, &silicon] {
+            let told = decode(backend, &decoder_config(&stream), &stream);
+            assert_eq!((told.failed, told.warnings.len(), told.frames.len()), (None, 0, 9));
+            for (number, frame) in (0..).zip(&told.frames) {
+                assert_eq!(frame.side_data, [record(captions(number))], "{codec}");
+            }
+            // Captions beside a packet are no captions, and no extradata.
+            let told = decode(backend, &decoder_config(&swapped), &swapped);
+            assert_eq!((told.failed, told.frames.len()), (None, 9));
+            assert!(told.warnings.iter().any(|what| what.contains("extradata")), "{codec}");
+            assert!(told.frames.iter().all(|frame| frame.side_data.is_empty()), "{codec}");
+        }
+        // Parameter sets beside a frame change nothing.
+        let mut wrong = extradata;
+        wrong.resize(wrong.len().next_multiple_of(3), 0);
+        let with_sets = encode_with(&header, 9, |number| match number {
+            4 => vec![record(wrong.clone())],
+            _ => Vec::new(),
+        });
+        assert_eq!(with_sets.extradata, swapped.extradata);
+        let told = decode(&silicon, &decoder_config(&with_sets), &with_sets);
+        assert_eq!((told.failed, told.warnings.len(), told.frames.len()), (None, 0, 9));
+    }
+}
+
+#[test]
 fn geometry_is_what_the_stream_says() {
     for (codec, format) in KINDS {
         for full_range in [None, Some(false), Some(true)] {

@@ -1,10 +1,12 @@
 //! What different Macs can do.
 
-use crate::session::{Session, assert_whole, config, encode, h264, hevc};
+use crate::session::{PATIENCE, Session, assert_whole, config, encode, h264, hevc};
 use vtremote_apple_double::{Machine, Script};
 use vtremote_apple_tests::OverDouble;
-use vtremote_backend::{Backend, Codec, EncoderConfig, Error, FrameInfo, PixelFormat, Quality};
-use vtremote_bitstream::ParameterSets;
+use vtremote_backend::{
+    Backend, Codec, EncodedPacket, EncoderConfig, Error, FrameInfo, PixelFormat, Quality,
+};
+use vtremote_bitstream::{ParameterSets, annexb};
 
 fn formats(over: &OverDouble, codec: Codec) -> Vec<PixelFormat> {
     let encoders = &over.capabilities().encoders;
@@ -216,6 +218,50 @@ fn alpha_is_encoded_where_it_can_be() {
     let over = OverDouble::new(Machine::intel());
     let session = Session::open(&over, &with_alpha(PixelFormat::Bgra));
     assert_eq!(session.warnings, ["alpha_quality: this machine encodes no alpha; it is left out"]);
+}
+
+/// The hashes of the alpha that the encoder was given, as the double puts them into packets.
+fn alpha_in(packet: &EncodedPacket) -> Option<u64> {
+    let mut nals = annexb::nal_units(&packet.data);
+    let layer = nals.find(|nal| nal.starts_with(&[0x50, 0x09, 5, 32]))?;
+    u64::from_str_radix(std::str::from_utf8(layer.get(20..36)?).ok()?, 16).ok()
+}
+
+#[test]
+fn alpha_arrives_as_it_is_whatever_the_rows() {
+    for (format, place) in [(PixelFormat::Bgra, 3), (PixelFormat::Ayuv, 0)] {
+        for (width, rows) in [(160, 16), (162, 64), (70, 256)] {
+            let over = OverDouble::new(Machine::apple_silicon().rows(rows));
+            let config = EncoderConfig { alpha_quality: 0.5, width, ..config(Codec::H265, format) };
+            let mut session = Session::open(&over, &config);
+            let mut expected = Vec::new();
+            for pts in 0..9 {
+                let picture = session.encoder.picture(PATIENCE).unwrap().expect("a picture");
+                let (shape, _) = picture.plane(0).unwrap();
+                let mut lent = picture.lend(0, 0..shape.rows).unwrap();
+                let stride = lent.stride();
+                // Another alpha in each pixel and picture, in rows with something else between them.
+                let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+                for (y, row) in lent.bytes().chunks_mut(stride).enumerate() {
+                    row.fill(0xee);
+                    for (x, pixel) in row[..shape.row_bytes].chunks_mut(4).enumerate() {
+                        let alpha = (7 * x + 13 * y + 31 * pts) as u8;
+                        pixel.fill(100);
+                        pixel[place] = alpha;
+                        hash = (hash ^ u64::from(alpha)).wrapping_mul(0x0100_0000_01b3);
+                    }
+                }
+                drop(lent);
+                expected.push((pts as i64, Some(hash)));
+                let info = FrameInfo { pts: pts as i64, duration: 1, ..FrameInfo::default() };
+                session.encoder.submit(picture, info).unwrap();
+            }
+            session.encoder.drain().unwrap();
+            let packets = session.packets();
+            let found: Vec<_> = packets.iter().map(|p| (p.pts, alpha_in(p))).collect();
+            assert_eq!(found, expected, "{format:?} {width} in rows of {rows}");
+        }
+    }
 }
 
 #[test]

@@ -12,9 +12,6 @@ const MOST_SETS: usize = 1 << 20;
 /// Captions that may wait for their picture, in bytes.
 const MOST_CAPTIONS: usize = 1 << 16;
 
-/// AVFrameSideDataType of A/53 captions.
-const CAPTIONS: u32 = 1;
-
 /// What SEI says of the pictures of a sequence.
 #[derive(Default)]
 struct Hdr {
@@ -42,9 +39,6 @@ impl Hdr {
             .chain(light.map(|data| record(SideData::CONTENT_LIGHT, data)))
     }
 }
-
-/// AVPacketSideDataType of new extradata.
-const NEW_EXTRADATA: u32 = 1;
 
 /// A picture to decode.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,7 +139,9 @@ impl Stream {
             taken.units.extend(self.field.take());
             (self.order, self.jumped) = (PictureOrder::new(self.codec), true);
         }
-        for record in packet.side_data.iter().filter(|record| record.kind == NEW_EXTRADATA) {
+        for record in
+            packet.side_data.iter().filter(|record| record.kind == SideData::NEW_EXTRADATA)
+        {
             match ParameterSets::from_extradata(self.codec, &record.data) {
                 Ok((sets, _)) => self.update(sets, &name, &mut taken),
                 Err(error) => {
@@ -280,10 +276,10 @@ impl Stream {
 
 /// In one record, as libavcodec has the captions of both fields.
 fn add_captions(side_data: &mut Vec<SideData>, captions: Vec<u8>) {
-    match side_data.iter_mut().find(|record| record.kind == CAPTIONS) {
+    match side_data.iter_mut().find(|record| record.kind == SideData::CAPTIONS) {
         Some(record) => record.data.extend_from_slice(&captions),
         None if captions.is_empty() => {}
-        None => side_data.push(SideData { kind: CAPTIONS, data: captions }),
+        None => side_data.push(SideData { kind: SideData::CAPTIONS, data: captions }),
     }
 }
 

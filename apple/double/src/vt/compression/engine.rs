@@ -84,10 +84,14 @@ struct Inside {
     duration: Time,
     context: FrameContext,
     late: usize,
+    /// See [`alpha_layer`].
+    alpha: Option<u64>,
 }
 
 pub(crate) struct Engine {
     plan: Plan,
+    /// HEVCWithAlpha.
+    has_alpha: bool,
     receiver: Receiver,
     flow: Arc<Flow>,
     encoder: Encoder,
@@ -121,6 +125,7 @@ impl Engine {
         };
         Ok(Engine {
             plan,
+            has_alpha: &codec_type.to_be_bytes() == b"muxa",
             receiver,
             flow,
             encoder,
@@ -186,8 +191,10 @@ impl Engine {
         let index = self.next_index;
         self.next_index += 1;
         self.times.push_back(presentation);
-        self.inside.insert(index, Inside { presentation, duration, context, late });
         let Payload::PixelBuffer(pixels) = &buffer.payload else { return };
+        let packed = self.has_alpha && !pixels.layout.is_planar();
+        let alpha = packed.then(|| picture::alpha(pixels));
+        self.inside.insert(index, Inside { presentation, duration, context, late, alpha });
         let parameters = &self.plan.parameters;
         let picture = picture::to_frame(pixels, parameters.ten_bits, parameters.tall_chroma);
         drop(buffer);
@@ -257,10 +264,11 @@ impl Engine {
         let Some(inside) = self.inside.remove(&packet.index) else {
             return note("the encoder gave a frame twice");
         };
-        let Inside { presentation, duration, context, late } = inside;
+        let Inside { presentation, duration, context, late, alpha } = inside;
         let time = self.times.pop_front().unwrap_or(Time::INVALID);
         let decode = if self.plan.b_frames > 0 { time } else { Time::INVALID };
-        let bytes = self.length_prefixed(&packet.data);
+        let mut bytes = self.length_prefixed(&packet.data);
+        bytes.extend(alpha.into_iter().flat_map(alpha_layer));
         let not_sync = if packet.keyframe {
             self.keyframes += 1;
             // Both are what a key frame has.
@@ -315,6 +323,17 @@ impl Engine {
 
 /// The SEI by which HEVC with alpha says what its other layer is (H.265 F.14.2.8), as a description has it.
 const ALPHA_CHANNEL_INFO: [u8; 13] = [0, 0, 0, 1, 0x4e, 1, 165, 4, 0, 0, 0x7f, 0x90, 0x80];
+
+/// What stands for a picture's alpha layer, behind its length: a suffix SEI of that layer, user data with the
+/// hash of the alpha in sixteen digits.
+fn alpha_layer(hash: u64) -> Vec<u8> {
+    // Type 40, layer 1, temporal id 0 (H.265 7.3.1.2); payload 5 of 32 bytes, of which 16 are a name.
+    let mut nal = vec![0x50, 0x09, 5, 32];
+    nal.extend_from_slice(b"alpha of vt-dbl.");
+    nal.extend_from_slice(format!("{hash:016x}").as_bytes());
+    nal.push(0x80);
+    [&(nal.len() as u32).to_be_bytes(), &nal[..]].concat()
+}
 
 fn format(
     plan: &Plan,

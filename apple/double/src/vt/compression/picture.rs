@@ -4,7 +4,20 @@ use crate::codec::Frame;
 use crate::cv::PixelBuffer;
 use std::slice;
 
-/// A copy of the pixels in eight or ten bits, with or without chroma rows for every row. Alpha is left out.
+/// The alpha of packed pixels, row by row without what is between the rows, as a hash: FNV-1a of 64 bits.
+pub(super) fn alpha(pixels: &PixelBuffer) -> u64 {
+    let place = if &pixels.fourcc.to_be_bytes() == b"BGRA" { 3 } else { 0 };
+    pixels.lock(true);
+    let rows = (0..pixels.height).map(|y| rows(pixels, 0, y));
+    let alpha = rows.flat_map(|row| row.iter().skip(place).step_by(4));
+    let hash = alpha.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    pixels.unlock(true);
+    hash
+}
+
+/// A copy of the pixels in eight or ten bits, with or without chroma rows for every row, and without alpha.
 pub(super) fn to_frame(pixels: &PixelBuffer, ten_bits: bool, tall_chroma: bool) -> Frame {
     let mut frame = Frame::new(pixels.width, pixels.height, ten_bits, tall_chroma);
     // As whoever has the buffer may: for reading.
