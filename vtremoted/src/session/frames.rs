@@ -94,8 +94,31 @@ struct Compress {
     message: Message,
     /// None: it is a trial, and goes nowhere.
     place: Option<Place>,
-    /// Where each picture may be coded another way: this one's, and who is told what that gave.
-    chosen: Option<(Coding, Arc<Sending>)>,
+    /// Where each picture may be coded another way.
+    making: Option<Making>,
+}
+
+/// Tells of a part that is being compressed what that gave, and that it no longer is. Dropped before, which a panic
+/// does, it gave nothing.
+struct Making {
+    sending: Arc<Sending>,
+    work: Work,
+    /// As [`Part::rows`] has them.
+    rows: Option<(u32, Range<usize>)>,
+    is_trial: bool,
+}
+
+impl Making {
+    /// It has become so many bytes, in that time.
+    fn done(mut self, wire: u64, time: Duration) {
+        (self.work.wire, self.work.time) = (wire, time);
+    }
+}
+
+impl Drop for Making {
+    fn drop(&mut self) {
+        self.sending.made(self.work, self.rows.take(), self.is_trial);
+    }
 }
 
 enum Part {
@@ -129,9 +152,8 @@ impl Part {
 
 impl Job for Compress {
     fn run(self, scratch: &mut Scratch) {
-        let Self { part, mut message, place, chosen } = self;
-        let (began, raw) = (Instant::now(), part.raw());
-        let rows = part.rows();
+        let Self { part, mut message, place, making } = self;
+        let began = Instant::now();
         let made = match part {
             Part::Slice(slice, coding, last) => {
                 slice.coded(coding, scratch, &mut message).map(|()| last)
@@ -142,13 +164,13 @@ impl Job for Compress {
                     .map(|()| Some((pts, raw)))
             }
         };
-        if let Some((coding, sending)) = &chosen {
-            let (wire, time) = (message.len(), began.elapsed());
-            sending.made(Work { coding: *coding, raw, wire, time }, rows, place.is_none());
+        let session = making.as_ref().map(|making| Arc::clone(&making.sending.session));
+        if let Some(making) = making {
+            making.done(message.len(), began.elapsed());
         }
         let Some(place) = place else {
-            if let Some((_, sending)) = chosen {
-                drop(sending.session.keep(message));
+            if let Some(session) = session {
+                drop(session.keep(message));
             }
             return;
         };
@@ -525,8 +547,13 @@ impl Sending {
     }
 
     fn compress(self: &Arc<Self>, part: Part, place: Option<Place>, coding: Coding) -> Compress {
-        let chosen = self.paced.then(|| (coding, Arc::clone(self)));
-        Compress { part, message: self.session.message(), place, chosen }
+        let making = self.paced.then(|| Making {
+            sending: Arc::clone(self),
+            work: Work { coding, raw: part.raw(), wire: 0, time: Duration::ZERO },
+            rows: part.rows(),
+            is_trial: place.is_none(),
+        });
+        Compress { part, message: self.session.message(), place, making }
     }
 
     /// Appends the FRAME_BEGIN of the next picture, and gives its id and how its slices are coded.
@@ -727,6 +754,66 @@ fn number<T: TryFrom<usize>>(number: usize) -> T {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::Parser;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use vtremote_backend::PlaneShape;
+    use vtremote_planes::Trial;
+
+    /// How pictures of 64x32 are sent to a client that leaves to us how each is compressed.
+    fn sending() -> Arc<Sending> {
+        let settings = crate::Arguments::parse_from(["vtremoted"]).resolve().unwrap();
+        let (link, ..) = vtremote_link::memory_pair(1 << 16);
+        let session = Arc::new(Shared::new(&settings, &link));
+        let setting =
+            Setting { frame_bytes: 64 * 48, threads: 1, realtime: false, is_local: false };
+        session.lock().auto = Some(Auto::new(setting, &Coding::ALL));
+        Arc::new(Sending {
+            line: Line::new(Arc::clone(&session)),
+            session,
+            compressors: None,
+            coding: Coding::None,
+            width: 64,
+            height: 32,
+            wish: PixelFormat::Nv12,
+            format: OnceLock::new(),
+            side_data: false,
+            slices: true,
+            geometry: true,
+            paced: true,
+            begun: Mutex::new(Begun {
+                frame_id: 0,
+                changes: GeometryChanges::default(),
+                encoder: PictureEncoder::default(),
+                last: None,
+                trials: Trials::default(),
+                left_out: LeftOut::default(),
+            }),
+        })
+    }
+
+    #[test]
+    fn a_part_whose_compression_panics_is_under_way_no_longer() {
+        let sending = sending();
+        let trial = || {
+            let trial = Trial { mode: Coding::Zstd, counts: true };
+            let size = geometry(PixelFormat::Nv12, 64, 32);
+            sending.lock().trials.begin(trial, size, 0, 0..16)
+        };
+        for is_trial in [true, false] {
+            let coding = trial().expect("no other is under way");
+            let pixels =
+                Pixels::Made([(PlaneShape { row_bytes: 64, rows: 32 }, vec![0; 64 * 32])].into());
+            // No SLICE has such a number.
+            let slice = Slice { pixels, frame_id: 0, index: usize::MAX, plane: 0, rows: 0..16 };
+            sending.makes(1);
+            let place = (!is_trial).then(|| Line::place(&sending.line));
+            let work = sending.compress(Part::Slice(slice, coding, None), place, Coding::Zstd);
+            assert_eq!(sending.session.lock().making, 1);
+            let ran = catch_unwind(AssertUnwindSafe(|| work.run(&mut Scratch::default())));
+            assert!(ran.is_err());
+            assert_eq!(sending.session.lock().making, 0);
+        }
+    }
 
     #[test]
     fn pictures_that_no_client_takes_are_not_told_of() {
