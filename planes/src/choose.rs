@@ -41,10 +41,11 @@ const MEMORY: Duration = Duration::from_millis(500);
 const FRAMES: u32 = 8;
 const SPAN: Duration = Duration::from_millis(250);
 
-/// The link is the limit where it has something to send for more than this part of the time, and the
-/// receiver does not hold it up for more than that.
+/// The link is the limit where it has something to send for more than this part of the time. What the receiver holds
+/// it up is nothing if it is less than that, and is left out if it is less than that; beyond, it is the limit itself.
 const LINK_BUSY: f64 = 0.7;
 const HELD: f64 = 0.15;
+const MOST_HELD: f64 = 0.5;
 
 /// The source or the codec is what everything waits for where it has nothing to give, or no room, for more
 /// than this part of the time.
@@ -74,6 +75,10 @@ const TRIALS_KEPT: f64 = 0.8;
 
 /// Bytes per second of a link of 1 Gb/s, which most have.
 const LIKELY_LINK: f64 = 118e6;
+
+/// A link that has not been the limit yet is expected to carry so many times as much after each second. All at once
+/// would fill one that turns out to be slow with rows as they are, for as long as those take to get through.
+const FASTER_LINK: f64 = 16.0;
 
 /// Seconds of both ends' kernels for a byte on the wire, as measured on one machine: without it what sends
 /// rows as they are would cost nothing.
@@ -131,6 +136,7 @@ pub struct Chooser<M> {
     /// The one that costs both ends least comes first, as far as is known at the start.
     modes: Vec<Mode<M>>,
     current: usize,
+    /// As long as it is not measured, what it may carry.
     link: Rate,
     /// Threads that unpack there.
     threads_there: usize,
@@ -251,7 +257,7 @@ impl<M: Copy + PartialEq> Chooser<M> {
             setting,
             modes: modes.collect(),
             current: 0,
-            link: Rate::expected(f64::INFINITY),
+            link: Rate::expected(if setting.is_local { f64::INFINITY } else { LIKELY_LINK }),
             threads_there: setting.threads,
             demand: None,
             span: Span::default(),
@@ -260,12 +266,7 @@ impl<M: Copy + PartialEq> Chooser<M> {
             until_trial: FIRST_TRIALS_EVERY,
             next_trial: 0,
         };
-        let unknown = chooser.link;
-        if !setting.is_local {
-            chooser.link = Rate::expected(LIKELY_LINK);
-        }
         chooser.take(chooser.best());
-        chooser.link = unknown;
         chooser
     }
 
@@ -391,14 +392,17 @@ impl<M: Copy + PartialEq> Chooser<M> {
         // What was written may lie in buffers on the way for long: then it is the other end that waits.
         let on_the_way =
             part(span.amid) > LINK_BUSY && part(span.writing + span.starved) > LINK_BUSY;
-        let held = part(span.behind + span.full) > HELD;
-        if on_the_way && !held {
-            self.link.take(carried, passed);
-        } else if part(span.writing) > LINK_BUSY && !held {
-            self.link.take(span.bytes as f64 / span.writing.as_secs_f64(), passed);
-        } else if self.link.measured() && carried > self.link.value {
+        let held = part(span.behind + span.full);
+        let moved = if held > HELD { 1.0 - held } else { 1.0 };
+        if on_the_way && held < MOST_HELD {
+            self.link.take(carried / moved, passed);
+        } else if part(span.writing) > LINK_BUSY && held < MOST_HELD {
+            self.link.take(span.bytes as f64 / span.writing.as_secs_f64() / moved, passed);
+        } else if !self.link.measured() {
+            self.link.value = carried.max(self.link.value * FASTER_LINK.powf(seconds));
+        } else if carried > self.link.value {
             self.link.take(carried, MEMORY);
-        } else if self.link.measured() && !self.setting.realtime {
+        } else if !self.setting.realtime {
             self.link.value *= 1.0 + HOPE * seconds;
         }
 
@@ -656,11 +660,34 @@ mod tests {
     fn a_codec_that_takes_all_gets_the_fastest_mode_of_the_link() {
         for link in [30.0, 117.0, 290.0, 450.0, 600.0, 1200.0, 5000.0] {
             let mut path = Path::new(link * MB, 1e6);
-            let modes = path.run(&mut chooser(setting()), 2000);
+            let mut chooser = chooser(setting());
+            // It may take a moment to find out.
+            while path.now < 1.5 {
+                path.run(&mut chooser, 1);
+            }
+            let modes = path.run(&mut chooser, 1800);
             let fastest = (0..3).map(|mode| path.pace(mode)).fold(0.0, f64::max);
-            let seconds: f64 = modes[200..].iter().map(|&mode| path.pace(mode).recip()).sum();
+            let seconds: f64 = modes.iter().map(|&mode| path.pace(mode).recip()).sum();
             assert!(1800.0 / seconds > fastest * 0.95, "{link} MB/s: {}", 1800.0 / seconds);
         }
+    }
+
+    #[test]
+    fn a_link_that_was_not_the_limit_yet_is_not_filled_with_rows_as_they_are() {
+        // What is small is held up by the processors, and the link carries little more.
+        let mut path = Path::new(150.0 * MB, 1e6);
+        path.truth[2].compress = 200.0 * MB;
+        let modes = path.run(&mut chooser(setting()), 2000);
+        assert!(!modes.contains(&0));
+        // A fast one is found out soon.
+        path.link = 2000.0 * MB;
+        let mut chooser = chooser(setting());
+        path.now = 0.0;
+        let modes = path.run(&mut chooser, 2000);
+        assert_ne!(modes[1999], 2);
+        let last = modes.iter().rposition(|mode| *mode == 2).unwrap();
+        let seconds: f64 = modes[..last].iter().map(|&mode| path.pace(mode).recip()).sum();
+        assert!(seconds < 1.5, "{seconds}");
     }
 
     #[test]
