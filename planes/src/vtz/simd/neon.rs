@@ -12,11 +12,10 @@ impl Family for Neon {
     type TenWide = Ten;
 }
 
-/// An expression of intrinsics.
+/// An expression of intrinsics that take and give values only; those with pointers are the four functions below.
 macro_rules! neon {
     ($expression:expr) => {
-        // SAFETY: every AArch64 that Rust knows has NEON. What is loaded and stored comes from arrays
-        // of the vector's length.
+        // SAFETY: every AArch64 that Rust knows has NEON, and nothing else is asked of who calls these.
         unsafe { $expression }
     };
 }
@@ -26,7 +25,33 @@ const BITS: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128
 
 #[inline(always)]
 fn load(from: &[u8; 16]) -> uint8x16_t {
-    neon!(vld1q_u8(from.as_ptr()))
+    // SAFETY: there is NEON, and sixteen bytes are read where sixteen are.
+    unsafe { vld1q_u8(from.as_ptr()) }
+}
+
+#[inline(always)]
+fn store(to: &mut [u8; 16], bytes: uint8x16_t) {
+    // SAFETY: there is NEON, and sixteen bytes are written where there is room for sixteen.
+    unsafe { vst1q_u8(to.as_mut_ptr(), bytes) }
+}
+
+#[inline(always)]
+fn load_words(from: &[u16; 8]) -> uint16x8_t {
+    // SAFETY: there is NEON, and eight words are read where eight are.
+    unsafe { vld1q_u16(from.as_ptr()) }
+}
+
+#[inline(always)]
+fn store_words(to: &mut [u16; 8], words: uint16x8_t) {
+    // SAFETY: there is NEON, and eight words are written where there is room for eight.
+    unsafe { vst1q_u16(to.as_mut_ptr(), words) }
+}
+
+/// Both halves of sixteen words.
+#[inline(always)]
+fn words(from: &[u16; 16]) -> [uint16x8_t; 2] {
+    let (first, second) = (from.first_chunk().unwrap(), from.last_chunk().unwrap());
+    [load_words(first), load_words(second)]
 }
 
 /// Lanes below `count` are all ones.
@@ -127,8 +152,7 @@ impl Column for Eight {
 
     #[inline(always)]
     fn store(self, to: &mut [u8]) {
-        let to: &mut [u8; 16] = (&mut to[..16]).try_into().unwrap();
-        neon!(vst1q_u8(to.as_mut_ptr(), self.0));
+        store((&mut to[..16]).try_into().unwrap(), self.0);
     }
 
     #[inline(always)]
@@ -211,17 +235,13 @@ impl Bytes for Eight {
 
     #[inline(always)]
     fn high(of: &[u16; 16]) -> Self {
-        let first: &[u16; 8] = of.first_chunk().unwrap();
-        let second: &[u16; 8] = of.last_chunk().unwrap();
-        neon!({
-            let (first, second) = (vld1q_u16(first.as_ptr()), vld1q_u16(second.as_ptr()));
-            Self(vuzp2q_u8(vreinterpretq_u8_u16(first), vreinterpretq_u8_u16(second)))
-        })
+        let [first, second] = words(of);
+        neon!(Self(vuzp2q_u8(vreinterpretq_u8_u16(first), vreinterpretq_u8_u16(second))))
     }
 
     #[inline(always)]
     fn store(self, to: &mut [u8; 16]) {
-        neon!(vst1q_u8(to.as_mut_ptr(), self.0));
+        store(to, self.0);
     }
 
     #[inline(always)]
@@ -333,9 +353,8 @@ impl Vector for Ten {
 
     #[inline(always)]
     fn load(from: &[u16]) -> Self {
-        let from: &[u16; 16] = from[..16].try_into().unwrap();
-        let at = from.as_ptr().cast::<i16>();
-        neon!(Self(vld1q_s16(at), vld1q_s16(at.add(8))))
+        let [first, second] = words(from[..16].try_into().unwrap());
+        neon!(Self(vreinterpretq_s16_u16(first), vreinterpretq_s16_u16(second)))
     }
 
     #[inline(always)]
@@ -398,12 +417,10 @@ impl Column for Ten {
 
     #[inline(always)]
     fn store(self, to: &mut [u16]) {
-        let to: &mut [u16; 16] = (&mut to[..16]).try_into().unwrap();
-        let at = to.as_mut_ptr().cast::<i16>();
-        neon!({
-            vst1q_s16(at, self.0);
-            vst1q_s16(at.add(8), self.1);
-        });
+        let (first, second) = to[..16].split_at_mut(8);
+        let [low, high] = neon!([vreinterpretq_u16_s16(self.0), vreinterpretq_u16_s16(self.1)]);
+        store_words(first.try_into().unwrap(), low);
+        store_words(second.try_into().unwrap(), high);
     }
 
     #[inline(always)]
