@@ -65,7 +65,8 @@ impl Direction for Encoding {
     }
 
     fn summary(&self) -> Option<String> {
-        self.auto.as_ref().map(Auto::reason)
+        // What was over before there was anything to say has been no choice.
+        self.auto.as_ref().filter(|auto| auto.has_told()).map(Auto::reason)
     }
 }
 

@@ -160,7 +160,7 @@ impl<D: Direction> Drop for Session<D> {
         }
         if let Some(summary) = self.shared.lock().own.summary() {
             let line = format_args!("wire compression at the end: {summary}");
-            self.shared.log.line(Level::Debug, line);
+            self.shared.log.line(Level::Info, line);
         }
         // The caller may hold packets, and they the buffers' home, but nothing holds a picture now.
         let own = std::mem::take(&mut self.shared.lock().own);

@@ -31,7 +31,7 @@ pub(crate) trait Direction: Default + Send + 'static {
     /// How pictures are coded at the moment where each may be another way.
     fn coding(&self) -> Coding;
 
-    /// What was chosen for them, and why.
+    /// What was chosen for them in the end, and why, with what the others would have cost.
     fn summary(&self) -> Option<String>;
 }
 

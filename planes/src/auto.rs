@@ -187,6 +187,11 @@ impl Auto {
         Some(self.chooser.reason())
     }
 
+    /// Whether there was any news.
+    pub fn has_told(&self) -> bool {
+        self.told.is_some()
+    }
+
     /// The coding in use, why, and what the others would have given.
     pub fn reason(&self) -> String {
         self.chooser.reason()
