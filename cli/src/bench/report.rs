@@ -18,34 +18,44 @@ pub(super) struct Cell {
     pub(super) decode: Result<Ran, String>,
 }
 
+impl Cell {
+    /// Frames per second, both directions taken together: twice as fast one way is worth as much as twice as
+    /// fast the other way.
+    fn speed(&self) -> f64 {
+        let speeds = [&self.encode, &self.decode];
+        let speeds = speeds.map(|ran| ran.as_ref().map_or(0.0, |ran| ran.frames_per_second));
+        speeds.iter().map(|speed| speed.max(1e-3)).product::<f64>().sqrt()
+    }
+
+    /// Whether it is clearly faster than the other.
+    pub(super) fn is_worth_it(&self, other: &Self) -> bool {
+        self.speed() > other.speed() * WORTH_IT
+    }
+}
+
 pub(super) struct Report {
     server: String,
     codec: Option<Codec>,
     round_trip: Duration,
     /// The reference size in every mode; None is the client's own choice.
     pub(super) modes: Vec<(Option<Coding>, Cell)>,
+    /// The mode to set; None is the client's own choice.
+    pub(super) best: Option<Coding>,
     /// Every size in the best mode.
     pub(super) sizes: Vec<(&'static str, Cell)>,
 }
 
 impl Report {
     pub(super) fn new(server: String, codec: Option<Codec>, round_trip: Duration) -> Self {
-        Self { server, codec, round_trip, modes: Vec::new(), sizes: Vec::new() }
+        let (modes, sizes) = (Vec::new(), Vec::new());
+        Self { server, codec, round_trip, modes, best: None, sizes }
     }
 
-    /// The mode to set: one that is clearly faster than the client's own choice, both directions taken
-    /// together; else None, which is that choice.
-    pub(super) fn best(&self) -> Option<Coding> {
-        // Twice as fast one way is worth as much as twice as fast the other way.
-        let speed = |cell: &Cell| {
-            let speeds = [&cell.encode, &cell.decode];
-            let speeds = speeds.map(|ran| ran.as_ref().map_or(0.0, |ran| ran.frames_per_second));
-            speeds.iter().map(|speed| speed.max(1e-3)).product::<f64>().sqrt()
-        };
-        let own = self.modes.iter().find(|(mode, _)| mode.is_none());
-        let own = own.map_or(0.0, |(_, cell)| speed(cell));
-        let fastest = self.modes.iter().max_by(|a, b| speed(&a.1).total_cmp(&speed(&b.1)));
-        fastest.filter(|(_, cell)| speed(cell) > own * WORTH_IT).and_then(|(mode, _)| *mode)
+    /// The fastest mode, if it is clearly faster than the client's own choice.
+    pub(super) fn fastest(&self) -> Option<Coding> {
+        let (_, own) = self.modes.iter().find(|(mode, _)| mode.is_none())?;
+        let fastest = self.modes.iter().max_by(|a, b| a.1.speed().total_cmp(&b.1.speed()));
+        fastest.filter(|(_, cell)| cell.is_worth_it(own)).and_then(|(mode, _)| *mode)
     }
 
     /// Bytes per second that the link was seen to carry, and whether it is known to carry no more:
@@ -96,7 +106,7 @@ impl Report {
             ));
         }
         say(format_args!(""));
-        match self.best() {
+        match self.best {
             None => {
                 say(format_args!("options     none needed: nothing is clearly faster than auto"))
             }

@@ -14,9 +14,9 @@ const WARM_UP: f64 = 0.3;
 /// … and so much longer where the session first finds out which compression suits it.
 const FINDING_OUT: Duration = Duration::from_millis(1500);
 
-/// As long as a session may take to end by itself; then it is cut. Only servers that need a second for a
-/// picture come near it.
-const END: Duration = Duration::from_secs(10);
+/// What a session has at least to end by itself; then it is cut. Only servers that need longer than that for
+/// what is on its way are.
+const END: Duration = Duration::from_millis(300);
 
 /// What a session did.
 #[derive(Clone)]
@@ -29,10 +29,40 @@ pub(super) struct Ran {
     pub(super) info: Info,
 }
 
-/// When counting begins, and when it ends.
-fn times(settings: &Settings, time: Duration) -> (Duration, Duration) {
-    let found_out = if settings.compression.is_none() { FINDING_OUT } else { Duration::ZERO };
-    (found_out + time.mul_f64(WARM_UP), found_out + time)
+/// What one measurement may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Span {
+    /// How long it is to count, if there is time for that.
+    pub(super) time: Duration,
+    /// All of it.
+    pub(super) within: Duration,
+}
+
+/// When counting begins and ends, and when the session is cut, from its beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Times {
+    warm: Duration,
+    stop: Duration,
+    cut: Duration,
+}
+
+impl Span {
+    /// What it would take of a whole that is shared out.
+    pub(super) fn weight(settings: &Settings, time: Duration) -> Duration {
+        time + if settings.compression.is_none() { FINDING_OUT } else { Duration::ZERO }
+    }
+
+    fn times(self, settings: &Settings) -> Times {
+        let Self { time, within } = self;
+        let room = within.saturating_sub(END);
+        let found_out = match settings.compression {
+            None => FINDING_OUT.min(room / 2),
+            Some(_) => Duration::ZERO,
+        };
+        let time = time.min(room.saturating_sub(found_out));
+        let stop = found_out + time;
+        Times { warm: found_out + time.mul_f64(WARM_UP), stop, cut: within.max(stop + END) }
+    }
 }
 
 /// A stream to be decoded.
@@ -83,7 +113,7 @@ pub(super) fn round_trip(settings: &Settings) -> Result<Duration, Error> {
     Ok(shortest)
 }
 
-/// Has pictures encoded for so long. Gives the stream, too, as far as it came back in time.
+/// Has pictures encoded. Gives the stream, too, as far as it came back in time.
 ///
 /// # Errors
 /// Why there is no session, or why it failed.
@@ -91,9 +121,9 @@ pub(super) fn encode(
     settings: &Settings,
     video: &Video,
     pictures: &[Arc<dyn FrameSource>],
-    time: Duration,
+    span: Span,
 ) -> Result<(Ran, Coded), Error> {
-    let (warm_at, time) = times(settings, time);
+    let Times { warm: warm_at, stop: time, cut } = span.times(settings);
     let server = settings.server_address()?;
     let mut link = dial(&server, settings.timeout)?;
     link.peer = server.to_string();
@@ -159,7 +189,8 @@ pub(super) fn encode(
     let ran = warm.unwrap_or_default().ran(count, encoder.info());
     // What is on its way comes to its end, so that the server's log has a session like others.
     encoder.flush()?;
-    while begin.elapsed() < time + END && take(encoder.receive_packet(Some(END))?) {}
+    let left = || cut.saturating_sub(begin.elapsed());
+    while !left().is_zero() && take(encoder.receive_packet(Some(left()))?) {}
     Ok((ran, Coded { stream, packets }))
 }
 
@@ -176,13 +207,13 @@ fn repeated(coded: &Coded, times: std::ops::Range<i64>) -> impl Iterator<Item = 
     })
 }
 
-/// Has a stream decoded for so long, as often as that takes: where decoding is faster than encoding was, once
+/// Has a stream decoded, as often as the time takes: where decoding is faster than encoding was, once
 /// is over before anything is counted.
 ///
 /// # Errors
 /// Why there is no session, or why it failed.
-pub(super) fn decode(settings: &Settings, coded: &Coded, time: Duration) -> Result<Ran, Error> {
-    let (warm_at, time) = times(settings, time);
+pub(super) fn decode(settings: &Settings, coded: &Coded, span: Span) -> Result<Ran, Error> {
+    let Times { warm: warm_at, stop: time, cut } = span.times(settings);
     let mut decoder = Decoder::open(settings, &coded.stream, None)?;
     let begin = Instant::now();
     let mut warm = None;
@@ -220,7 +251,8 @@ pub(super) fn decode(settings: &Settings, coded: &Coded, time: Duration) -> Resu
         }
     }
     decoder.flush()?;
-    while begin.elapsed() < time + END && take(&mut decoder, END)? {}
+    let left = || cut.saturating_sub(begin.elapsed());
+    while !left().is_zero() && take(&mut decoder, left())? {}
     Ok(warm.unwrap_or_default().ran(count, decoder.info()))
 }
 
