@@ -6,6 +6,7 @@ use crate::bits::BitReader;
 use crate::error::Error;
 use crate::length_prefixed::LengthSize;
 use crate::nal::{Codec, Header, Role};
+use crate::sei::messages_in;
 use crate::sps;
 use crate::{avcc, hvcc};
 
@@ -184,6 +185,26 @@ impl ParameterSets {
         self.sets.get(&Key { kind, layer: 0, id: Some(id) }).map(Vec::as_slice)
     }
 
+    /// These, but of the SPSs of the base layer only those that are meant, and of its PPSs those that refer
+    /// to one of them. SEI is left out.
+    pub fn of_sps(&self, is_meant: impl Fn(&[u8]) -> bool) -> Self {
+        let mut of_sps = Self::new(self.codec);
+        for (key, nal) in &self.sets {
+            let sps = match key.kind {
+                _ if key.layer > 0 => None,
+                SetKind::Sps => Some(nal.as_slice()),
+                SetKind::Pps => {
+                    refers_to(self.codec, nal).and_then(|id| self.get(SetKind::Sps, id))
+                }
+                SetKind::Vps | SetKind::SpsExtension => None,
+            };
+            if sps.is_none_or(&is_meant) {
+                of_sps.sets.insert(*key, nal.clone());
+            }
+        }
+        of_sps
+    }
+
     /// SEI NAL units about the stream as a whole, mastering display colour volume for example, from
     /// H.265 extradata. Always empty for H.264: avcC has no place for them.
     pub fn sei(&self) -> impl Iterator<Item = &[u8]> + Clone {
@@ -242,7 +263,8 @@ impl ParameterSets {
     ///
     /// The access unit's own sets win over ours of the same id. If any has to be added, all are
     /// written together, behind the access unit delimiter, in the order in which they refer to each
-    /// other: a decoder may forget the PPSs of an SPS that comes after them.
+    /// other: a decoder may forget the PPSs of an SPS that comes after them. Our SEI stands behind
+    /// them then, but for messages of types that the access unit has itself.
     ///
     /// # Errors
     /// [`Error::NoStartCode`].
@@ -261,6 +283,14 @@ impl ParameterSets {
             nals.by_ref().take(1).for_each(|nal| annexb::write_nal_unit(nal, out));
         }
         all.iter().for_each(|nal| annexb::write_nal_unit(nal, out));
+        for nal in self.sei() {
+            let mut ours = Vec::new();
+            annexb::write_nal_unit(nal, &mut ours);
+            let has = |kind| messages_in(self.codec, access_unit).any(|it| it.payload_type == kind);
+            if !messages_in(self.codec, &ours).any(|message| has(message.payload_type)) {
+                out.append(&mut ours);
+            }
+        }
         let mut before_slices = true;
         for nal in nals {
             let role = Role::of(self.codec, nal);
@@ -275,6 +305,13 @@ impl ParameterSets {
     pub(crate) fn insert_sei(&mut self, nal: &[u8]) {
         self.sei.push(nal.to_vec());
     }
+}
+
+/// The id of the SPS that a PPS refers to (H.264 7.3.2.2, H.265 7.3.2.3.1).
+fn refers_to(codec: Codec, pps: &[u8]) -> Option<u8> {
+    let mut payload = BitReader::new(pps.get(Header::len(codec)..)?);
+    payload.ue_up_to(255)?;
+    payload.ue_up_to(31)
 }
 
 impl Key {

@@ -281,6 +281,40 @@ fn sets_that_an_access_unit_lacks_are_put_behind_its_delimiter() {
 }
 
 #[test]
+fn messages_of_a_record_stand_behind_its_sets_once() {
+    let [vps, sps, pps]: [&[u8]; 3] = [&[0x40, 1, 1], &[0x42, 1, 1], &[0x44, 1, 0xc1]];
+    let (sei, same): (&[u8], &[u8]) = (&[0x4e, 1, 165, 1, 8, 0x80], &[0x4e, 1, 165, 1, 9, 0x80]);
+    let other: &[u8] = &[0x4e, 1, 5, 1, 8, 0x80];
+    let idr: &[u8] = &[0x26, 1, 0x88];
+    let record = join(&[vps, sps, pps, sei]);
+    let sets = ParameterSets::from_annexb(Codec::H265, &record).unwrap();
+    let prepended = |nals: &[&[u8]]| {
+        let mut out = Vec::new();
+        sets.prepend_missing(&join(nals), &mut out).unwrap();
+        annexb::nal_units(&out).map(<[u8]>::to_vec).collect::<Vec<_>>()
+    };
+    assert_eq!(prepended(&[idr]), [vps, sps, pps, sei, idr]);
+    assert_eq!(prepended(&[other, idr]), [vps, sps, pps, sei, other, idr]);
+    // What the access unit says itself counts.
+    assert_eq!(prepended(&[same, idr]), [vps, sps, pps, same, idr]);
+    assert_eq!(prepended(&[vps, sps, pps, idr]), [vps, sps, pps, idr], "nothing is missing");
+}
+
+#[test]
+fn of_several_sps_the_pps_go_with_theirs() {
+    // Ids 0 and 1 behind profile, constraints and level; PPSs 0, 1 and 2 of SPSs 0, 1 and 1.
+    let [first, second]: [&[u8]; 2] = [&[0x67, 77, 0, 30, 0x80], &[0x67, 77, 0, 30, 0x50]];
+    let [a, b, c]: [&[u8]; 3] = [&[0x68, 0xe0], &[0x68, 0x4a], &[0x68, 0x6a]];
+    let sets = ParameterSets::from_annexb(Codec::H264, &join(&[first, second, a, b, c])).unwrap();
+    let of = |meant: &[u8]| {
+        let of_sps = sets.of_sps(|sps| sps == meant);
+        of_sps.iter().map(<[u8]>::to_vec).collect::<Vec<_>>()
+    };
+    assert_eq!(of(first), [first, a]);
+    assert_eq!(of(second), [second, b, c]);
+}
+
+#[test]
 fn the_sets_of_an_access_unit_win_over_older_ones_of_the_same_id() {
     let (old, new): (&[u8], &[u8]) = (&[0x67, 77, 0, 30, 0x80], &[0x67, 77, 0, 40, 0x80]);
     let (pps, idr): (&[u8], &[u8]) = (&[0x68, 0xce], &[0x65, 0x88]);

@@ -104,6 +104,7 @@ pub(crate) fn warm_up(
 ) -> Result<Option<ParameterSets>, Error> {
     let (done, result) = mpsc::channel();
     let (plan, codec, format) = (plan.clone(), config.codec, config.format);
+    let size = (config.width, config.height);
     let shapes = format.planes(config.width, config.height);
     // Nothing says how long VideoToolbox may take: a thread that comes too late ends unheard.
     let thread = thread::Builder::new().name("vt-warm-up".into()).spawn(move || {
@@ -115,7 +116,7 @@ pub(crate) fn warm_up(
             // It has said its last word.
             let _ = thread.join();
             let sets = sets?;
-            as_asked(&sets, config)?;
+            as_asked(&sets, size, format)?;
             Ok(Some(sets))
         }
         Err(mpsc::RecvTimeoutError::Timeout) => Ok(None),
@@ -127,13 +128,16 @@ pub(crate) fn warm_up(
 
 /// Encoders may change what they are asked for, and not say so: a stream that is not what the client
 /// has announced would be taken for it.
-fn as_asked(sets: &ParameterSets, config: &EncoderConfig) -> Result<(), Error> {
+pub(crate) fn as_asked(
+    sets: &ParameterSets,
+    (width, height): (u32, u32),
+    format: PixelFormat,
+) -> Result<(), Error> {
     let sps = sets.of(SetKind::Sps).next();
     let Some(facts) = sps.and_then(|sps| StreamFacts::from_sps(sets.codec(), sps)) else {
         // Whoever decodes it will see.
         return Ok(());
     };
-    let EncoderConfig { width, height, format, .. } = *config;
     if (facts.width, facts.height) != (width, height) {
         let what =
             format!("VideoToolbox makes {}x{} of {width}x{height}", facts.width, facts.height);

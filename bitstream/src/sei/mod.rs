@@ -19,7 +19,7 @@ use crate::nal::{Codec, Header, Role};
 /// One message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sei {
-    payload_type: usize,
+    pub(crate) payload_type: usize,
     payload: Vec<u8>,
 }
 

@@ -126,8 +126,7 @@ unsafe extern "C-unwind" fn VTDecompressionSessionCreate(
     }
     let flow = Arc::new(Flow::new());
     let engine = Engine::open(
-        kind.codec,
-        kind.length_size,
+        (kind.codec, kind.length_size, kind.size),
         &format.annexb(),
         fourcc,
         receiver,

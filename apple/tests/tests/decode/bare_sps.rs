@@ -1,4 +1,4 @@
-//! SPS of H.264 without what is not mandatory.
+//! SPS of H.264 without what is not mandatory, and of another id.
 
 use vtremote_bitstream::annexb;
 
@@ -99,6 +99,39 @@ pub(crate) fn without_vuis(packet: &[u8]) -> Vec<u8> {
         match nal[0] & 31 {
             7 => out.extend(without_vui(nal)),
             _ => out.extend_from_slice(nal),
+        }
+    }
+    out
+}
+
+/// These sets of x264's, whose ids are 0, with an SPS of id 1 that the PPS refers to.
+pub(crate) fn with_sps_1(annexb: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for nal in annexb::nal_units(annexb) {
+        // Behind profile, constraints and level; behind the PPS's own id.
+        let at = match nal[0] & 31 {
+            7 => 24,
+            8 => 1,
+            _ => panic!("a NAL unit of type {}", nal[0] & 31),
+        };
+        let mut bits = Bits::of(&nal[1..]).bits;
+        assert!(bits[at], "the id is 0");
+        // The stop bit moves: what is behind it goes, and comes again as is needed.
+        while bits.pop() == Some(false) {}
+        bits.splice(at..=at, [false, true, false]);
+        bits.push(true);
+        bits.resize(bits.len().next_multiple_of(8), false);
+        let bytes =
+            bits.chunks(8).map(|byte| byte.iter().fold(0, |sum, &bit| sum << 1 | u8::from(bit)));
+        out.extend_from_slice(&[0, 0, 0, 1, nal[0]]);
+        let mut zeros = 0;
+        for byte in bytes {
+            if zeros == 2 && byte <= 3 {
+                out.push(3);
+                zeros = 0;
+            }
+            zeros = if byte == 0 { zeros + 1 } else { 0 };
+            out.push(byte);
         }
     }
     out

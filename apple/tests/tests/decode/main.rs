@@ -308,6 +308,29 @@ fn new_extradata_beside_a_packet_counts_from_there() {
 }
 
 #[test]
+fn pictures_are_described_by_the_parameter_set_that_they_refer_to() {
+    let header = |width| EncoderConfig {
+        width,
+        global_header: true,
+        ..config(Codec::H264, PixelFormat::Nv12)
+    };
+    let annexb =
+        |record: &[u8]| ParameterSets::from_extradata(Codec::H264, record).unwrap().0.to_annexb();
+    let (small, large) = (encode(&header(160), 9), encode(&header(320), 9));
+    let (first, second) =
+        (annexb(&small.extradata), bare_sps::with_sps_1(&annexb(&large.extradata)));
+    // In-band, behind the others, which stay.
+    let mut stream = small.then(large);
+    stream.packets[0].data.splice(0..0, first);
+    stream.packets[9].data.splice(0..0, second);
+    stream.extradata.clear();
+    let expected = expected(&stream);
+    assert_eq!(expected.iter().map(|frame| frame.geometry.width).max(), Some(320));
+    assert_eq!(expected.len(), 18);
+    assert!(frames(&silicon(), &stream) == expected);
+}
+
+#[test]
 fn one_number_is_extradata_beside_a_packet_and_captions_beside_a_frame() {
     assert_eq!(SideData::NEW_EXTRADATA, SideData::CAPTIONS);
     let captions = |number: i64| vec![0xfc, 1, number as u8];

@@ -1,7 +1,7 @@
 //! What different Macs can do.
 
 use crate::session::{PATIENCE, Session, assert_whole, config, encode, h264, hevc};
-use vtremote_apple_double::{Machine, Script};
+use vtremote_apple_double::{Machine, Outcome, Script};
 use vtremote_apple_tests::OverDouble;
 use vtremote_backend::{
     Backend, Codec, EncodedPacket, EncoderConfig, Error, FrameInfo, PixelFormat, Quality,
@@ -196,6 +196,14 @@ fn a_depth_that_the_encoder_changes_is_refused() {
     let refused = error(&over, &config(Codec::H265, PixelFormat::P010));
     assert!(matches!(refused, Error::Unsupported(_)), "{refused}");
     assert!(refused.to_string().contains("VideoToolbox makes 8 bits of p010le"), "{refused}");
+    // So does a session that follows another.
+    over.double().script(Script::new());
+    let mut session = Session::open(&over, &config(Codec::H265, PixelFormat::P010));
+    over.double().script(Script::new().eight_bits().encode(5, Outcome::Die(-12903)));
+    session.send_all(20);
+    let failure = session.failure();
+    assert!(failure.to_string().contains("VideoToolbox makes 8 bits of p010le"), "{failure}");
+    over.double().script(Script::new().eight_bits());
     // What has eight bits anyway is as it is.
     let packets = encode(&over, &config(Codec::H265, PixelFormat::Nv12), 10);
     assert_whole(&over, Codec::H265, &packets, 10);
@@ -213,6 +221,15 @@ fn alpha_is_encoded_where_it_can_be() {
         assert!(sets.sei().any(|nal| nal.starts_with(&[0x4e, 1, 165])));
         session.send_all(5);
         assert_eq!(session.packets().len(), 5);
+        // And, where the stream has its sets, behind them.
+        let mut session =
+            Session::open(&over, &EncoderConfig { global_header: false, ..with_alpha(format) });
+        session.send_all(2);
+        let packets = session.packets();
+        let has = |packet: &EncodedPacket| {
+            annexb::nal_units(&packet.data).any(|nal| nal.starts_with(&[0x4e, 1, 165]))
+        };
+        assert_eq!((has(&packets[0]), has(&packets[1])), (true, false));
     }
     drop(over);
     let over = OverDouble::new(Machine::intel());

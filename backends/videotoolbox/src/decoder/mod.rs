@@ -32,7 +32,7 @@ use vtremote_backend::{
     Codec, CodedPacket, DecoderConfig, Error, FrameSink, Next, PixelFormat, Pushed, Queue, Spare,
     check_size,
 };
-use vtremote_bitstream::{ParameterSets, SampleFormat, SetKind, StreamFacts};
+use vtremote_bitstream::{ParameterSets, SetKind, StreamFacts};
 use watched::Watched;
 
 /// Packets that wait for the thread.
@@ -147,7 +147,7 @@ impl Decoder {
         });
         // Parameter sets that need others may come with the first picture.
         let whole = |_: &_| sets.of(SetKind::Pps).next().is_some();
-        let first = layout.zip(facts.map(|facts| facts.format)).filter(whole);
+        let first = layout.zip(facts).filter(whole);
         let mut worker = Worker {
             codec,
             wish,
@@ -261,6 +261,8 @@ struct Session {
     decompression: Decompression,
     /// Of the next picture.
     format: FormatDescription,
+    /// The SPS of that.
+    facts: StreamFacts,
     layout: Layout,
     /// See [`Output::new_session`].
     number: u64,
@@ -269,7 +271,7 @@ struct Session {
 impl Session {
     fn new(
         codec: Codec,
-        format: FormatDescription,
+        (format, facts): (FormatDescription, StreamFacts),
         layout: Layout,
         shared: &Arc<Shared>,
     ) -> Result<Self, Error> {
@@ -300,29 +302,24 @@ impl Session {
                 }
                 _ => Error::Codec(format!("{codec}: no decoder: {status}")),
             })?;
-        Ok(Session { decompression, format, layout, number: session })
+        Ok(Session { decompression, format, facts, layout, number: session })
     }
 }
 
-/// A description of the stream by all of its parameter sets, those of H.265's other layers apart, and those of
-/// other samples: they may be what damage made of some, and no record describes both.
+/// A description of pictures of which this SPS tells, by the parameter sets that they may refer to: others may be
+/// of another size, or what damage made of some. Those of H.265's other layers are left out.
 fn describe(
     codec: Codec,
     sets: &ParameterSets,
-    samples: SampleFormat,
+    of: &StreamFacts,
 ) -> Result<FormatDescription, Status> {
     let base = |nal: &&[u8]| match codec {
         Codec::H264 => true,
         // nuh_layer_id is 0: H.265 7.3.1.2.
         Codec::H265 => matches!(nal, [a, b, ..] if a & 1 == 0 && b >> 3 == 0),
     };
-    let sps = SetKind::Sps.unit_type(codec);
-    let of_samples = |nal: &&[u8]| {
-        codec.nal_unit_type(nal) != sps
-            || StreamFacts::from_sps(codec, nal).is_some_and(|facts| facts.format == samples)
-    };
-    let sets: Vec<&[u8]> = sets.iter().filter(base).filter(of_samples).collect();
-    FormatDescription::from_parameter_sets(codec, &sets)
+    let sets = sets.of_sps(|sps| StreamFacts::from_sps(codec, sps).as_ref() == Some(of));
+    FormatDescription::from_parameter_sets(codec, &sets.iter().filter(base).collect::<Vec<_>>())
 }
 
 struct Worker {
@@ -381,12 +378,13 @@ impl From<Error> for Stop {
 
 impl Worker {
     /// Makes the session that extradata describe whole.
-    fn open(&mut self, first: Option<(Layout, SampleFormat)>) -> Result<(), Error> {
-        if let Some((layout, samples)) = first {
-            let format = describe(self.codec, &self.sets, samples).map_err(|status| {
+    fn open(&mut self, first: Option<(Layout, StreamFacts)>) -> Result<(), Error> {
+        if let Some((layout, facts)) = first {
+            let format = describe(self.codec, &self.sets, &facts).map_err(|status| {
                 Error::Codec(format!("extradata: no stream can be described by it: {status}"))
             })?;
-            self.session = Some(Session::new(self.codec, format, layout, &self.shared)?);
+            let session = Session::new(self.codec, (format, facts), layout, &self.shared)?;
+            self.session = Some(session);
         }
         Ok(())
     }
@@ -545,8 +543,9 @@ impl Worker {
         let layout = Layout::of(self.codec, facts, self.wish).map_err(Stop::Doubted)?;
         check_picture(facts).map_err(Stop::Doubted)?;
         let fits = |session: &Session| session.layout == layout;
-        if self.sets_changed || !self.session.as_ref().is_some_and(fits) {
-            let format = match describe(self.codec, &self.sets, facts.format) {
+        let described = |session: &Session| fits(session) && session.facts == *facts;
+        if self.sets_changed || !self.session.as_ref().is_some_and(described) {
+            let format = match describe(self.codec, &self.sets, facts) {
                 Ok(format) => format,
                 Err(status) => {
                     let what = format!("its parameter sets describe no stream: {status}");
@@ -556,11 +555,11 @@ impl Worker {
             };
             match &mut self.session {
                 Some(session) if fits(session) && session.decompression.accepts(&format) => {
-                    session.format = format;
+                    (session.format, session.facts) = (format, *facts);
                 }
                 _ => {
                     self.end_session()?;
-                    let session = Session::new(self.codec, format, layout, &self.shared);
+                    let session = Session::new(self.codec, (format, *facts), layout, &self.shared);
                     self.session = Some(session.map_err(Stop::Doubted)?);
                 }
             }
@@ -633,14 +632,14 @@ impl Worker {
     fn keep_session(&mut self) -> Result<(), Stop> {
         let shared = Arc::clone(&self.shared);
         while let Some(status) = shared.output.lost()
-            && let Some(Session { decompression, format, layout, .. }) = self.session.take()
+            && let Some(Session { decompression, format, facts, layout, .. }) = self.session.take()
         {
             // What it still has to say comes first.
             drop(decompression);
             let pictures = shared.output.pictures();
             let again = self.pictures_at_loss.replace(pictures) == Some(pictures);
             let resumed = match again {
-                false => self.decode_again(&format, layout),
+                false => self.decode_again(&format, facts, layout),
                 // A decoder that fails at the same picture each time: it is the picture's fault.
                 true if status == Status::DECODER_MALFUNCTION => Ok(None),
                 true => {
@@ -684,6 +683,7 @@ impl Worker {
     fn decode_again(
         &mut self,
         format: &FormatDescription,
+        facts: StreamFacts,
         layout: Layout,
     ) -> Result<Option<Resumed>, Error> {
         let output = &self.shared.output;
@@ -695,7 +695,8 @@ impl Worker {
             let session = match &mut session {
                 Some(session) => session,
                 None => {
-                    session.insert(Session::new(self.codec, format.clone(), layout, &self.shared)?)
+                    let described = (format.clone(), facts);
+                    session.insert(Session::new(self.codec, described, layout, &self.shared)?)
                 }
             };
             // Those that came out before are there to be referred to.

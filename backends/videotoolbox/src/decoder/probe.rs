@@ -156,7 +156,7 @@ fn starts(codec: Codec, format: PixelFormat, nals: &[&[u8]]) -> Result<(), Error
     let facts = sets.of(SetKind::Sps).find_map(|nal| StreamFacts::from_sps(codec, nal));
     let facts =
         facts.ok_or_else(|| Error::Internal("parameter sets that cannot be read".into()))?;
-    let description = describe(codec, &sets, facts.format).map_err(error)?;
+    let description = describe(codec, &sets, &facts).map_err(error)?;
     let specification = [(names::enable_hardware_decoder(), Value::Bool(true))];
     let characters = Layout::of(codec, &facts, format)?.characters.cast_signed();
     let pictures = [(names::pixel_format(), Value::Int(characters))];

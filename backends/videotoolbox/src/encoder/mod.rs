@@ -98,6 +98,8 @@ impl Encoder {
             permits: Arc::clone(&permits),
             plan,
             codec: config.codec,
+            size: (config.width, config.height),
+            format: config.format,
             shapes,
             header,
             hdr: Hdr { mastering_display, content_light },

@@ -6,11 +6,11 @@ use crate::flight::{Flight, Packet};
 use crate::options::Plan;
 use crate::patience::Patience;
 use crate::permits::Permits;
-use crate::session::parameter_sets;
+use crate::session::{as_asked, parameter_sets};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use vtremote_backend::{Codec, Error, Hdr, PacketSink, PlaneShape};
+use vtremote_backend::{Codec, Error, Hdr, PacketSink, PixelFormat, PlaneShape};
 use vtremote_bitstream::sei::{self, Sei};
 use vtremote_bitstream::{ParameterSets, SetKind, StreamFacts, is_keyframe, length_prefixed};
 
@@ -26,6 +26,8 @@ pub(super) struct Shared {
     pub(super) permits: Arc<Permits>,
     pub(super) plan: Plan,
     pub(super) codec: Codec,
+    pub(super) size: (u32, u32),
+    pub(super) format: PixelFormat,
     pub(super) shapes: Vec<PlaneShape>,
     /// The parameter sets that the client has, if it wants them nowhere else.
     pub(super) header: Option<ParameterSets>,
@@ -61,6 +63,8 @@ pub(super) struct State {
     /// None before there is a session.
     pub(super) pool: Option<Arc<Pool>>,
     pub(super) sink: Option<Arc<dyn PacketSink>>,
+    /// The warnings of the first session.
+    pub(super) told: Vec<String>,
     /// Answers of VideoToolbox, and calls that have begun or returned.
     pub(super) progress: u64,
     /// The thread is in no call of VideoToolbox's.
@@ -99,6 +103,7 @@ impl State {
             decode_time: None,
             pool: None,
             sink: None,
+            told: Vec::new(),
             progress: 0,
             resting: false,
             stuck: false,
@@ -207,6 +212,9 @@ impl Shared {
         })?;
         let time = input.time.0;
         let (sets, size) = parameter_sets(sample, self.codec)?;
+        if !state.proven {
+            as_asked(&sets, self.size, self.format)?;
+        }
         let bytes = sample.bytes();
         let bytes =
             bytes.map_err(|status| Error::Codec(format!("a packet cannot be read: {status}")))?;

@@ -47,6 +47,7 @@ impl Worker {
             Ok(Session { compression, pool, reorders, warnings, facts }) => {
                 let mut state = self.shared.state();
                 (state.pool, state.reorders) = (Some(Arc::new(pool)), reorders);
+                state.told.clone_from(&warnings);
                 drop(state);
                 // Whoever waits no longer has closed it all.
                 let _ = opened.send(Ok(Started { warnings, facts }));
@@ -232,13 +233,15 @@ impl Worker {
         (state.lost, state.proven, state.decode_time) = (None, false, None);
         state.pool = Some(Arc::new(session.pool));
         let frames = state.flight.next() - state.next;
-        let sink = state.sink.clone();
+        let (sink, told) = (state.sink.clone(), state.told.clone());
         drop(state);
         let text = format!(
             "VideoToolbox's session was lost: {status}; another one goes on with {frames} frames"
         );
         if let Some(sink) = sink {
-            sink.warning(text);
+            // It may refuse what the first did not, which have been told.
+            let new = session.warnings.into_iter().filter(|warning| !told.contains(warning));
+            [text].into_iter().chain(new).for_each(|text| sink.warning(text));
         }
         Ok(session.compression)
     }

@@ -13,6 +13,7 @@ use crate::cm::Time;
 use crate::codec::{Decoded, Decoder, Frame};
 use crate::cv::Pool;
 use crate::object::Owned;
+use crate::state::note;
 use crate::vt::status::K_VT_VIDEO_DECODER_BAD_DATA;
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::c_void;
@@ -90,6 +91,8 @@ struct Waiting {
 pub(crate) struct Engine {
     codec: Codec,
     length_size: LengthSize,
+    /// What its pictures have at most, which the format description has said.
+    size: (i32, i32),
     fourcc: u32,
     receiver: Receiver,
     flow: Arc<Flow>,
@@ -104,8 +107,7 @@ pub(crate) struct Engine {
 
 impl Engine {
     pub(crate) fn open(
-        codec: Codec,
-        length_size: LengthSize,
+        (codec, length_size, size): (Codec, LengthSize, (i32, i32)),
         sets: &[u8],
         fourcc: u32,
         receiver: Receiver,
@@ -114,6 +116,7 @@ impl Engine {
         Ok(Engine {
             codec,
             length_size,
+            size,
             fourcc,
             receiver,
             flow,
@@ -253,6 +256,9 @@ impl Engine {
 
     fn picture(&mut self, frame: &Frame) -> std::result::Result<Owned, i32> {
         let size = frame.size();
+        if (self.size.0 as usize) < size.0 || (self.size.1 as usize) < size.1 {
+            note("a picture is larger than the format description that its session was made with");
+        }
         if !self.pools.contains_key(&size) {
             let pool = Pool::new(self.fourcc, size).ok_or(K_VT_VIDEO_DECODER_BAD_DATA)?;
             self.pools.insert(size, pool);
