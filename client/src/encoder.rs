@@ -64,9 +64,11 @@ impl Direction for Encoding {
         self.auto.as_ref().map(Auto::coding).unwrap_or_default()
     }
 
-    fn summary(&self) -> Option<String> {
+    fn summary(&self) -> Option<(Level, String)> {
+        let auto = self.auto.as_ref()?;
         // What was over before there was anything to say has been no choice.
-        self.auto.as_ref().filter(|auto| auto.has_told()).map(Auto::reason)
+        let level = if auto.has_told() { Level::Info } else { Level::Debug };
+        Some((level, auto.reason()))
     }
 }
 

@@ -158,9 +158,9 @@ impl<D: Direction> Drop for Session<D> {
             // A panic in it has ended the session; there is nobody left to tell.
             let _ = thread.join();
         }
-        if let Some(summary) = self.shared.lock().own.summary() {
+        if let Some((level, summary)) = self.shared.lock().own.summary() {
             let line = format_args!("wire compression at the end: {summary}");
-            self.shared.log.line(Level::Info, line);
+            self.shared.log.line(level, line);
         }
         // The caller may hold packets, and they the buffers' home, but nothing holds a picture now.
         let own = std::mem::take(&mut self.shared.lock().own);

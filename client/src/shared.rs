@@ -31,8 +31,8 @@ pub(crate) trait Direction: Default + Send + 'static {
     /// How pictures are coded at the moment where each may be another way.
     fn coding(&self) -> Coding;
 
-    /// What was chosen for them in the end, and why, with what the others would have cost.
-    fn summary(&self) -> Option<String>;
+    /// What was chosen for them in the end, and why, with what the others would have cost; and whom that concerns.
+    fn summary(&self) -> Option<(Level, String)>;
 }
 
 /// Everything that more than one thread of a session needs.

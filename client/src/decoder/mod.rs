@@ -119,7 +119,7 @@ impl Direction for Decoding {
     }
 
     /// The server chooses.
-    fn summary(&self) -> Option<String> {
+    fn summary(&self) -> Option<(Level, String)> {
         None
     }
 }
